@@ -1,0 +1,34 @@
+# Each target sets up what it needs: the first use makes .venv, later uses find it current.
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+STAMP := .venv/installed
+export PATH := $(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+install: $(STAMP) ## make .venv with the tested versions of everything
+
+# The stamp is older than its sources exactly when the installation is out of date.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+run: install ## run the pipeline (dvc repro): only what changed runs
+	dvc --wait-for-lock repro
+	@selfsame summary
+
+test: install ## run the tests
+	pytest
+
+lint: install ## check style
+	ruff check .
+	ruff format --check .
+
+clean: ## remove the environment and all that can be computed again (the DVC cache stays)
+	rm -rf .venv .scratch data/raw data/splits data/pseudo_labels models/* reports/*.html reports/*.csv

@@ -1,0 +1,64 @@
+"""What a flow leaves in Prefect for people: a summary, the metrics, and the graph with every state."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.states import State
+
+from selfsame.dag.plan import Plan
+
+COLOURS = {"Completed": "#bbf7d0", "Cached": "#dbeafe", "Failed": "#fecaca", "NotReady": "#fde68a"}
+
+
+def publish(plan: Plan, states: Mapping[str, State]) -> None:
+    """Write the artifacts of one flow run. Their keys take only lower-case letters, digits and dashes."""
+    create_markdown_artifact(summary_markdown(states), key="summary", description="What each stage did.")
+    create_markdown_artifact(graph_markdown(plan, states), key="graph", description="The graph of stages.")
+    for path in plan.metrics:
+        if path.exists():
+            create_table_artifact(metric_rows(path), key=artifact_key(path), description=str(path))
+
+
+def summary_markdown(states: Mapping[str, State]) -> str:
+    """Return a table of the stages with their states."""
+    lines = ["| stage | state | |", "|---|---|---|"]
+    for stage, state in states.items():
+        message = (state.message or "").replace("|", "\\|").replace("\n", "<br>")
+        lines.append(f"| {stage} | {state.name} | {message} |")
+    return "\n".join(lines)
+
+
+def graph_markdown(plan: Plan, states: Mapping[str, State]) -> str:
+    """Return the graph as a Mermaid flowchart, each stage coloured by its state."""
+    numbers = {step.stage: number for number, step in enumerate(plan.steps)}
+    lines = ["```mermaid", "flowchart TD"]
+    for stage, number in numbers.items():
+        lines.append(f'  s{number}["{stage}<br>{states[stage].name}"]:::{states[stage].name}')
+    for step in plan.steps:
+        lines += [f"  s{numbers[upstream]} --> s{numbers[step.stage]}" for upstream in step.upstreams]
+    lines += [f"  classDef {name} fill:{colour},color:#111" for name, colour in COLOURS.items()]
+    return "\n".join([*lines, "```"])
+
+
+def metric_rows(path: Path) -> list[dict[str, Any]]:
+    """Return a metrics file's values, one row each, named by their dotted keys."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    return [{"metric": key, "value": value} for key, value in leaves(values)]
+
+
+def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of nested objects with their dotted keys."""
+    if not isinstance(value, Mapping):
+        yield key, value
+        return
+    for name, item in value.items():
+        yield from leaves(item, f"{key}.{name}" if key else str(name))
+
+
+def artifact_key(path: Path) -> str:
+    """Name an artifact after a file: ``reports/metrics.json`` is ``reports-metrics-json``."""
+    return re.sub("[^a-z0-9]+", "-", str(path).lower())

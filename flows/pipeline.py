@@ -1,0 +1,122 @@
+"""The pipeline as a Prefect flow, derived from DVC's graph: it names no stage.
+
+DVC decides what is up to date and how a stage runs; Prefect runs the stages in order, in parallel where
+the graph allows it, and shows what happened. Its own task cache is off: there is one owner of freshness.
+"""
+
+import json
+from collections.abc import Callable
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
+from prefect.futures import wait as wait_for_all
+from prefect.states import Completed, Failed, State
+
+from flows.artifacts import publish
+from selfsame.core.errors import SelfsameError
+from selfsame.core.params import all_schemas, load_params
+from selfsame.dag.execute import run_stage
+from selfsame.dag.plan import Step, read_plan, read_reasons
+from selfsame.dag.workspace import Workspace, hold_workspace
+
+FLOW_RUN_VARIABLE = "SELFSAME_FLOW_RUN"  # the flow run's id and name, for the provenance record
+
+
+@flow(name="pipeline")
+def pipeline(
+    targets: list[str] | None = None, force: bool = False, rehash: bool = False, wait: bool = True
+) -> State:
+    """Bring the pipeline up to date.
+
+    Args:
+        targets: stages to bring up to date, with what they need; all by default.
+        force: run every stage, stale or not.
+        rehash: hash every file again, even those whose size and time didn't change.
+        wait: wait while another flow writes to this workspace, instead of failing.
+
+    Returns:
+        A completed state, or a failed one whose message names the failed and the blocked stages.
+    """
+    try:
+        return run_graph(check_params, targets, force, rehash, wait)
+    except SelfsameError as error:
+        return Failed(message=str(error))
+
+
+def run_graph(
+    check: Callable[[], None],
+    targets: list[str] | None = None, force: bool = False, rehash: bool = False, wait: bool = True
+) -> State:
+    """Run the graph of the current folder's ``dvc.yaml``, whatever its stages, inside a flow run.
+
+    Args:
+        check: called before any stage runs, to stop bad input. It isn't when all is up to date: then
+            every parameter that a stage reads is as it was when the stage ran, and was checked then.
+
+    Raises:
+        SelfsameError: DVC can't read the project, the workspace is in use and ``wait`` is false, or
+            the check failed.
+    """
+    with hold_workspace(wait, get_run_logger().info) as workspace:
+        plan = read_plan(targets or (), rehash)
+        if force or any(step.reasons for step in plan.steps):
+            check()
+        futures = {}
+        for step in plan.steps:
+            named = run_step.with_options(name=step.stage, task_run_name=step.stage)
+            upstreams = [futures[name] for name in step.upstreams]
+            futures[step.stage] = named.submit(workspace, step, force, wait_for=upstreams)
+        wait_for_all(list(futures.values()))
+        states = {stage: future.state for stage, future in futures.items()}
+        publish(plan, states)
+    return judge(states)
+
+
+def check_params() -> None:
+    """Check the whole of ``params.yaml``; imports every stage's module."""
+    load_params(all_schemas())
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def run_step(workspace: Workspace, step: Step, force: bool) -> State:
+    """Bring one stage up to date; what is upstream of it is so by now."""
+    # A stale stage is asked again: it may have been so only because of a stage that gave the same bytes.
+    reasons = ("forced",) if force else step.reasons and read_reasons(step.stage)
+    if not reasons:
+        return cached("unchanged")
+    logger = get_run_logger()
+    logger.info("stale: %s", "; ".join(reasons))
+    outcome = run_stage(workspace, step.stage, logger.info, force, flow_run_environment())
+    if outcome.kind == "failed":
+        return Failed(message=outcome.error)
+    if outcome.kind == "ran":
+        return Completed(message=f"ran in {outcome.seconds:.1f} s: {'; '.join(reasons)}")
+    return cached(outcome.kind)
+
+
+def cached(kind: str) -> State:
+    """Return the state of a stage whose command had no need to run."""
+    words = {"unchanged": "up to date", "restored": "outputs restored from the DVC cache"}
+    return Completed(name="Cached", message=f"{kind}: {words[kind]}")
+
+
+def judge(states: dict[str, State]) -> State:
+    """Return the flow's own state: failed if a stage failed, naming it and those it blocked."""
+    failed = [stage for stage, state in states.items() if state.is_failed() or state.is_crashed()]
+    if failed:
+        blocked = [stage for stage, state in states.items() if not state.is_final()]
+        errors = "\n".join(f"{stage}: {states[stage].message}" for stage in failed)
+        return Failed(
+            message=f"failed: {', '.join(failed)}; blocked: {', '.join(blocked) or 'none'}\n{errors}"
+        )
+    ran = [stage for stage, state in states.items() if state.name != "Cached"]
+    return Completed(message=f"ran: {', '.join(ran) or 'nothing, all is up to date'}")
+
+
+def flow_run_environment() -> dict[str, str]:
+    """Name the flow run to the stage's process."""
+    context = FlowRunContext.get()
+    assert context is not None and context.flow_run is not None
+    run = {"flow_run_id": str(context.flow_run.id), "flow_run_name": context.flow_run.name}
+    return {FLOW_RUN_VARIABLE: json.dumps(run)}

@@ -1,0 +1,119 @@
+"""The records of ``lineage/``, read and checked: what every part of the audit stands on."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from selfsame.observe.record import BUILD_TYPE, LINEAGE, PREDICATE_TYPE, STATEMENT_TYPE
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is not as it should be.
+
+    Attributes:
+        kind: ``workspace``, ``cache``, ``lock``, ``record`` or ``chain``: where it is broken.
+        path: the file or folder, relative to the project's root.
+        expected: what it should be, in words or as a digest.
+        found: what it is.
+        fix: what to do about it.
+    """
+
+    kind: str
+    path: str
+    expected: str
+    found: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.path}: expected {self.expected}, found {self.found}; {self.fix}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one provenance record says of one execution of a stage.
+
+    Attributes:
+        path: of the record, relative to the project's root.
+        git: ``commit``, ``dirty``, ``changed``; or ``absent`` with the reason.
+        environment: interpreter, platform, hardware, packages.
+        inputs, code, outputs: path and sha256 of every file read, run, written.
+    """
+
+    path: Path
+    stage: str
+    command: str
+    params: dict[str, Any]
+    started: datetime
+    finished: datetime
+    started_by: dict[str, Any]
+    git: dict[str, Any]
+    environment: dict[str, Any]
+    inputs: dict[str, str]
+    code: dict[str, str]
+    outputs: dict[str, str]
+
+
+def read_lineage(folder: Path = LINEAGE) -> tuple[list[Record], list[Problem]]:
+    """Read every record, oldest first, and name those that can't be trusted.
+
+    A file whose bytes don't match its name, or that is no record, is a problem and never evidence.
+    """
+    records: list[Record] = []
+    problems: list[Problem] = []
+    for path in sorted(folder.rglob("*.json")):
+        content = path.read_bytes()
+        digest = sha256(content).hexdigest()
+        if digest != path.stem:
+            problems.append(_broken(path, f"sha256 {path.stem}", f"sha256 {digest}"))
+            continue
+        try:
+            records.append(_parse(path, json.loads(content)))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            problems.append(_broken(path, "a whole record of its stage", f"{type(error).__name__}: {error}"))
+    return sorted(records, key=lambda record: (record.started, record.path)), problems
+
+
+def _parse(path: Path, statement: dict[str, Any]) -> Record:
+    """Read a statement whole, so that one that lacks anything fails here and not in the audit."""
+    definition = statement["predicate"]["buildDefinition"]
+    types = (statement["_type"], statement["predicateType"], definition["buildType"])
+    if types != (STATEMENT_TYPE, PREDICATE_TYPE, BUILD_TYPE):
+        raise ValueError(f"a statement of the types {', '.join(map(str, types))}")
+    external, metadata = definition["externalParameters"], statement["predicate"]["runDetails"]["metadata"]
+    if external["stage"] != path.parent.name:
+        raise ValueError(f"a record of stage {external['stage']}")
+    by_kind: dict[str, list[dict[str, Any]]] = {"input": [], "code": [], "params": [], "commit": []}
+    for dependency in definition["resolvedDependencies"]:
+        by_kind[dependency["annotations"]["kind"]].append(dependency)
+    (commit,) = by_kind["commit"]
+    git = {key: value for key, value in commit["annotations"].items() if key != "kind"}
+    if "digest" in commit:
+        git = {"commit": commit["digest"]["gitCommit"], **git}
+    internal = definition["internalParameters"]
+    return Record(
+        path=path,
+        stage=external["stage"],
+        command=external["command"],
+        params=external["params"],
+        started=datetime.fromisoformat(metadata["startedOn"]),
+        finished=datetime.fromisoformat(metadata["finishedOn"]),
+        started_by=internal["startedBy"],
+        git=git,
+        environment={key: internal[key] for key in ("python", "platform", "hardware", "packages")},
+        inputs=_digests(by_kind["input"]),
+        code=_digests(by_kind["code"]),
+        outputs=_digests(statement["subject"]),
+    )
+
+
+def _digests(descriptors: list[dict[str, Any]]) -> dict[str, str]:
+    return {descriptor["name"]: descriptor["digest"]["sha256"] for descriptor in descriptors}
+
+
+def _broken(path: Path, expected: str, found: str) -> Problem:
+    fix = "take it back from git ('git restore'), or run its stage again with 'dvc repro --force'"
+    return Problem("record", path.as_posix(), expected, found, fix)

@@ -1,0 +1,181 @@
+"""The command line: each command is one call into the library, imported when it is needed."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from selfsame.core.errors import SelfsameError
+
+PRESETS = Path("presets")
+METRICS = Path("reports/metrics.json")
+REPORT = Path("reports/report.html")
+SCHEMA = Path("params.schema.json")
+
+app = typer.Typer(
+    help="A few labels and a large pool go in; a better model, its report and its proof come out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Rehash = Annotated[bool, typer.Option(help="Hash every file again, even with the same size and time.")]
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False) -> None:
+    """Take the options of every command."""
+    if debug:
+        os.environ["SELFSAME_DEBUG"] = "1"  # the stages' processes heed it too
+
+
+@app.command()
+def run(
+    target: Annotated[
+        list[str] | None, typer.Option(help="A stage to bring up to date with what it needs; repeatable.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Run every stage, stale or not.")] = False,
+    rehash: Rehash = False,
+    wait: Annotated[bool, typer.Option(help="Wait while another flow uses the workspace.")] = True,
+) -> None:
+    """Run the flow: bring every stale stage up to date."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    from prefect.settings import PREFECT_API_URL
+
+    from flows.pipeline import pipeline
+
+    if not PREFECT_API_URL.value():
+        typer.echo("no Prefect server is configured: starting a temporary one, which takes a while", err=True)
+    state = pipeline(target, force, rehash, wait, return_state=True)
+    if not state.is_completed():
+        raise SelfsameError(state.message or f"the flow ended as {state.name}")
+
+
+@app.command()
+def plan(as_json: AsJson = False, rehash: Rehash = False) -> None:
+    """Print what would run and why, in order, without running anything."""
+    from selfsame.dag.plan import read_plan
+
+    answer = read_plan(rehash=rehash)
+    typer.echo(to_json(answer.as_json()) if as_json else answer.format())
+
+
+@app.command()
+def check() -> None:
+    """Check params.yaml."""
+    from selfsame.core.params import PARAMS_FILE, all_schemas, load_params
+
+    load_params(all_schemas())
+    typer.echo(f"{PARAMS_FILE} is valid")
+
+
+@app.command()
+def schema() -> None:
+    """Write params.schema.json, from which editors complete params.yaml."""
+    from selfsame.core.params import all_schemas, json_schema
+
+    SCHEMA.write_text(to_json(json_schema(all_schemas())) + "\n", encoding="utf-8")
+    typer.echo(f"wrote {SCHEMA}")
+
+
+@app.command()
+def preset(
+    name: Annotated[str | None, typer.Argument(help="A file of presets/ without its suffix.")] = None,
+    force: Annotated[bool, typer.Option(help="Overwrite a params.yaml that was edited.")] = False,
+) -> None:
+    """List the presets, or copy one to params.yaml."""
+    from selfsame.core.params import PARAMS_FILE, all_schemas, load_params
+
+    presets = {path.stem: path for path in sorted(PRESETS.glob("*.yaml"))}
+    if name is None:
+        typer.echo("\n".join(presets))
+        return
+    if name not in presets:
+        raise SelfsameError(f"no preset named '{name}'", f"choose one of {', '.join(presets)}")
+    load_params(all_schemas(), presets[name])
+    known = [path.read_bytes() for path in presets.values()]
+    if PARAMS_FILE.exists() and PARAMS_FILE.read_bytes() not in known and not force:
+        raise SelfsameError(
+            f"{PARAMS_FILE} was edited: it is none of the presets", "keep a copy of it, then add --force"
+        )
+    shutil.copyfile(presets[name], PARAMS_FILE)
+    typer.echo(f"{PARAMS_FILE} is now {presets[name]}")
+
+
+@app.command()
+def summary() -> None:
+    """Print the last result in a few lines."""
+    if not METRICS.exists():
+        raise SelfsameError(f"{METRICS}: no such file", "run 'dvc repro' or 'selfsame run'")
+    typer.echo(format_summary(json.loads(METRICS.read_text(encoding="utf-8"))))
+
+
+@app.command()
+def audit(
+    path: Annotated[Path, typer.Argument(help="A file or folder that a stage wrote.")] = Path(
+        "models/champion"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Walk from an artifact back to the raw bytes."""
+    from selfsame.audit.walk import audit_chain, format_chain
+
+    chain = audit_chain(path)
+    typer.echo(to_json(chain) if as_json else format_chain(chain))
+
+
+@app.command()
+def verify(as_json: AsJson = False) -> None:
+    """Hash the workspace, the DVC cache and the records again, and name what doesn't match."""
+    from selfsame.audit.verify import verify as verify_all
+
+    answer = verify_all()
+    typer.echo(to_json(answer.as_dict()) if as_json else answer.format())
+    if answer.problems:
+        raise typer.Exit(1)
+
+
+def format_summary(metrics: dict[str, Any]) -> str:
+    """Say in a few lines what ``reports/metrics.json`` says in full."""
+    pool = metrics["pool"]
+    lines = [
+        f"{side} on the holdout: {values_of(metrics[side]['holdout'])}" for side in ("baseline", "student")
+    ]
+    lines.append(
+        f"pseudo-labels: {values_of({key: pool[key] for key in ('coverage', 'precision') if key in pool})}"
+    )
+    return "\n".join([*lines, f"champion: {metrics['champion']}", f"report: {REPORT}"])
+
+
+def values_of(values: dict[str, Any]) -> str:
+    """Return named numbers as text; one that can't be known is null."""
+    return ", ".join(
+        f"{name} {'unknown' if value is None else value if isinstance(value, int) else f'{value:.3f}'}"
+        for name, value in values.items()
+        if value is None or isinstance(value, int | float)
+    )
+
+
+def to_json(value: Any) -> str:
+    """Return JSON for people and programs."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def main() -> None:
+    """Run the command line; an error that a person can mend is one message, without a traceback."""
+    try:
+        app()
+    except SelfsameError as error:
+        if os.environ.get("SELFSAME_DEBUG") == "1":
+            raise
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""``dvc.yaml`` as the stages themselves read it: which paths and parameter sections are whose.
+
+DVC stays the judge of what is up to date (``selfsame.dag`` asks it). A stage needs only to know its
+own paths, so that each path stands in one place, and must not import DVC to learn them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML, YAMLError
+
+from selfsame.core.errors import SelfsameError
+
+GRAPH_FILE = Path("dvc.yaml")
+CODE_ROOTS = ("tasks", "selfsame")
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """One stage of ``dvc.yaml``. Paths are relative to the project's root, as written there."""
+
+    name: str
+    cmd: str
+    desc: str
+    code: tuple[str, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    params: tuple[str, ...]
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file as DVC does (YAML 1.2, so that ``1e-3`` is a number; no duplicate keys)."""
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SelfsameError(
+            f"{path}: no such file in {Path.cwd()}", "run from the project's root folder"
+        ) from None
+    except YAMLError as error:
+        raise SelfsameError(f"{path}: not valid YAML: {error}", "mend the line named above") from None
+
+
+def read_stages(path: Path = GRAPH_FILE) -> dict[str, StageSpec]:
+    """Read every stage of ``dvc.yaml``, in the order written."""
+    stages = read_yaml(path).get("stages", {})
+    return {name: _stage_spec(name, entry) for name, entry in stages.items()}
+
+
+def by_stem(paths: Iterable[str]) -> dict[str, Path]:
+    """Name each path by its stem: ``data/splits/pool.parquet`` is ``pool``."""
+    named: dict[str, Path] = {}
+    for text in paths:
+        path = Path(text)
+        if path.stem in named:
+            raise SelfsameError(
+                f"{GRAPH_FILE}: {named[path.stem]} and {path} have the same name '{path.stem}'",
+                "rename one of them: a stage finds its files by their stems",
+            )
+        named[path.stem] = path
+    return named
+
+
+def _stage_spec(name: str, entry: dict[str, Any]) -> StageSpec:
+    deps = [_name_of(dep) for dep in entry.get("deps", [])]
+    outs = [_name_of(out) for key in ("outs", "metrics", "plots") for out in entry.get(key, [])]
+    code = tuple(dep for dep in deps if Path(dep).parts[0] in CODE_ROOTS)
+    return StageSpec(
+        name=name,
+        cmd=entry["cmd"],
+        desc=entry.get("desc", ""),
+        code=code,
+        inputs=tuple(dep for dep in deps if dep not in code),
+        outputs=tuple(outs),
+        params=tuple(entry.get("params", [])),
+    )
+
+
+def _name_of(item: str | dict[str, Any]) -> str:
+    """A path stands in ``dvc.yaml`` either alone or as the one key of its options."""
+    return item if isinstance(item, str) else next(iter(item))

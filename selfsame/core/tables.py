@@ -1,0 +1,196 @@
+"""Tables on disk: Parquet, one file or a folder of parts, read and written in record batches.
+
+Every table of examples carries its own description (``TableInfo``) in its schema, so that a file says
+what its labels mean without another file beside it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from math import prod
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from selfsame.core.errors import SelfsameError
+
+INFO_KEY = b"selfsame"
+BATCH_ROWS = 8192
+PART_BYTES = 256 * 1024 * 1024  # of uncompressed rows; a part on disk is smaller
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    """What the rows of a table are.
+
+    Attributes:
+        source: name of the data source.
+        target: what is learned.
+        classes: class names; a label is an index into them (empty for regression).
+        features: names of the feature columns (empty for images).
+        image_shape: channels, height, width of the ``image`` column (empty for feature tables).
+    """
+
+    source: str
+    target: Literal["classification", "regression"]
+    classes: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    image_shape: tuple[int, ...] = ()
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one example's input: (C, H, W) or (F,)."""
+        return self.image_shape or (len(self.features),)
+
+    def input_fields(self) -> list[pa.Field]:
+        """Return the columns that hold the input."""
+        if self.image_shape:
+            return [pa.field("image", pa.fixed_shape_tensor(pa.uint8(), self.image_shape), nullable=False)]
+        return [pa.field(name, pa.float64(), nullable=False) for name in self.features]
+
+    def schema(self, *extra: pa.Field) -> pa.Schema:
+        """Return the schema of a table of examples: id, input, label, then ``extra`` columns."""
+        label = pa.int64() if self.target == "classification" else pa.float64()
+        fields = [
+            pa.field("example_id", pa.string(), nullable=False),
+            *self.input_fields(),
+            pa.field("label", label),
+            *extra,
+        ]
+        return pa.schema(fields, metadata={INFO_KEY: json.dumps(asdict(self), sort_keys=True)})
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """Rebuild from ``asdict``'s JSON form."""
+        return cls(**{key: tuple(item) if isinstance(item, list) else item for key, item in value.items()})
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Read the description that a table of examples carries."""
+        metadata = open_table(path).schema.metadata or {}
+        if INFO_KEY not in metadata:
+            raise SelfsameError(f"{path}: not a table of examples", "rebuild it with 'dvc repro --force'")
+        return cls.from_json(json.loads(metadata[INFO_KEY]))
+
+
+def open_table(path: Path) -> ds.Dataset:
+    """Open one Parquet file or a folder of parts, in the order of the parts' names."""
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if not files or not files[0].exists():
+        raise SelfsameError(f"{path}: no such table", "run 'dvc repro', or 'dvc checkout' to restore it")
+    return ds.dataset([str(file) for file in files], format="parquet")
+
+
+def iter_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Yield a table's rows in order, ``BATCH_ROWS`` at a time (the last batch may be shorter).
+
+    However the rows are spread over parts, two tables of the same length give batches that match.
+    """
+    held: list[pa.RecordBatch] = []
+    for batch in open_table(path).to_batches(columns=columns, batch_size=BATCH_ROWS, batch_readahead=2):
+        held.append(batch)
+        while sum(piece.num_rows for piece in held) >= BATCH_ROWS:
+            table = pa.Table.from_batches(held)
+            yield _one_batch(table.slice(0, BATCH_ROWS))
+            held = table.slice(BATCH_ROWS).to_batches()
+    if any(piece.num_rows for piece in held):
+        yield _one_batch(pa.Table.from_batches(held))
+
+
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    return table.combine_chunks().to_batches()[0]
+
+
+def count_rows(path: Path) -> int:
+    """Return a table's number of rows, from its footers alone."""
+    return open_table(path).count_rows()
+
+
+def read_column(path: Path, column: str) -> np.ndarray:
+    """Read one whole column; nulls of a label column come back as NaN floats."""
+    chunks = [batch.column(0).to_numpy(zero_copy_only=False) for batch in iter_batches(path, [column])]
+    return np.concatenate(chunks) if chunks else np.empty(0)
+
+
+def inputs_of(batch: pa.RecordBatch, info: TableInfo) -> np.ndarray:
+    """Return the raw inputs of a batch: uint8 (N, C, H, W) for images, float64 (N, F) for features."""
+    if info.image_shape:
+        return batch.column("image").to_numpy_ndarray().reshape(-1, *info.image_shape)
+    return np.stack([batch.column(name).to_numpy() for name in info.features], axis=1)
+
+
+def input_columns(inputs: np.ndarray, info: TableInfo) -> list[pa.Array]:
+    """Return ``inputs`` as the columns of ``info.input_fields()``; the inverse of ``inputs_of``."""
+    if info.image_shape:
+        flat = pa.array(inputs.reshape(-1))
+        storage = pa.FixedSizeListArray.from_arrays(flat, prod(info.image_shape))
+        return [pa.ExtensionArray.from_storage(info.input_fields()[0].type, storage)]
+    return [pa.array(np.ascontiguousarray(column)) for column in inputs.T]
+
+
+def example_ids(inputs: np.ndarray) -> list[str]:
+    """Name each example by its content: 128 bits of the sha256 of its raw input, in hex.
+
+    The id survives reordering, re-splitting and another copy of the source; two rows share one exactly
+    when their inputs are the same bytes in the same shape.
+    """
+    shape = f"{inputs.dtype.str}{inputs.shape[1:]}".encode()
+    rows = np.ascontiguousarray(inputs).reshape(len(inputs), prod(inputs.shape[1:]))
+    return [hashlib.sha256(shape + row.tobytes()).hexdigest()[:32] for row in rows]
+
+
+def same_ids(left: pa.Array, right: pa.Array) -> bool:
+    """Tell whether two id columns name the same examples in the same order."""
+    return len(left) == len(right) and bool(pc.all(pc.equal(left, right)).as_py() in (True, None))
+
+
+class TableWriter:
+    """Write record batches to one file, or to parts of a folder when ``path`` has no suffix.
+
+    Parts keep a large pool in files of a manageable size; memory holds one batch at a time.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path, self._schema = path, schema
+        self._writer: pq.ParquetWriter | None = None
+        self._parts, self._part_bytes = 0, 0
+        self.rows = 0
+        (path if self._is_folder else path.parent).mkdir(parents=True, exist_ok=True)
+
+    @property
+    def _is_folder(self) -> bool:
+        return not self._path.suffix
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append one batch."""
+        if self._writer is None or (self._is_folder and self._part_bytes > PART_BYTES):
+            self._open_next()
+        assert self._writer is not None
+        self._writer.write_batch(batch)
+        self._part_bytes += batch.nbytes
+        self.rows += batch.num_rows
+
+    def _open_next(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        path = self._path / f"part-{self._parts:05d}.parquet" if self._is_folder else self._path
+        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._parts, self._part_bytes = self._parts + 1, 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writer is None and error is None:
+            self._open_next()  # an empty table still has a schema
+        if self._writer is not None:
+            self._writer.close()

@@ -1,0 +1,86 @@
+"""From rows on disk to the tensors a net sees: one path for training, labeling and prediction."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from selfsame.core.tables import TableInfo, inputs_of, iter_batches
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Mean and standard deviation of the labeled rows, per image channel or per feature."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def load(cls, path: Path) -> "Scaling":
+        """Read what the stage ``split`` has fitted."""
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return cls(tuple(values["mean"]), tuple(values["std"]))
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Examples of one role, whole.
+
+    Attributes:
+        inputs: raw (N, C, H, W) uint8 or (N, F) float64; scaled only when a batch is taken.
+        labels: (N,) int64.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device) -> "Examples":
+        """Return the same examples on another device."""
+        return Examples(self.inputs.to(device), self.labels.to(device))
+
+
+def prepare(raw: Tensor, scaling: Scaling) -> Tensor:
+    """Scale raw inputs to what a net sees: float32 of the same shape.
+
+    Every input of every net passes here and nowhere else, so that training, labeling, validation,
+    holdout and prediction can't differ.
+    """
+    shape = (-1, 1, 1) if raw.dim() == 4 else (-1,)
+    mean = torch.tensor(scaling.mean, dtype=torch.float64, device=raw.device).view(shape)
+    std = torch.tensor(scaling.std, dtype=torch.float64, device=raw.device).view(shape)
+    if raw.dtype == torch.uint8:
+        return (raw.float() - mean.float()) / std.float()
+    return ((raw - mean) / std).float()
+
+
+def load_examples(table: Path) -> Examples:
+    """Load a whole table of labeled examples."""
+    info = TableInfo.of(table)
+    batches = [(inputs_of(batch, info), batch.column("label").to_numpy()) for batch in iter_batches(table)]
+    return stack_examples(batches, info)
+
+
+def stack_examples(batches: list[tuple[np.ndarray, np.ndarray]], info: TableInfo) -> Examples:
+    """Join batches of raw inputs and labels, possibly none."""
+    dtype = np.uint8 if info.image_shape else np.float64
+    inputs = np.concatenate([np.empty((0, *info.input_shape), dtype), *(pair[0] for pair in batches)])
+    labels = np.concatenate([np.empty(0, np.int64), *(pair[1] for pair in batches)])
+    return Examples(torch.from_numpy(inputs), torch.from_numpy(labels))
+
+
+def endless_batches(examples: Examples, batch_size: int, generator: torch.Generator) -> Iterator[Examples]:
+    """Yield shuffled batches without end; every pass visits every example exactly once.
+
+    The order is drawn on the CPU, so that it is the same on every device.
+    """
+    while True:
+        order = torch.randperm(len(examples), generator=generator).to(examples.labels.device)
+        for rows in order.split(batch_size):
+            yield Examples(examples.inputs[rows], examples.labels[rows])

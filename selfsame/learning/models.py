@@ -1,0 +1,149 @@
+"""Models on disk, and what they predict.
+
+A model's folder stands alone: ``model.safetensors`` (weights), ``config.json`` (architecture, input,
+classes, scaling) and ``history.csv`` (the curves of its training).
+"""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from selfsame.core.errors import SelfsameError
+from selfsame.core.tables import TableInfo, inputs_of, iter_batches
+from selfsame.learning.inputs import Scaling, prepare
+from selfsame.learning.nets import build_net
+from selfsame.learning.params import ModelParams
+
+WEIGHTS, CONFIG, HISTORY = "model.safetensors", "config.json", "history.csv"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Model:
+    """A net together with all that is needed to apply it to raw rows."""
+
+    net: nn.Module
+    params: ModelParams
+    info: TableInfo
+    scaling: Scaling
+
+    @property
+    def device(self) -> torch.device:
+        """Where the net's weights are."""
+        return next(self.net.parameters()).device
+
+    @torch.inference_mode()
+    def logits(self, raw: Tensor) -> Tensor:
+        """Return the logits (N, K) of raw inputs, without dropout."""
+        self.net.eval()
+        return self.net(prepare(raw.to(self.device), self.scaling))
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of a whole table, in the table's order.
+
+    Attributes:
+        labels: (N,) int64 true class indices, -1 where the table has none.
+        probabilities: (N, K) float32.
+    """
+
+    example_ids: list[str]
+    labels: np.ndarray
+    probabilities: np.ndarray
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """(N,) most probable class."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """(N,) probability of that class."""
+        return self.probabilities.max(axis=1)
+
+
+def save_model(folder: Path, model: Model, history: list[dict[str, float]]) -> None:
+    """Write a model's folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.cpu().contiguous() for name, value in model.net.state_dict().items()}
+    (folder / WEIGHTS).write_bytes(save(weights))
+    config = {
+        "format_version": FORMAT_VERSION,
+        "model": model.params.model_dump(),
+        "info": asdict(model.info),
+        "scaling": asdict(model.scaling),
+    }
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    with (folder / HISTORY).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
+    """Read a model's folder.
+
+    Raises:
+        SelfsameError: it isn't there, or is of another format.
+    """
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SelfsameError(f"{folder}: no model there", "run 'dvc repro', or 'dvc checkout'") from None
+    if config["format_version"] != FORMAT_VERSION:
+        raise SelfsameError(
+            f"{folder / CONFIG}: format_version = {config['format_version']}, expected {FORMAT_VERSION}",
+            "train the model again, or use the version of selfsame that wrote it",
+        )
+    params = ModelParams.model_validate(config["model"])
+    info = TableInfo.from_json(config["info"])
+    net = build_net(params, info).to(device)
+    net.load_state_dict(load_file(folder / WEIGHTS, device=str(device)))
+    scaling = Scaling(tuple(config["scaling"]["mean"]), tuple(config["scaling"]["std"]))
+    return Model(net, params, info, scaling)
+
+
+def iter_probabilities(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+    """Yield every batch of a table with its class probabilities (N, K), float32.
+
+    Raises:
+        SelfsameError: the table isn't of the kind that the model was trained on.
+    """
+    info = TableInfo.of(table)
+    if (info.input_shape, info.classes, info.features) != (
+        model.info.input_shape,
+        model.info.classes,
+        model.info.features,
+    ):
+        raise SelfsameError(
+            f"{table}: its inputs or classes are not those that the model was trained on",
+            "run 'dvc repro', so that data and model belong together",
+        )
+    for batch in iter_batches(table):
+        raw = torch.tensor(inputs_of(batch, info))
+        yield batch, model.logits(raw).softmax(dim=1).cpu().numpy()
+
+
+def predict_table(model: Model, table: Path) -> Predictions:
+    """Predict a whole table that fits in memory."""
+    ids: list[str] = []
+    labels, probabilities = [], []
+    for batch, batch_probabilities in iter_probabilities(model, table):
+        ids += batch.column("example_id").to_pylist()
+        labels.append(batch.column("label").fill_null(-1).to_numpy())
+        probabilities.append(batch_probabilities)
+    classes = len(model.info.classes)
+    return Predictions(
+        ids,
+        np.concatenate([np.empty(0, np.int64), *labels]),
+        np.concatenate([np.empty((0, classes), np.float32), *probabilities]),
+    )

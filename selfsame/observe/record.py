@@ -1,0 +1,154 @@
+"""The provenance record: one in-toto statement with the SLSA provenance predicate per execution.
+
+A record stands in ``lineage/<stage>/<sha256 of its own bytes>.json``, so that one altered in place no
+longer matches its name. It has times in it, hence it is no DVC output: git keeps it.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from selfsame.core.digests import files_under, sha256_file, sha256_json
+from selfsame.core.errors import SelfsameError
+from selfsame.core.graph_file import GRAPH_FILE, StageSpec, read_yaml
+from selfsame.core.params import PARAMS_FILE
+from selfsame.observe.environment import describe_environment, started_by
+from selfsame.observe.git import commit_of
+
+LINEAGE = Path("lineage")
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
+BUILD_TYPE = "urn:selfsame:stage:v1"
+BUILDER = "urn:selfsame:stage-entry:v1"
+
+
+def begin(spec: StageSpec) -> "Recorder":
+    """Digest all that a stage is about to read: input files, code files, parameter sections, commit.
+
+    Raises:
+        SelfsameError: the flow run named in the environment can't be read.
+    """
+    return Recorder(spec)
+
+
+class Recorder:
+    """Watches one execution of a stage; made by ``begin``, ended by ``finish``."""
+
+    def __init__(self, spec: StageSpec) -> None:
+        self._spec = spec
+        self._started = datetime.now(UTC)
+        self._started_by = started_by()
+        written = read_yaml(PARAMS_FILE)
+        self._params = {section: written[section] for section in spec.params}
+        self._dependencies = [
+            *_descriptors("input", spec.inputs),
+            *_descriptors("code", spec.code),
+            *(
+                {
+                    "uri": f"{PARAMS_FILE}#{section}",
+                    "digest": {"sha256": sha256_json(values)},
+                    "annotations": {"kind": "params"},
+                }
+                for section, values in self._params.items()
+            ),
+            commit_of([str(GRAPH_FILE), str(PARAMS_FILE), *spec.code]),
+        ]
+
+    def finish(self) -> Path:
+        """Digest the outputs and write the record; return its path.
+
+        Raises:
+            SelfsameError: the record can't be written. That stops the stage: an execution without a
+                record would be a gap in the chain that nobody could close later.
+        """
+        # Written as plain JSON, not through in-toto-attestation's protobuf classes: a Struct makes
+        # every integer a float, and 10.0 is not the parameter that was set. The tests parse and
+        # validate the result with that package.
+        statement = {
+            "_type": STATEMENT_TYPE,
+            "subject": [
+                {"name": name, "digest": {"sha256": digest}}
+                for name, digest in _sha256_files(self._spec.outputs)
+            ],
+            "predicateType": PREDICATE_TYPE,
+            "predicate": {
+                "buildDefinition": {
+                    "buildType": BUILD_TYPE,
+                    "externalParameters": {
+                        "stage": self._spec.name,
+                        "command": self._spec.cmd,
+                        "params": self._params,
+                    },
+                    "internalParameters": {**describe_environment(), "startedBy": self._started_by},
+                    "resolvedDependencies": self._dependencies,
+                },
+                "runDetails": {
+                    "builder": {"id": BUILDER, "version": {"selfsame": _own_version()}},
+                    "metadata": {
+                        "invocationId": str(uuid4()),
+                        "startedOn": _rfc3339(self._started),
+                        "finishedOn": _rfc3339(datetime.now(UTC)),
+                    },
+                },
+            },
+        }
+        text = json.dumps(statement, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return _write(lineage_folder() / self._spec.name, text.encode())
+
+
+def lineage_folder() -> Path:
+    """Return the folder that records are written to.
+
+    ``dvc exp run --temp`` and ``--queue`` run stages in a copy of the project that DVC then deletes,
+    while the outputs stay in the cache of the project itself: the records belong beside them. DVC
+    names that project in ``DVC_ROOT``.
+    """
+    root = os.environ.get("DVC_ROOT")
+    return (Path(root) if root and Path.cwd().is_relative_to(root) else Path()) / LINEAGE
+
+
+def _descriptors(kind: str, paths: Iterable[str]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "digest": {"sha256": digest}, "annotations": {"kind": kind}}
+        for name, digest in _sha256_files(paths)
+    ]
+
+
+def _sha256_files(paths: Iterable[str]) -> list[tuple[str, str]]:
+    """Digest every file at or below ``paths``, some at a time: hashing releases the interpreter lock."""
+    files = [file for path in paths for file in files_under(Path(path))]
+    with ThreadPoolExecutor() as pool:
+        return list(zip([file.as_posix() for file in files], pool.map(sha256_file, files), strict=True))
+
+
+def _write(folder: Path, content: bytes) -> Path:
+    path = folder / f"{sha256(content).hexdigest()}.json"
+    partial = folder / f".partial-{path.stem}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        raise SelfsameError(
+            f"{path}: the provenance record can't be written: {error.strerror}",
+            f"make {folder} writable and run again; without its record the result is not kept",
+        ) from None
+    return path
+
+
+def _own_version() -> str:
+    try:
+        return metadata.version("selfsame")
+    except metadata.PackageNotFoundError:
+        return "not installed"  # run from a checkout; the code files' digests say which
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

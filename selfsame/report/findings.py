@@ -1,0 +1,141 @@
+"""Everything that the stage ``evaluate`` found out: the one value that metrics and report are views of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from selfsame.core.tables import TableInfo
+from selfsame.report.gate import Gate
+from selfsame.report.scores import Comparison, Scores, Share, compare
+
+CHANCE = 0.05  # p-value above which a difference is called chance
+
+
+@dataclass(frozen=True)
+class ModelFindings:
+    """One model: its scores, and its curves: the columns of ``history.csv``, one value per epoch."""
+
+    name: str
+    validation: Scores
+    holdout: Scores
+    history: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What one run of the pipeline comes to.
+
+    Attributes:
+        labeled_per_class: (K,) labeled rows.
+        champion: ``baseline`` or ``student``.
+        settings: the parameters known to the stage, by section and key.
+        digests: sha256 of every file that was read, by path.
+    """
+
+    title: str
+    info: TableInfo
+    labeled_per_class: np.ndarray
+    gate: Gate
+    baseline: ModelFindings
+    student: ModelFindings
+    champion: str
+    settings: Mapping[str, Mapping[str, Any]]
+    digests: Mapping[str, str]
+
+    @property
+    def models(self) -> tuple[ModelFindings, ModelFindings]:
+        """Baseline and student."""
+        return self.baseline, self.student
+
+    @property
+    def on_holdout(self) -> Comparison:
+        """Both models, row by row."""
+        return compare(self.baseline.holdout, self.student.holdout)
+
+
+def metrics(findings: Findings) -> dict[str, Any]:
+    """Return the figures for ``metrics.json``: nested, floats rounded to 6 digits, None where undefined."""
+    gate, comparison = findings.gate, findings.on_holdout
+    figures = {
+        "champion": findings.champion,
+        **{
+            model.name: {"validation": _scores(model.validation), "holdout": _scores(model.holdout)}
+            for model in findings.models
+        },
+        "labeled": {"rows": int(findings.labeled_per_class.sum())},
+        "validation": {"rows": findings.baseline.validation.accuracy.total},
+        "holdout": {
+            "rows": findings.baseline.holdout.accuracy.total,
+            "gained_by_student": comparison.gained,
+            "lost_by_student": comparison.lost,
+            "mcnemar_p_value": comparison.p_value,
+        },
+        "pool": {
+            "rows": gate.coverage.total,
+            "threshold": gate.threshold,
+            "accepted": gate.coverage.part,
+            "rejected": gate.coverage.total - gate.coverage.part,
+            "coverage": gate.coverage.value,
+            "known_accepted": gate.precision.total,
+            **_share("precision", gate.precision),
+        },
+    }
+    return _rounded(figures)
+
+
+def warnings(findings: Findings) -> list[str]:
+    """Say in plain words what a reader should doubt."""
+    gate = findings.gate
+    found = []
+    if not gate.coverage.part:
+        found.append(
+            "No pseudo-label was accepted: the student learned from the labeled rows alone, and "
+            "differs from the baseline only by its seed and its schedule."
+        )
+    else:
+        unseen = [
+            name
+            for name, rows in zip(findings.info.classes, gate.accepted_per_class, strict=True)
+            if not rows
+        ]
+        if unseen:
+            found.append(
+                f"No pool row was accepted as {', '.join(unseen)}: the student's pool lacks "
+                f"{len(unseen)} of {len(findings.info.classes)} classes."
+            )
+    interval = gate.precision.interval
+    if interval and gate.threshold is not None and interval[1] < gate.threshold:
+        found.append(
+            f"The teacher is overconfident: every accepted label has a confidence of {gate.threshold:.6g} or "
+            f"more, but only {interval[0]:.1%} to {interval[1]:.1%} of them are right."
+        )
+    comparison = findings.on_holdout
+    better_on_holdout = "student" if comparison.gained > comparison.lost else "baseline"
+    if comparison.gained != comparison.lost and better_on_holdout != findings.champion:
+        found.append(
+            f"The {findings.champion} was chosen on validation, as it must be; on the holdout the "
+            f"{better_on_holdout} does better."
+        )
+    if comparison.p_value > CHANCE:
+        found.append(
+            "On the holdout the two models differ by no more than chance would explain "
+            f"(McNemar's exact test, p = {comparison.p_value:.2g})."
+        )
+    return found
+
+
+def _scores(scores: Scores) -> dict[str, Any]:
+    return {**_share("accuracy", scores.accuracy), "loss": scores.loss, "macro_f1": scores.macro_f1}
+
+
+def _share(name: str, share: Share) -> dict[str, float | None]:
+    low, high = share.interval or (None, None)
+    return {name: share.value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return round(value, 6) if isinstance(value, float) else value

@@ -1,0 +1,180 @@
+"""The report: one self-contained HTML page that follows from the findings alone."""
+
+from dataclasses import dataclass
+from math import floor, sqrt
+from pathlib import Path
+
+from selfsame.report.figures import accuracy_figure, gate_figure, kept_epoch, loss_figure
+from selfsame.report.findings import Findings, warnings
+from selfsame.report.gate import ROUND_THRESHOLDS, THRESHOLDS, Gate
+from selfsame.report.scores import Share
+
+TEMPLATES = Path(__file__).parent
+NOTHING = "–"  # stands for a figure that is not defined
+
+
+def render_report(findings: Findings) -> str:
+    """Return the page; the same findings give the same bytes."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        count=count, decimal=decimal, interval=interval, number=number, p_value=p_value, percent=percent
+    )
+    champion, other = sorted(findings.models, key=lambda model: model.name != findings.champion)
+    return environment.get_template("page.html.j2").render(
+        findings=findings,
+        champion=champion,
+        other=other,
+        warnings=warnings(findings),
+        axis=Axis.holding([model.holdout.accuracy for model in findings.models]),
+        pool_parts=pool_parts(findings.gate),
+        gate_rows=gate_rows(findings.gate),
+        class_rows=class_rows(findings),
+        heat=heat,
+        kept_epoch=kept_epoch,
+        figures={
+            "gate": Markup(gate_figure(findings.gate)),
+            "loss": Markup(loss_figure(findings)),
+            "accuracy": Markup(accuracy_figure(findings)),
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of fractions, from ``low`` to 1, for the bars that the page draws with CSS."""
+
+    low: float
+
+    @classmethod
+    def holding(cls, shares: list[Share]) -> "Axis":
+        """Return the shortest axis on which all intervals are seen whole; it starts at a multiple of 5 %."""
+        return cls(min(floor(share.interval[0] * 20) / 20 for share in shares if share.interval))
+
+    def at(self, value: float) -> str:
+        """Return where on the axis a fraction stands, in CSS percent."""
+        return f"{(value - self.low) / (1 - self.low):.2%}"
+
+    @property
+    def ticks(self) -> list[float]:
+        """Both ends and the middle."""
+        return [self.low, (self.low + 1) / 2, 1.0]
+
+
+@dataclass(frozen=True)
+class GateRow:
+    """One line of the table of thresholds."""
+
+    threshold: float
+    coverage: Share
+    precision: Share
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """One line of the table of classes: rows with a given label, and rows the teacher labeled so."""
+
+    name: str
+    labeled: int
+    pool: int
+    of_accepted: Share
+    coverage: Share
+    precision: Share
+
+
+def pool_parts(gate: Gate) -> list[tuple[str, str, Share]]:
+    """Split the pool into what became of it: caption, CSS class, share; empty parts are left out."""
+    total, accepted = gate.coverage.total, gate.coverage.part
+    right, known = gate.precision.part, gate.precision.total
+    parts = [
+        ("accepted, right", "right", right),
+        ("accepted, wrong", "wrong", known - right),
+        ("accepted, truth not known", "unknown", accepted - known),
+        ("rejected", "rejected", total - accepted),
+    ]
+    return [(caption, css, Share(rows, total)) for caption, css, rows in parts if rows]
+
+
+def gate_rows(gate: Gate) -> list[GateRow]:
+    """Tabulate round thresholds, and among them the chosen one."""
+    rows = [
+        GateRow(float(THRESHOLDS[index]), gate.coverage_at(index), gate.precision_at(index), chosen=False)
+        for index in THRESHOLDS.searchsorted(ROUND_THRESHOLDS)
+        if THRESHOLDS[index] != gate.threshold
+    ]
+    if gate.threshold is not None:
+        rows.append(GateRow(gate.threshold, gate.coverage, gate.precision, chosen=True))
+    return sorted(rows, key=lambda row: row.threshold)
+
+
+def class_rows(findings: Findings) -> list[ClassRow]:
+    """Tabulate what the gate did to each class."""
+    gate = findings.gate
+    columns = zip(
+        findings.info.classes,
+        findings.labeled_per_class.tolist(),
+        gate.labeled_per_class.tolist(),
+        gate.accepted_per_class.tolist(),
+        gate.right_per_class.tolist(),
+        gate.known_per_class.tolist(),
+        strict=True,
+    )
+    return [
+        ClassRow(
+            name,
+            labeled,
+            pool,
+            Share(accepted, gate.coverage.part),
+            Share(accepted, pool),
+            Share(right, known),
+        )
+        for name, labeled, pool, accepted, right, known in columns
+    ]
+
+
+def heat(part: int, total: int) -> str:
+    """Return how strongly to colour a cell; the root lets a few mistakes among many rows still be seen."""
+    return f"{sqrt(part / total):.0%}"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Write a fraction in percent."""
+    return NOTHING if value is None else f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def interval(share: Share) -> str:
+    """Write a share's 95 % interval."""
+    if share.interval is None:
+        return NOTHING
+    low, high = share.interval
+    return f"{100 * low:.1f} to {100 * high:.1f}\N{NO-BREAK SPACE}%"
+
+
+def count(value: int) -> str:
+    """Write a number of rows, thousands apart."""
+    return f"{value:,}"
+
+
+def decimal(value: float | None) -> str:
+    """Write a score with three digits after the point."""
+    return NOTHING if value is None else f"{value:.3f}"
+
+
+def number(value: float | None) -> str:
+    """Write a parameter as a person would: 0.95, not its nearest binary fraction."""
+    return NOTHING if value is None else f"{value:.6g}"
+
+
+def p_value(value: float) -> str:
+    """Write a p-value."""
+    text = "p < 0.0001" if value < 0.0001 else f"p = {value:.2g}"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")

@@ -1,0 +1,149 @@
+"""Scores of a classifier: pure functions of labels and probabilities."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from selfsame.core.errors import SelfsameError
+
+INTERVAL_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Share:
+    """``part`` of ``total``, a fraction that knows how sure it is."""
+
+    part: int
+    total: int
+
+    @property
+    def value(self) -> float | None:
+        """The fraction in 0..1; None of nothing."""
+        return self.part / self.total if self.total else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Wilson's 95 % interval of the fraction; None of nothing.
+
+        Wilson rather than the textbook normal interval, which shrinks to nothing at 0 and at 1.
+        """
+        from scipy.stats import binomtest
+
+        if not self.total:
+            return None
+        bounds = binomtest(self.part, self.total).proportion_ci(INTERVAL_LEVEL, method="wilson")
+        return float(bounds.low), float(bounds.high)
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Scores of one class; a score without any row to judge it by is None."""
+
+    name: str
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    rows: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How one model does on one table.
+
+    Attributes:
+        loss: mean negative log-likelihood, in nats.
+        macro_f1: mean F1 of the classes, each of the same weight.
+        confusion: (K, K) int64 counts, actual × predicted.
+        actual, predicted: (N,) int64 class indices, in the table's order.
+    """
+
+    accuracy: Share
+    loss: float
+    macro_f1: float
+    classes: tuple[ClassScores, ...]
+    confusion: np.ndarray
+    actual: np.ndarray
+    predicted: np.ndarray
+
+    @property
+    def right(self) -> np.ndarray:
+        """(N,) bool."""
+        return self.predicted == self.actual
+
+
+def score(labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]) -> Scores:
+    """Score predictions against true labels.
+
+    Args:
+        labels: (N,) class indices; rows with a negative one have no known label and are left out.
+        probabilities: (N, K).
+
+    Raises:
+        SelfsameError: no row has a label.
+    """
+    from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
+
+    known = labels >= 0
+    labels, probabilities = labels[known], probabilities[known]
+    if not len(labels):
+        raise SelfsameError("a model can't be scored: no row has a label", "bring labels, or another split")
+    predicted = probabilities.argmax(axis=1)
+    indices = list(range(len(classes)))
+    columns = precision_recall_fscore_support(labels, predicted, labels=indices, zero_division=np.nan)
+    return Scores(
+        accuracy=Share(int((predicted == labels).sum()), len(labels)),
+        loss=_negative_log_likelihood(labels, probabilities),
+        macro_f1=float(f1_score(labels, predicted, labels=indices, average="macro", zero_division=np.nan)),
+        classes=tuple(
+            ClassScores(name, _defined(precision), _defined(recall), _defined(f1), int(rows))
+            for name, precision, recall, f1, rows in zip(classes, *columns, strict=True)
+        ),
+        confusion=confusion_matrix(labels, predicted, labels=indices),
+        actual=labels,
+        predicted=predicted,
+    )
+
+
+def choose_champion(baseline: Scores, student: Scores) -> str:
+    """Name the better of two models by their validation scores: accuracy, then loss, then the baseline."""
+    by_accuracy = student.accuracy.part - baseline.accuracy.part
+    better = by_accuracy > 0 or (by_accuracy == 0 and student.loss < baseline.loss)
+    return "student" if better else "baseline"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same rows.
+
+    Attributes:
+        gained: rows that only the student has right.
+        lost: rows that only the baseline has right.
+    """
+
+    gained: int
+    lost: int
+
+    @property
+    def p_value(self) -> float:
+        """McNemar's exact test: how often models of the same skill differ by this much or more."""
+        from scipy.stats import binomtest
+
+        differing = self.gained + self.lost
+        return float(binomtest(self.gained, differing).pvalue) if differing else 1.0
+
+
+def compare(baseline: Scores, student: Scores) -> Comparison:
+    """Compare two models that were scored on the same table."""
+    return Comparison(
+        gained=int((student.right & ~baseline.right).sum()), lost=int((baseline.right & ~student.right).sum())
+    )
+
+
+def _negative_log_likelihood(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    # A softmax in float32 may underflow to 0: one such row must not make the mean infinite.
+    return float(-np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)).mean())
+
+
+def _defined(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

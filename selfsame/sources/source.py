@@ -1,0 +1,41 @@
+"""What a data source gives: a description, its terms, and its examples in batches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from selfsame.core.tables import TableInfo
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some examples of a source, in its own order.
+
+    Attributes:
+        inputs: uint8 (N, C, H, W) for images, float64 (N, F) for features.
+        labels: (N,) class indices (int64) or target values (float64).
+        holdout: (N,) bool, the rows that the source itself sets aside for the final measurement;
+            None where it sets none aside.
+    """
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    holdout: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One data source, opened and checked.
+
+    Attributes:
+        origin: where the data comes from, for the manifest and the model card.
+        licence: the terms its publisher states.
+        content: sha256 of each part of the content as it was read, by the part's name.
+    """
+
+    info: TableInfo
+    origin: str
+    licence: str
+    content: dict[str, str]
+    batches: Iterator[Batch]

@@ -1,0 +1,106 @@
+"""Findings made of small arrays, without any model."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from selfsame.core.tables import TableInfo, TableWriter
+from selfsame.report.findings import Findings, ModelFindings
+from selfsame.report.gate import Gate, measure_gate
+from selfsame.report.scores import Scores, choose_champion, score
+
+CLASSES = ("cat", "dog", "emu")
+LABELS = np.arange(60) % 3
+
+
+def predictions(wrong: int) -> np.ndarray:
+    """(60, 3) probabilities, of which the first ``wrong`` rows name the next class."""
+    probabilities = np.full((60, 3), 0.05, dtype=np.float32)
+    probabilities[np.arange(60), (LABELS + (np.arange(60) < wrong)) % 3] = 0.9
+    return probabilities
+
+
+def scores(wrong: int) -> Scores:
+    return score(LABELS, predictions(wrong), CLASSES)
+
+
+@pytest.fixture
+def write_gate(tmp_path: Path) -> Callable[..., Gate]:
+    """Write pseudo-labels and hidden labels as their stages do, and measure them."""
+
+    def write(
+        labels: list[int],
+        confidence: list[float],
+        hidden: dict[int, int],
+        threshold: float = 0.9,
+        batch_rows: int = 2,
+    ) -> Gate:
+        ids = [f"{row:032x}" for row in range(len(labels))]
+        scored = np.array(confidence, dtype=np.float32)
+        pseudo = pa.table(
+            {
+                "example_id": ids,
+                "pseudo_label": pa.array(labels, pa.int64()),
+                "confidence": pa.array(scored),
+                "threshold": pa.array(np.full(len(ids), threshold, np.float32)),
+                "accepted": pa.array(scored >= np.float32(threshold)),
+                "teacher": pa.array(["ab" * 32] * len(ids), pa.string()),
+            }
+        )
+        truth = pa.table(
+            {
+                "example_id": pa.array([ids[row] for row in hidden], pa.string()),
+                "label": pa.array(hidden.values(), pa.int64()),
+            }
+        )
+        for name, table in (("pseudo_labels", pseudo), ("hidden_labels.parquet", truth)):
+            with TableWriter(tmp_path / name, table.schema) as writer:
+                for batch in table.to_batches(max_chunksize=batch_rows):
+                    writer.write(batch)
+        return measure_gate(tmp_path / "pseudo_labels", tmp_path / "hidden_labels.parquet", len(CLASSES))
+
+    return write
+
+
+@pytest.fixture
+def make_findings(write_gate: Callable[..., Gate]) -> Callable[..., Findings]:
+    """Build findings from how many of 60 rows each model gets wrong; any field can be replaced."""
+
+    def make(
+        baseline_wrong: int = 20, student_wrong: int = 6, classes: tuple[str, ...] = CLASSES, **fields: Any
+    ) -> Findings:
+        models = {
+            name: ModelFindings(
+                name,
+                validation=score(LABELS, predictions(wrong), classes),
+                holdout=score(LABELS, predictions(wrong), classes),
+                history={
+                    "epoch": np.arange(1.0, 6),
+                    "training_loss": np.array([2, 1, 0.5, 0.2, 0.1]),
+                    "validation_loss": np.array([2, 1, 0.7, 0.6, 0.8]),
+                    "validation_accuracy": np.array([0.3, 0.5, 0.7, 0.8, 0.8]),
+                },
+            )
+            for name, wrong in (("baseline", baseline_wrong), ("student", student_wrong))
+        }
+        values: dict[str, Any] = {
+            "title": "Animals",
+            "info": TableInfo("zoo", "classification", classes, features=("weight",)),
+            "labeled_per_class": np.array([5, 5, 4]),
+            "champion": choose_champion(models["baseline"].validation, models["student"].validation),
+            "settings": {"model": {"widths": [32, 64]}},
+            "digests": {"data/splits/holdout.parquet": "cd" * 32},
+            **models,
+            **fields,
+        }
+        if "gate" not in values:
+            values["gate"] = write_gate(
+                [0, 1, 2, 1, 0], [0.99, 0.95, 0.9, 0.7, 0.96], {0: 0, 1: 1, 2: 0, 3: 1, 4: 0}
+            )
+        return Findings(**values)
+
+    return make

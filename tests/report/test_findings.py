@@ -1,0 +1,85 @@
+"""The metrics and the warnings that follow from findings."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from selfsame.report.findings import Findings, metrics, warnings
+from selfsame.report.gate import Gate
+
+MakeFindings = Callable[..., Findings]
+
+
+def test_metrics_hold_the_promised_keys(make_findings: MakeFindings) -> None:
+    figures = metrics(make_findings(baseline_wrong=20, student_wrong=6))
+    assert figures["champion"] == "student"
+    assert (
+        figures["baseline"]["validation"]["accuracy"]
+        == figures["baseline"]["holdout"]["accuracy"]
+        == 0.666667
+    )
+    assert figures["student"]["holdout"]["accuracy"] == 0.9
+    pool = {
+        key: figures["pool"][key]
+        for key in ("rows", "accepted", "rejected", "coverage", "precision", "threshold")
+    }
+    assert pool == {
+        "rows": 5,
+        "accepted": 4,
+        "rejected": 1,
+        "coverage": 0.8,
+        "precision": 0.75,
+        "threshold": 0.9,
+    }
+    assert (figures["labeled"], figures["validation"], figures["holdout"]["rows"]) == (
+        {"rows": 14},
+        {"rows": 60},
+        60,
+    )
+
+
+def test_metrics_without_truth_are_null_and_strict_json(
+    make_findings: MakeFindings, write_gate: Callable[..., Gate]
+) -> None:
+    figures = metrics(make_findings(gate=write_gate([0], [0.5], {})))
+    assert figures["pool"]["precision"] is None
+    json.dumps(figures, allow_nan=False)
+
+
+def test_a_clear_improvement_needs_no_warning(
+    make_findings: MakeFindings, write_gate: Callable[..., Gate]
+) -> None:
+    assert warnings(make_findings(gate=write_gate([0, 1, 2], [0.95] * 3, {0: 0, 1: 1, 2: 2}))) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "confidence", "truth", "said"),
+    [
+        ([0, 1], [0.5, 0.6], 0, "No pseudo-label was accepted"),
+        ([0, 0, 1], [0.95, 0.99, 0.5], 0, "No pool row was accepted as dog, emu"),
+        ([0, 1, 2] * 20, [0.95] * 60, 0, "overconfident"),
+    ],
+)
+def test_the_gate_warns(
+    make_findings: MakeFindings,
+    write_gate: Callable[..., Gate],
+    labels: list[int],
+    confidence: list[float],
+    truth: int,
+    said: str,
+) -> None:
+    gate = write_gate(labels, confidence, dict.fromkeys(range(len(labels)), truth))
+    assert said in " ".join(warnings(make_findings(gate=gate)))
+
+
+def test_a_difference_by_chance_is_called_that(make_findings: MakeFindings) -> None:
+    assert "chance" in " ".join(warnings(make_findings(baseline_wrong=8, student_wrong=6)))
+
+
+def test_a_champion_that_loses_on_the_holdout_is_named(make_findings: MakeFindings) -> None:
+    found = warnings(make_findings(baseline_wrong=20, student_wrong=6, champion="baseline"))
+    assert (
+        found[-1]
+        == "The baseline was chosen on validation, as it must be; on the holdout the student does better."
+    )

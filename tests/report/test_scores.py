@@ -1,0 +1,103 @@
+"""Scores against figures computed in another way."""
+
+import math
+
+import numpy as np
+import pytest
+
+from selfsame.core.errors import SelfsameError
+from selfsame.report.scores import Scores, Share, choose_champion, compare, score
+
+NAMES = ("a", "b", "c")
+
+
+@pytest.fixture
+def random_case() -> tuple[np.ndarray, np.ndarray, Scores]:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 200)
+    probabilities = random.dirichlet((1, 1, 1), 200).astype(np.float32)
+    return labels, probabilities, score(labels, probabilities, NAMES)
+
+
+def test_scores_agree_with_counting_by_hand(random_case: tuple[np.ndarray, np.ndarray, Scores]) -> None:
+    labels, probabilities, scores = random_case
+    guesses = [max(range(3), key=row.__getitem__) for row in probabilities.tolist()]
+    pairs = list(zip(labels.tolist(), guesses, strict=True))
+
+    assert scores.accuracy == Share(sum(actual == guess for actual, guess in pairs), 200)
+    assert scores.loss == pytest.approx(
+        -sum(math.log(row[label]) for row, label in zip(probabilities.tolist(), labels.tolist(), strict=True))
+        / 200
+    )
+    f1s = []
+    for index, found in enumerate(scores.classes):
+        hits = pairs.count((index, index))
+        taken = sum(guess == index for _, guess in pairs)
+        actual = sum(label == index for label, _ in pairs)
+        f1s.append(2 * hits / (taken + actual))
+        assert (found.name, found.rows) == (NAMES[index], actual)
+        assert (found.precision, found.recall, found.f1) == pytest.approx(
+            (hits / taken, hits / actual, f1s[-1])
+        )
+        assert scores.confusion[index].tolist() == [pairs.count((index, other)) for other in range(3)]
+    assert scores.macro_f1 == pytest.approx(sum(f1s) / 3)
+
+
+def test_a_class_that_is_never_predicted_has_no_precision() -> None:
+    scores = score(np.array([0, 1]), np.array([[0.9, 0.1, 0], [0.8, 0.2, 0]]), NAMES)
+
+    assert [each.precision for each in scores.classes] == [0.5, None, None]
+    assert [each.recall for each in scores.classes] == [1.0, 0.0, None]
+    assert scores.macro_f1 == pytest.approx((2 / 3 + 0) / 2)  # the absent third class has no say
+
+
+def test_rows_without_a_label_are_left_out() -> None:
+    scores = score(np.array([0, -1]), np.array([[0.9, 0.1, 0], [0, 0, 1]]), NAMES)
+    assert scores.accuracy == Share(1, 1)
+    with pytest.raises(SelfsameError, match="no row has a label"):
+        score(np.array([-1]), np.array([[1.0, 0, 0]]), NAMES)
+
+
+def test_a_probability_of_zero_leaves_the_loss_finite() -> None:
+    assert 80 < score(np.array([1]), np.array([[1, 0, 0]], dtype=np.float32), NAMES).loss < 100
+
+
+@pytest.mark.parametrize(("part", "total"), [(0, 10), (10, 10), (7, 10), (864, 1247)])
+def test_the_interval_is_wilsons(part: int, total: int) -> None:
+    z, p = 1.959963984540054, part / total
+    centre, spread = p + z * z / (2 * total), z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    assert Share(part, total).interval == pytest.approx(
+        ((centre - spread) / scale, (centre + spread) / scale), abs=1e-9
+    )
+
+
+def test_a_share_of_nothing_is_undefined() -> None:
+    assert (Share(0, 0).value, Share(0, 0).interval) == (None, None)
+
+
+def _scored(right: int, sure: float) -> Scores:
+    labels = np.zeros(10, dtype=np.int64)
+    probabilities = np.where(np.arange(10)[:, None] < right, [sure, 1 - sure], [1 - sure, sure])
+    return score(labels, probabilities, ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("student", "champion"),
+    [
+        (_scored(8, 0.9), "student"),
+        (_scored(6, 0.9), "baseline"),
+        (_scored(7, 0.8), "student"),  # the same accuracy, less sure of its mistakes
+        (_scored(7, 0.95), "baseline"),
+        (_scored(7, 0.9), "baseline"),  # equal in all: nothing to promote
+    ],
+)
+def test_champion_is_better_by_accuracy_then_loss(student: Scores, champion: str) -> None:
+    assert choose_champion(_scored(7, 0.9), student) == champion
+
+
+def test_comparison_counts_rows_that_only_one_model_has_right() -> None:
+    comparison = compare(_scored(4, 0.9), _scored(9, 0.9))
+    assert (comparison.gained, comparison.lost) == (5, 0)
+    assert comparison.p_value == pytest.approx(2 * 0.5**5)
+    assert compare(_scored(4, 0.9), _scored(4, 0.8)).p_value == 1.0

@@ -1,0 +1,175 @@
+"""The stage ``evaluate`` on real tables and real, hand-wired models."""
+
+import csv
+import filecmp
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from selfsame.core.digests import files_under, sha256_file
+from selfsame.core.graph_file import StageSpec, by_stem
+from selfsame.core.stage import Stage
+from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
+from selfsame.learning.params import ComputeParams, ModelParams
+from tasks.evaluate import EvaluateParams, main
+
+CLASSES = ("low", "middle", "high")
+INFO = TableInfo("toy", "classification", CLASSES, features=("a", "b", "c"))
+ROLES = {"labeled": 6, "validation": 30, "holdout": 60, "pool": 40}
+
+
+def write_inputs(root: Path, random: np.random.Generator) -> None:
+    """Write the roles' tables, where the largest feature is the class; one pseudo-label is wrong."""
+    for role, rows in ROLES.items():
+        inputs = random.permuted(
+            np.tile([0.1, 0.4, 0.8], (rows, 1)) + random.uniform(0, 0.1, (rows, 3)), axis=1
+        )
+        labels, ids = inputs.argmax(axis=1), example_ids(inputs)
+        if role != "pool":
+            with TableWriter(root / f"{role}.parquet", INFO.schema()) as writer:
+                columns = [pa.array(ids), *input_columns(inputs, INFO), pa.array(labels)]
+                writer.write(pa.record_batch(columns, schema=INFO.schema()))
+    hidden = pa.record_batch({"example_id": ids, "label": labels})
+    confidence = np.linspace(0.5, 1, len(ids), dtype=np.float32)
+    pseudo = pa.record_batch(
+        {
+            "example_id": ids,
+            "pseudo_label": np.where(np.arange(len(ids)) == len(ids) - 1, (labels + 1) % 3, labels),
+            "confidence": confidence,
+            "threshold": np.full(len(ids), 0.75, np.float32),
+            "accepted": confidence >= 0.75,
+            "teacher": ["ab" * 32] * len(ids),
+        }
+    )
+    for name, batch in (("hidden_labels.parquet", hidden), ("pseudo_labels", pseudo)):
+        with TableWriter(root / name, batch.schema) as writer:
+            writer.write(batch)
+
+
+def write_model(folder: Path, blind: float) -> None:
+    """Write a model whose logits are ten times the features, the last of them dimmed by ``blind``."""
+    import torch
+
+    from selfsame.learning.inputs import Scaling
+    from selfsame.learning.models import Model, save_model
+    from selfsame.learning.nets import build_net
+
+    params = ModelParams(architecture="mlp", widths=[3], dropout=0.0)
+    net = build_net(params, INFO)
+    hidden, last = (layer for layer in net if isinstance(layer, torch.nn.Linear))
+    with torch.no_grad():
+        hidden.weight.copy_(torch.eye(3))
+        last.weight.copy_(10 * torch.eye(3))
+        last.weight[2, 2] *= 1 - blind
+        hidden.bias.zero_()
+        last.bias.zero_()
+    history = [
+        {
+            "epoch": epoch,
+            "training_loss": 1 / epoch,
+            "validation_loss": 1.1 / epoch,
+            "validation_accuracy": 0.5,
+        }
+        for epoch in (1, 2, 3)
+    ]
+    save_model(folder, Model(net, params, INFO, Scaling((0.0,) * 3, (1.0,) * 3)), history)
+
+
+def evaluate(out: str, title: str = "Toy") -> dict[str, Path]:
+    """Run the stage in the current folder; return its outputs by name."""
+    inputs = [f"{role}.parquet" for role in ("labeled", "validation", "holdout", "hidden_labels")]
+    inputs += ["pseudo_labels", "models/baseline", "models/student"]
+    names = ["champion", "report.html", "confusion_matrix.csv", "metrics.json"]
+    outputs = [f"{out}/{name}" for name in names]
+    spec = StageSpec("evaluate", "", "", (), tuple(inputs), tuple(outputs), ("compute", "evaluate"))
+    params = {"compute": ComputeParams(device="cpu", cpu_threads=1), "evaluate": EvaluateParams(title=title)}
+    Path(out).mkdir()
+    main(Stage(spec, by_stem(inputs), by_stem(outputs), params))
+    return by_stem(outputs)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with all inputs, where the student sees everything and the baseline is blind to one class."""
+    monkeypatch.chdir(tmp_path)
+    write_inputs(tmp_path, np.random.default_rng(0))
+    write_model(tmp_path / "models/baseline", blind=0.9)
+    write_model(tmp_path / "models/student", blind=0.0)
+    return tmp_path
+
+
+def test_every_output_tells_the_same_story(workspace: Path) -> None:
+    outputs = evaluate("out")
+
+    figures = json.loads(outputs["metrics"].read_text())
+    assert (figures["champion"], figures["student"]["holdout"]["accuracy"]) == ("student", 1.0)
+    assert figures["baseline"]["holdout"]["accuracy"] < 0.9
+    assert (figures["pool"]["rows"], figures["pool"]["accepted"], figures["pool"]["coverage"]) == (
+        40,
+        20,
+        0.5,
+    )
+    assert figures["pool"]["precision"] == 0.95
+    assert figures["labeled"]["rows"] == 6
+
+    with outputs["confusion_matrix"].open(newline="") as file:
+        pairs = list(csv.DictReader(file))
+    assert len(pairs) == 60
+    assert all(pair["actual"] == pair["predicted"] and pair["actual"] in CLASSES for pair in pairs)
+
+    compared = filecmp.dircmp(workspace / "models/student", outputs["champion"])
+    assert compared.left_list == compared.right_list
+    _, mismatch, errors = filecmp.cmpfiles(compared.left, compared.right, compared.left_list, shallow=False)
+    assert (mismatch, errors) == ([], [])
+
+    html = outputs["report"].read_text(encoding="utf-8")
+    assert str(workspace) not in html
+    for path in files_under(Path("models")):
+        assert path.as_posix() in html
+        assert sha256_file(path) in html
+
+
+def test_the_baseline_is_promoted_when_the_student_is_worse(workspace: Path) -> None:
+    write_model(workspace / "models/student", blind=0.95)
+    write_model(workspace / "models/baseline", blind=0.0)
+    outputs = evaluate("out")
+    assert json.loads(outputs["metrics"].read_text())["champion"] == "baseline"
+    weights = "model.safetensors"
+    assert (outputs["champion"] / weights).read_bytes() == (
+        workspace / "models/baseline" / weights
+    ).read_bytes()
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_same_inputs_give_the_same_bytes_in_another_process() -> None:
+    first = evaluate("first")
+    rerun = "import sys; sys.path[:0] = sys.argv[1:]; from test_evaluate import evaluate; evaluate('second')"
+    folders = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+    Path("matplotlibrc").write_text("font.size: 30\nsvg.fonttype: path\n")  # somebody's own taste
+    environment = os.environ | {"PYTHONHASHSEED": "7", "MATPLOTLIBRC": "matplotlibrc"}
+    subprocess.run([sys.executable, "-c", rerun, *folders], check=True, env=environment)
+    for path in first.values():
+        for file in files_under(path):
+            assert file.read_bytes() == Path("second", *file.parts[1:]).read_bytes(), file
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_title_changes_the_report_alone() -> None:
+    first, second = evaluate("first"), evaluate("second", title="Another")
+    assert first["report"].read_bytes() != second["report"].read_bytes()
+    for name in ("metrics", "confusion_matrix"):
+        assert first[name].read_bytes() == second[name].read_bytes()
+
+
+def test_importing_the_stage_loads_nothing_heavy() -> None:
+    heavy = {"torch", "sklearn", "scipy", "matplotlib", "jinja2"}
+    code = f"import sys, tasks.evaluate; print(*{heavy} & set(sys.modules))"
+    root = Path(__file__).parents[2]
+    found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []
