@@ -20,6 +20,7 @@ from selfsame.dag.execute import run_stage
 from selfsame.dag.plan import Step, read_plan, read_reasons
 from selfsame.dag.workspace import Workspace, hold_workspace
 
+KINDS = ("ran", "restored", "unchanged")  # of outcomes, each the first word of its state's message
 FLOW_RUN_VARIABLE = "SELFSAME_FLOW_RUN"  # the flow run's id and name, for the provenance record
 
 
@@ -46,7 +47,10 @@ def pipeline(
 
 def run_graph(
     check: Callable[[], None],
-    targets: list[str] | None = None, force: bool = False, rehash: bool = False, wait: bool = True
+    targets: list[str] | None = None,
+    force: bool = False,
+    rehash: bool = False,
+    wait: bool = True,
 ) -> State:
     """Run the graph of the current folder's ``dvc.yaml``, whatever its stages, inside a flow run.
 
@@ -110,8 +114,12 @@ def judge(states: dict[str, State]) -> State:
         return Failed(
             message=f"failed: {', '.join(failed)}; blocked: {', '.join(blocked) or 'none'}\n{errors}"
         )
-    ran = [stage for stage, state in states.items() if state.name != "Cached"]
-    return Completed(message=f"ran: {', '.join(ran) or 'nothing, all is up to date'}")
+    kinds: dict[str, list[str]] = {}
+    for stage, state in states.items():
+        kinds.setdefault((state.message or "").split()[0].rstrip(":"), []).append(stage)
+    return Completed(
+        message="; ".join(f"{kind}: {', '.join(kinds[kind])}" for kind in KINDS if kind in kinds)
+    )
 
 
 def flow_run_environment() -> dict[str, str]:

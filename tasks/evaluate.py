@@ -79,7 +79,8 @@ def main(stage: Stage) -> None:
 
     validation = score_all("validation")
     champion = choose_champion(validation["baseline"], validation["student"])
-    shutil.copytree(stage.inputs[champion], stage.outputs["champion"])
+    # The bytes alone: a file that DVC has linked from its cache is read-only.
+    shutil.copytree(stage.inputs[champion], stage.outputs["champion"], copy_function=shutil.copyfile)
 
     holdout = score_all("holdout")
     baseline, student = (

@@ -1,37 +1,50 @@
-"""Stage retrain: a fresh student learns from labeled rows and accepted pseudo-labels.
+"""Stage retrain: a fresh student learns from labeled rows and the pool.
 
 In: ``labeled``, ``validation``, ``pool``, ``pseudo_labels``, ``scaling``, params ``compute model
-retrain training``. Out: ``models/student``, the weights of the best validation loss.
+retrain training``. Out: ``models/student``, the weights of its best checkpoint.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
-from selfsame.core.tables import TableInfo, inputs_of, iter_batches, same_ids
-from selfsame.learning.params import ComputeParams, ModelParams, TrainingParams
+from selfsame.core.tables import TableInfo, count_rows, inputs_of, iter_batches
+from selfsame.learning.params import AugmentationParams, ComputeParams, Fraction, ModelParams, TrainingParams
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from selfsame.learning.inputs import Examples
+    from selfsame.learning.methods import Method
 
 
 class RetrainParams(Section):
     """Section ``retrain``: how the student learns from the pool."""
 
     seed: int = Field(ge=0)
-    method: Literal["offline"]
+    method: Literal["offline", "online", "fixmatch"]
     max_epochs: int = Field(ge=1)
     patience_epochs: int = Field(ge=1)
     pool_batch_size: int = Field(ge=1)
     unlabeled_weight: float = Field(ge=0)
-    ramp_up_fraction: Annotated[float, Field(ge=0, le=1)]
+    ramp_up_start_epochs: int = Field(ge=0)
+    ramp_up_end_epochs: int = Field(ge=0)
+    fixmatch_threshold: Fraction
+    strong_augmentation: AugmentationParams
+
+    @model_validator(mode="after")
+    def _ramp_up_ends_after_it_starts(self) -> Self:
+        if self.ramp_up_end_epochs < self.ramp_up_start_epochs:
+            raise ValueError(
+                f"ramp_up_end_epochs = {self.ramp_up_end_epochs} is before "
+                f"ramp_up_start_epochs = {self.ramp_up_start_epochs}"
+            )
+        return self
 
 
 PARAMS = {
@@ -42,8 +55,18 @@ PARAMS = {
 }
 
 
-def load_accepted(pool: Path, pseudo_labels: Path) -> Examples:
-    """Load the accepted pool rows with their pseudo-labels; only these are held in memory.
+def choose_method(own: RetrainParams) -> Method:
+    """Return the method that the parameters name."""
+    from selfsame.learning.methods import FixMatch, Offline, Online, RampUp
+
+    ramp_up = RampUp(own.unlabeled_weight, own.ramp_up_start_epochs, own.ramp_up_end_epochs)
+    if own.method == "fixmatch":
+        return FixMatch(ramp_up, own.fixmatch_threshold)
+    return {"offline": Offline, "online": Online}[own.method](ramp_up)
+
+
+def load_pool(pool: Path, pseudo_labels: Path, accepted_only: bool) -> Examples:
+    """Load pool rows with their pseudo-labels: the accepted ones, or all.
 
     Raises:
         SelfsameError: the pseudo-labels are not those of this pool.
@@ -51,30 +74,43 @@ def load_accepted(pool: Path, pseudo_labels: Path) -> Examples:
     from selfsame.learning.inputs import stack_examples
 
     info = TableInfo.of(pool)
-    accepted = []
-    batches = zip(iter_batches(pool), iter_batches(pseudo_labels), strict=True)
-    for rows, decisions in batches:
-        if not same_ids(rows.column("example_id"), decisions.column("example_id")):
-            raise SelfsameError(
-                f"{pseudo_labels}: its rows are not those of {pool}", "run 'dvc repro --force pseudo_label'"
-            )
-        mask = decisions.column("accepted")
-        kept = decisions.column("pseudo_label").filter(mask)
-        accepted.append((inputs_of(rows.filter(mask), info), kept.to_numpy()))
-    return stack_examples(accepted, info)
+    chosen = []
+    if count_rows(pool) != count_rows(pseudo_labels):
+        raise _other_pool(pool, pseudo_labels)
+    for rows, decisions in zip(iter_batches(pool), iter_batches(pseudo_labels), strict=True):
+        if not rows.column("example_id").equals(decisions.column("example_id")):
+            raise _other_pool(pool, pseudo_labels)
+        labels = decisions.column("pseudo_label")
+        if accepted_only:
+            accepted = decisions.column("accepted")
+            rows, labels = rows.filter(accepted), labels.filter(accepted)
+        chosen.append((inputs_of(rows, info), labels.to_numpy()))
+    return stack_examples(chosen, info)
+
+
+def _other_pool(pool: Path, pseudo_labels: Path) -> SelfsameError:
+    return SelfsameError(f"{pseudo_labels}: its rows are not those of {pool}", "run 'dvc repro --force'")
 
 
 def main(stage: Stage) -> None:
-    """Join the accepted rows with their inputs and train a fresh net."""
+    """Join the pool with its pseudo-labels and train a fresh net."""
     from selfsame.learning.fit import fit_model
     from selfsame.learning.loop import Plan
-    from selfsame.learning.methods import Offline
 
     own = stage.section("retrain", RetrainParams)
-    accepted = load_accepted(stage.inputs["pool"], stage.inputs["pseudo_labels"])
-    method = Offline(own.unlabeled_weight, own.ramp_up_fraction)
-    plan = Plan(method, own.seed, own.max_epochs, own.patience_epochs, own.pool_batch_size)
-    fit_model(stage, plan, accepted, folder=stage.outputs["student"])
+    method = choose_method(own)
+    pool = load_pool(
+        stage.inputs["pool"], stage.inputs["pseudo_labels"], accepted_only=method.pool_rows == "accepted"
+    )
+    plan = Plan(
+        method,
+        own.seed,
+        own.max_epochs,
+        own.patience_epochs,
+        own.pool_batch_size,
+        own.strong_augmentation,
+    )
+    fit_model(stage, plan, pool, folder=stage.outputs["student"])
 
 
 if __name__ == "__main__":

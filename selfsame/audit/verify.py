@@ -47,7 +47,7 @@ class Report:
     def format(self) -> str:
         """Return one line per problem and a last one that sums up."""
         counts = ", ".join(f"{count} {name}" for name, count in self.checked.items())
-        verdict = f"{len(self.problems)} problems" if self.problems else "everything matches"
+        verdict = f"problems: {len(self.problems)}" if self.problems else "everything matches"
         return "\n".join([*map(str, self.problems), f"{verdict}; checked {counts}"])
 
 

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from selfsame.core.errors import SelfsameError
 from selfsame.observe.git import committed_sha256
 
 FROM_GIT = "git "  # begins the origin of a file that a commit has
-SHOWN_FILES = 8  # of one kind, in text
+SHOWN_FILES = 8  # of one folder, in text
 SHORT = 12  # hex digits of a digest in text; JSON has all of them
 
 
@@ -134,9 +135,9 @@ def gap_problem(gap: tuple[str, str]) -> Problem:
 def format_chain(chain: dict[str, Any]) -> str:
     """Return the chain as text for a person: problems first, then every execution in order."""
     executions, problems = chain["executions"], chain["problems"]
-    lines = [f"{chain['artifact']}: {len(chain['files'])} files, {len(executions)} executions behind them"]
+    lines = [f"{chain['artifact']} (files: {len(chain['files'])}, executions behind them: {len(executions)})"]
     if problems:
-        lines += [f"{len(problems)} problems:", *(f"  {Problem(**problem)}" for problem in problems)]
+        lines += [f"problems: {len(problems)}", *(f"  {Problem(**problem)}" for problem in problems)]
     else:
         lines.append("no gaps: every file leads back to the first stage or to a commit")
     lines += _file_lines("  ", chain["files"])
@@ -148,7 +149,8 @@ def format_chain(chain: dict[str, Any]) -> str:
 def _execution_lines(execution: dict[str, Any]) -> Iterator[str]:
     who, environment = execution["started_by"], execution["environment"]
     started = execution["started"].replace("T", " ").partition(".")[0]
-    yield f"   when      {started} UTC, {execution['seconds']:.1f} s, by {who['user']}"
+    by = f"{who['user']} ({who['gitUser'] or 'no git user'})"
+    yield f"   when      {started} UTC, {execution['seconds']:.1f} s, by {by}"
     if who["experiment"]:
         yield f"   within    DVC experiment {who['experiment']}"
     if who["flowRun"]:
@@ -160,7 +162,8 @@ def _execution_lines(execution: dict[str, Any]) -> Iterator[str]:
     yield f"   where     Python {environment['python']}, torch {torch}, {', '.join(hardware)}"
     for section, values in execution["params"].items():
         yield f"   params    {section}: {_values(values)}"
-    yield from _file_lines("   code      ", execution["code"])
+    folders = dict.fromkeys(Path(file["path"]).parent.as_posix() for file in execution["code"])
+    yield f"   code      {len(execution['code'])} files in {', '.join(folders)}"
     yield from _file_lines("   input     ", execution["inputs"])
     if not execution["inputs"]:
         yield "   input     none: here the data enters"
@@ -170,16 +173,18 @@ def _execution_lines(execution: dict[str, Any]) -> Iterator[str]:
 
 
 def _file_lines(margin: str, files: list[dict[str, Any]]) -> Iterator[str]:
-    """Show each file's digest, path and what is known of its past; of many files only the first."""
-    for file in files[:SHOWN_FILES]:
-        words = ""
-        if file.get("known_as", file["path"]) != file["path"]:
-            words += f"   same bytes as {file['known_as']}"
-        if "origin" in file:
-            words += f"   {_origin_words(file['origin'])}"
-        yield f"{margin}{_short(file['sha256'])}  {file['path']}{words}"
-    if len(files) > SHOWN_FILES:
-        yield f"{margin}and {len(files) - SHOWN_FILES} more (--json lists all)"
+    """Show each file's digest, path and what is known of its past; of a folder's many only the first."""
+    for folder, held in groupby(files, key=lambda file: Path(file["path"]).parent.as_posix()):
+        group = list(held)
+        for file in group[:SHOWN_FILES]:
+            words = ""
+            if file.get("known_as", file["path"]) != file["path"]:
+                words += f"   same bytes as {file['known_as']}"
+            if "origin" in file:
+                words += f"   {_origin_words(file['origin'])}"
+            yield f"{margin}{_short(file['sha256'])}  {file['path']}{words}"
+        if len(group) > SHOWN_FILES:
+            yield f"{margin}and {len(group) - SHOWN_FILES} more in {folder} (--json lists all)"
 
 
 def _execution(record: Record, trace: Trace) -> dict[str, Any]:

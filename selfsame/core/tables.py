@@ -15,7 +15,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
@@ -144,11 +143,6 @@ def example_ids(inputs: np.ndarray) -> list[str]:
     shape = f"{inputs.dtype.str}{inputs.shape[1:]}".encode()
     rows = np.ascontiguousarray(inputs).reshape(len(inputs), prod(inputs.shape[1:]))
     return [hashlib.sha256(shape + row.tobytes()).hexdigest()[:32] for row in rows]
-
-
-def same_ids(left: pa.Array, right: pa.Array) -> bool:
-    """Tell whether two id columns name the same examples in the same order."""
-    return len(left) == len(right) and bool(pc.all(pc.equal(left, right)).as_py() in (True, None))
 
 
 class TableWriter:

@@ -1,7 +1,7 @@
 """DVC's graph as a plan: the stages in the order DVC runs them, each with the reasons it would run.
 
-DVC is the one owner of freshness; nothing here decides on its own, it only puts DVC's answers in words. The project is always the one in the current
-folder, as it is for the stages.
+DVC is the one owner of freshness; nothing here decides on its own, it only puts DVC's answers in words.
+The project is always the one in the current folder, as it is for the stages.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

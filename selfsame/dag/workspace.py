@@ -122,7 +122,8 @@ def _dvc_processes(root: Path) -> list[int]:
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
         command, folder = process.info["cmdline"] or [], process.info["cwd"]
         is_dvc = any(Path(word).name == "dvc" for word in command[:2]) or "selfsame.dag.child" in command
-        if is_dvc and folder and Path(folder).is_relative_to(root):
+        is_daemon = "daemon" in command  # DVC's look for a newer version of itself, which locks nothing
+        if is_dvc and not is_daemon and folder and Path(folder).is_relative_to(root):
             found.append(process.info["pid"])
     return found
 

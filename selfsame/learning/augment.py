@@ -1,4 +1,7 @@
-"""Augmentation of whole batches: one tensor operation, a draw of its own for every example."""
+"""Augmentation of whole batches: a few tensor operations, a draw of its own for every example.
+
+All draws are made on the CPU, so that they are the same on every device.
+"""
 
 import math
 
@@ -9,18 +12,27 @@ from torch.nn import functional
 from selfsame.learning.params import AugmentationParams
 
 
-def augment(images: Tensor, params: AugmentationParams, generator: torch.Generator) -> Tensor:
-    """Rotate, scale and shift every image by its own random affine map.
-
-    Each of rotation, scale and the two shifts is uniform up to its limit in either direction; what
-    moves in from outside repeats the border. The draws are made on the CPU, so that they are the same
-    on every device.
+def augment(inputs: Tensor, params: AugmentationParams, generator: torch.Generator) -> Tensor:
+    """Return a randomly changed view of every example.
 
     Args:
-        images: (N, C, H, W) float32, scaled.
+        inputs: scaled float32; (N, C, H, W) images are moved, erased and made noisy, (N, F) features
+            are erased and made noisy.
+    """
+    if inputs.dim() == 4:
+        inputs = _move(inputs, params, generator)
+    if params.erase_fraction:
+        inputs = _erase(inputs, params.erase_fraction, generator)
+    if params.noise_std:
+        noise = torch.randn(inputs.shape, generator=generator).to(inputs.device)
+        inputs = inputs + params.noise_std * noise
+    return inputs
 
-    Returns:
-        (N, C, H, W) float32; ``images`` itself if all limits are zero.
+
+def _move(images: Tensor, params: AugmentationParams, generator: torch.Generator) -> Tensor:
+    """Rotate, scale and shift: each uniform up to its limit in either direction.
+
+    What moves in from outside repeats the border.
     """
     if not (params.shift_pixels or params.rotate_degrees or params.scale_fraction):
         return images
@@ -41,3 +53,19 @@ def augment(images: Tensor, params: AugmentationParams, generator: torch.Generat
     ).to(images.device)
     grid = functional.affine_grid(maps, list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def _erase(inputs: Tensor, fraction: float, generator: torch.Generator) -> Tensor:
+    """Set a part of every example to zero, the labeled rows' mean.
+
+    In an image it is a square whose side is ``fraction`` of the image's (Cutout, DeVries and Taylor,
+    2017); in a row of features, each feature with the probability ``fraction``.
+    """
+    if inputs.dim() == 2:
+        return inputs * (torch.rand(inputs.shape, generator=generator) >= fraction).to(inputs.device)
+    count, _, height, width = inputs.shape
+    centre = torch.rand(2, count, 1, generator=generator)
+    away_y = (torch.arange(height) + 0.5 - centre[0] * height).abs() >= fraction * height / 2
+    away_x = (torch.arange(width) + 0.5 - centre[1] * width).abs() >= fraction * width / 2
+    kept = (away_y[:, :, None] | away_x[:, None, :])[:, None]
+    return inputs * kept.to(inputs.device)

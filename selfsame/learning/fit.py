@@ -19,7 +19,7 @@ def fit_model(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> 
     """Train a fresh net on the stage's labeled rows and ``pool``, and write it to ``folder``.
 
     Args:
-        pool: accepted rows with their pseudo-labels, on the CPU; None for the baseline.
+        pool: the pool rows that the method learns from, on the CPU; None for the baseline.
     """
     device = prepare_device(stage.section("compute", ComputeParams))
     params = stage.section("model", ModelParams)
@@ -30,6 +30,7 @@ def fit_model(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> 
         validation=load_examples(stage.inputs["validation"]).to(device),
         pool=pool.to(device) if pool is not None else None,
         scaling=Scaling.load(stage.inputs["scaling"]),
+        classes=len(info.classes),
     )
     torch.manual_seed(plan.seed)
     net = build_net(params, info).to(device)

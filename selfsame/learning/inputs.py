@@ -75,12 +75,22 @@ def stack_examples(batches: list[tuple[np.ndarray, np.ndarray]], info: TableInfo
     return Examples(torch.from_numpy(inputs), torch.from_numpy(labels))
 
 
-def endless_batches(examples: Examples, batch_size: int, generator: torch.Generator) -> Iterator[Examples]:
-    """Yield shuffled batches without end; every pass visits every example exactly once.
+def endless_batches(
+    examples: Examples, batch_size: int, generator: torch.Generator, balanced: bool = False
+) -> Iterator[Examples]:
+    """Yield random batches without end.
 
-    The order is drawn on the CPU, so that it is the same on every device.
+    Every pass visits every example exactly once, or, ``balanced``, draws as many with replacement, each
+    with a probability of 1 / (rows of its class), so that all classes come equally often. The draws are
+    made on the CPU, so that they are the same on every device.
     """
+    device = examples.labels.device
+    counts = torch.bincount(examples.labels.cpu()) if balanced else None
     while True:
-        order = torch.randperm(len(examples), generator=generator).to(examples.labels.device)
-        for rows in order.split(batch_size):
+        if counts is None:
+            order = torch.randperm(len(examples), generator=generator)
+        else:
+            chances = 1 / counts[examples.labels.cpu()]
+            order = torch.multinomial(chances, len(examples), replacement=True, generator=generator)
+        for rows in order.to(device).split(batch_size):
             yield Examples(examples.inputs[rows], examples.labels[rows])

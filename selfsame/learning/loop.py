@@ -11,32 +11,44 @@ from torch.nn import functional
 from selfsame.core.errors import SelfsameError
 from selfsame.learning.augment import augment
 from selfsame.learning.inputs import Examples, Scaling, endless_batches, prepare
-from selfsame.learning.methods import Method
+from selfsame.learning.methods import Method, PoolBatch, losses
 from selfsame.learning.nets import detached_state
-from selfsame.learning.params import TrainingParams
+from selfsame.learning.optimize import MovingAverage, build_optimizer, learning_rate
+from selfsame.learning.params import AugmentationParams, TrainingParams
+from selfsame.learning.targets import LabeledLoss, disturb
 
-History = list[dict[str, float]]
+Row = dict[str, float]
+EVALUATION_ROWS = 4096
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a training sees; ``pool`` holds accepted rows with their pseudo-labels, or is None."""
+    """What a training sees; ``pool`` holds the rows that the method learns from, with their labels."""
 
     labeled: Examples
     validation: Examples
     pool: Examples | None
     scaling: Scaling
+    classes: int
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How one training goes: its method, its random seed, how long, and rows of the pool in a step."""
+    """How one training goes.
+
+    Attributes:
+        max_epochs: passes over the labeled rows, at most.
+        patience_epochs: epochs without a better checkpoint after which it stops.
+        pool_batch_size: pool rows in a step.
+        strong: the strong view of pool rows, for methods that want one.
+    """
 
     method: Method
     seed: int
     max_epochs: int
     patience_epochs: int
     pool_batch_size: int = 1
+    strong: AugmentationParams | None = None
 
 
 def train(
@@ -44,99 +56,130 @@ def train(
     data: TrainingData,
     plan: Plan,
     training: TrainingParams,
-    on_epoch: Callable[[dict[str, float]], None],
-) -> History:
-    """Train ``net`` in place and leave it with the weights of its best validation loss.
+    on_epoch: Callable[[Row], None],
+) -> list[Row]:
+    """Train ``net`` in place and leave it with the weights of its best checkpoint.
+
+    With ``ema_decay`` the checkpoints are those of the moving average.
 
     Args:
         on_epoch: told each epoch's row of the history as soon as it is known.
 
     Returns:
-        One row per epoch: epoch, learning_rate, the method's losses (means over the epoch's steps),
-        validation_loss and validation_accuracy.
+        One row per epoch: epoch, learning_rate, the step's losses (means over the epoch), validation_loss
+        and validation_accuracy.
 
     Raises:
         SelfsameError: the loss is no longer a finite number.
     """
     torch.manual_seed(plan.seed)  # dropout
     steps_per_epoch = math.ceil(len(data.labeled) / training.batch_size)
-    total_steps = plan.max_epochs * steps_per_epoch
-    optimizer = torch.optim.AdamW(net.parameters(), lr=0.0, weight_decay=training.weight_decay)
-    labeled_batches = _views(data.labeled, training.batch_size, data.scaling, training, 2 * plan.seed)
-    pool_batches = None
-    if data.pool is not None and len(data.pool):  # a random stream of its own: it can't move the labeled one
-        pool_batches = _views(data.pool, plan.pool_batch_size, data.scaling, training, 2 * plan.seed + 1)
-    history: History = []
-    best_loss, best_epoch, best_state = math.inf, 0, detached_state(net)
-    for epoch in range(1, plan.max_epochs + 1):
+    optimizer = build_optimizer(net, training)
+    average = MovingAverage(net, training.ema_decay)
+    labeled_loss = LabeledLoss.build(training, data.labeled.labels, data.classes)
+    # Labeled rows and the pool draw from random streams of their own, so that neither moves the other.
+    labeled_batches = _labeled_batches(data, training, torch.Generator().manual_seed(2 * plan.seed))
+    pool_batches = _pool_batches(data, plan, training, torch.Generator().manual_seed(2 * plan.seed + 1))
+    history: list[Row] = []
+    best = Best(training.checkpoint, average.net)
+    for epoch in range(plan.max_epochs):
         net.train()
-        sums: dict[str, float] = {}
-        for step in range((epoch - 1) * steps_per_epoch, epoch * steps_per_epoch):
-            progress = step / total_steps
-            _set_learning_rate(optimizer, training, progress)
-            pool_batch = next(pool_batches) if pool_batches and plan.method.uses_pool(progress) else None
-            losses = plan.method.losses(net, next(labeled_batches), pool_batch, progress)
+        sums: Row = {}
+        for step in range(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch):
+            rate = learning_rate(training, step / (plan.max_epochs * steps_per_epoch), epoch)
+            optimizer.param_groups[0]["lr"] = rate
+            uses_pool = pool_batches is not None and plan.method.ramp_up.at(epoch) > 0
+            pool = next(pool_batches) if uses_pool else None
+            made = losses(plan.method, net, average.net, next(labeled_batches), pool, labeled_loss, epoch)
             optimizer.zero_grad(set_to_none=True)
-            losses["training_loss"].backward()
+            made["training_loss"].backward()
+            if training.gradient_clip_norm is not None:
+                nn.utils.clip_grad_norm_(net.parameters(), training.gradient_clip_norm)
             optimizer.step()
-            for name, value in losses.items():
+            average.update()
+            for name, value in made.items():
                 sums[name] = sums.get(name, 0.0) + value.item()
         row = {
-            "epoch": epoch,
-            "learning_rate": optimizer.param_groups[0]["lr"],
+            "epoch": epoch + 1,
+            "learning_rate": rate,
             **{name: total / steps_per_epoch for name, total in sums.items()},
-            **validate(net, data.validation, data.scaling),
+            **validate(average.net, data.validation, data.scaling),
         }
         history.append(row)
         on_epoch(row)
         if not math.isfinite(row["training_loss"]):
             raise SelfsameError(
-                f"the training loss became {row['training_loss']} in epoch {epoch}",
+                f"the training loss became {row['training_loss']} in epoch {epoch + 1}",
                 "lower training.learning_rate",
             )
-        if row["validation_loss"] < best_loss:
-            best_loss, best_epoch, best_state = row["validation_loss"], epoch, detached_state(net)
-        if epoch - best_epoch >= plan.patience_epochs:
+        best.offer(row)
+        if row["epoch"] - best.epoch >= plan.patience_epochs:
             break
-    net.load_state_dict(best_state)
+    net.load_state_dict(best.state)
     return _with_all_columns(history)
 
 
+class Best:
+    """The best checkpoint so far, by the criterion that ``training.checkpoint`` names; the first of equals."""
+
+    def __init__(self, criterion: str, net: nn.Module) -> None:
+        self._criterion, self._net = criterion, net
+        self._score = -math.inf
+        self.epoch, self.state = 0, detached_state(net)
+
+    def offer(self, row: Row) -> None:
+        """Keep the net's present weights if this epoch is better."""
+        score = {
+            "validation_loss": -row["validation_loss"],
+            "validation_accuracy": row["validation_accuracy"],
+            "last": row["epoch"],
+        }[self._criterion]
+        if score > self._score:
+            self._score, self.epoch, self.state = score, int(row["epoch"]), detached_state(self._net)
+
+
 @torch.inference_mode()
-def validate(net: nn.Module, examples: Examples, scaling: Scaling) -> dict[str, float]:
+def validate(net: nn.Module, examples: Examples, scaling: Scaling) -> Row:
     """Return mean cross-entropy and accuracy on validation rows."""
     net.eval()
     loss, correct = 0.0, 0
-    for rows in torch.arange(len(examples), device=examples.labels.device).split(4096):
+    for rows in torch.arange(len(examples), device=examples.labels.device).split(EVALUATION_ROWS):
         logits = net(prepare(examples.inputs[rows], scaling))
         loss += functional.cross_entropy(logits, examples.labels[rows], reduction="sum").item()
         correct += int((logits.argmax(dim=1) == examples.labels[rows]).sum())
     return {"validation_loss": loss / len(examples), "validation_accuracy": correct / len(examples)}
 
 
-def _views(
-    examples: Examples, batch_size: int, scaling: Scaling, training: TrainingParams, seed: int
+def _labeled_batches(
+    data: TrainingData, training: TrainingParams, generator: torch.Generator
 ) -> Iterator[Examples]:
-    """Yield scaled, augmented batches without end; order and augmentation are drawn from ``seed``."""
-    generator = torch.Generator().manual_seed(seed)
-    for batch in endless_batches(examples, batch_size, generator):
-        inputs = prepare(batch.inputs, scaling)
-        if inputs.dim() == 4:
-            inputs = augment(inputs, training.augmentation, generator)
-        yield Examples(inputs, batch.labels)
+    balanced = training.class_sampling == "balanced"
+    for batch in endless_batches(data.labeled, training.batch_size, generator, balanced):
+        inputs = augment(prepare(batch.inputs, data.scaling), training.augmentation, generator)
+        labels = disturb(batch.labels, training.disturb_label_fraction, data.classes, generator)
+        yield Examples(inputs, labels)
 
 
-def _set_learning_rate(optimizer: torch.optim.Optimizer, training: TrainingParams, progress: float) -> None:
-    """Warm up linearly, then fall along half a cosine to zero."""
-    warm_up = training.warm_up_fraction
-    if progress < warm_up:
-        factor = progress / warm_up
-    else:
-        factor = 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / max(1 - warm_up, 1e-9)))
-    optimizer.param_groups[0]["lr"] = training.learning_rate * factor
+def _pool_batches(
+    data: TrainingData, plan: Plan, training: TrainingParams, generator: torch.Generator
+) -> Iterator[PoolBatch] | None:
+    if data.pool is None or not len(data.pool):
+        return None
+
+    def batches(pool: Examples) -> Iterator[PoolBatch]:
+        for batch in endless_batches(pool, plan.pool_batch_size, generator):
+            inputs = prepare(batch.inputs, data.scaling)
+            weak = augment(inputs, training.augmentation, generator)
+            strong = None
+            if plan.method.wants_strong_view:
+                assert plan.strong is not None
+                strong = augment(inputs, plan.strong, generator)
+            yield PoolBatch(weak, strong, batch.labels)
+
+    return batches(data.pool)
 
 
-def _with_all_columns(history: History) -> History:
+def _with_all_columns(history: list[Row]) -> list[Row]:
     """Give every row the same columns: a pool loss is NaN in epochs that saw no pool."""
     columns = dict.fromkeys(name for row in history for name in row)
     return [{name: row.get(name, math.nan) for name in columns} for row in history]

@@ -1,73 +1,188 @@
 """Methods: what one step learns from a labeled batch and a pool batch.
 
-The training loop knows no method. A method is given scaled inputs and returns named losses, of which
-``training_loss`` is the one to descend.
+The training loop knows no method. A method is given two batches and returns named losses, of which
+``training_loss`` is the one to descend; the others are kept for the curves.
 """
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsame.learning.inputs import Examples
+from selfsame.learning.targets import LabeledLoss
 
 Losses = dict[str, Tensor]
 
 
+@dataclass(frozen=True)
+class PoolBatch:
+    """Pool rows as one step sees them.
+
+    Attributes:
+        weak: the rows under the ordinary augmentation, scaled.
+        strong: the same rows under the strong one; None unless the method wants it.
+        labels: (N,) int64 accepted pseudo-labels; meaningless to methods that make their own.
+    """
+
+    weak: Tensor
+    strong: Tensor | None
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class RampUp:
+    """The unlabeled weight: 0 until one epoch, then linear up to ``weight`` at another, then constant."""
+
+    weight: float
+    start_epochs: int
+    end_epochs: int
+
+    def at(self, epoch: int) -> float:
+        """Return the weight in an epoch, counted from 0."""
+        if epoch < self.start_epochs:
+            return 0.0
+        if epoch >= self.end_epochs:
+            return self.weight
+        return self.weight * (epoch - self.start_epochs) / (self.end_epochs - self.start_epochs)
+
+
 class Method(Protocol):
-    """One way to learn; ``progress`` runs from 0 at the first step to 1 at the last."""
+    """One way to learn.
 
-    def losses(self, net: nn.Module, labeled: Examples, pool: Examples | None, progress: float) -> Losses:
-        """Return the losses of one step."""
+    Attributes:
+        pool_rows: which pool rows it learns from: ``none``, those with an ``accepted`` pseudo-label, or ``all``.
+        wants_strong_view: whether it needs the strong view of pool rows.
+        ramp_up: the unlabeled weight. While it is 0 no pool batch is drawn and the step is the
+            supervised one, bit for bit.
+    """
+
+    pool_rows: Literal["none", "accepted", "all"]
+    wants_strong_view: bool
+    ramp_up: RampUp
+
+    def pool_losses(self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch) -> "Step":
+        """Return the labeled rows' logits and the pool's loss."""
         ...
 
-    def uses_pool(self, progress: float) -> bool:
-        """Tell whether this step needs a pool batch."""
-        ...
+
+@dataclass(frozen=True)
+class Step:
+    """What a method makes of one step.
+
+    Attributes:
+        labeled_logits: (N, K) logits of the labeled batch.
+        pool_loss: the loss on pool rows, to be weighted.
+        kept: share of the pool batch that took part.
+    """
+
+    labeled_logits: Tensor
+    pool_loss: Tensor
+    kept: Tensor
+
+
+def losses(
+    method: Method,
+    net: nn.Module,
+    teacher: nn.Module,
+    labeled: Examples,
+    pool: PoolBatch | None,
+    labeled_loss: LabeledLoss,
+    epoch: int,
+) -> Losses:
+    """Return a step's losses: L_labeled, or L_labeled + w · L_pool when there is a pool batch."""
+    if pool is None:
+        return {"training_loss": labeled_loss(net(labeled.inputs), labeled.labels)}
+    step = method.pool_losses(net, teacher, labeled.inputs, pool)
+    on_labeled = labeled_loss(step.labeled_logits, labeled.labels)
+    return {
+        "training_loss": on_labeled + method.ramp_up.at(epoch) * step.pool_loss,
+        "labeled_loss": on_labeled.detach(),
+        "pool_loss": step.pool_loss.detach(),
+        "pool_kept": step.kept,
+    }
 
 
 class Supervised:
-    """Cross-entropy on labeled rows alone."""
+    """Labeled rows alone."""
 
-    def uses_pool(self, progress: float) -> bool:
-        """Never."""
-        return False
+    pool_rows: Literal["none"] = "none"
+    wants_strong_view = False
+    ramp_up = RampUp(0.0, 0, 0)
 
-    def losses(self, net: nn.Module, labeled: Examples, pool: Examples | None, progress: float) -> Losses:
-        """Return the mean cross-entropy of the labeled batch."""
-        return {"training_loss": functional.cross_entropy(net(labeled.inputs), labeled.labels)}
+    def pool_losses(self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch) -> Step:
+        """Never called: the weight is 0 throughout."""
+        raise AssertionError("the supervised method has no pool")
 
 
+@dataclass(frozen=True)
 class Offline:
-    """Cross-entropy on labeled rows, plus a ramped-up share of it on fixed pseudo-labels.
+    """Cross-entropy on pseudo-labels that were made and accepted once, before this training.
 
-    Loss = L_labeled + w(t) · L_pseudo (Lee, "Pseudo-Label", ICML workshop 2013, equation 15), with w
-    growing linearly from 0 to ``unlabeled_weight`` over the first ``ramp_up_fraction`` of all steps.
-    While w is 0 the step is the supervised one, bit for bit.
+    Loss = L_labeled + w(t) · L_pseudo (Lee, "Pseudo-Label", ICML workshop 2013, equation 15).
     """
 
-    def __init__(self, unlabeled_weight: float, ramp_up_fraction: float) -> None:
-        self._weight, self._ramp_up = unlabeled_weight, ramp_up_fraction
+    ramp_up: RampUp
+    pool_rows: Literal["accepted"] = "accepted"
+    wants_strong_view = False
 
-    def weight(self, progress: float) -> float:
-        """Return w at this point of the training."""
-        return self._weight * (min(1.0, progress / self._ramp_up) if self._ramp_up else 1.0)
+    def pool_losses(self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch) -> Step:
+        """Learn the accepted labels as if they were given."""
+        logits, pool_logits = _together(net, labeled, pool.weak)
+        return Step(logits, functional.cross_entropy(pool_logits, pool.labels), pool_logits.new_ones(()))
 
-    def uses_pool(self, progress: float) -> bool:
-        """Whenever the weight isn't zero."""
-        return self.weight(progress) > 0
 
-    def losses(self, net: nn.Module, labeled: Examples, pool: Examples | None, progress: float) -> Losses:
-        """Return the labeled, the pseudo-label and the combined loss."""
-        if pool is None:
-            return Supervised().losses(net, labeled, pool, progress)
-        # One pass for both, so that batch normalization sees labeled and pool rows together.
-        logits = net(torch.cat([labeled.inputs, pool.inputs]))
-        on_labeled = functional.cross_entropy(logits[: len(labeled)], labeled.labels)
-        on_pseudo = functional.cross_entropy(logits[len(labeled) :], pool.labels)
-        return {
-            "training_loss": on_labeled + self.weight(progress) * on_pseudo,
-            "labeled_loss": on_labeled.detach(),
-            "pseudo_loss": on_pseudo.detach(),
-        }
+@dataclass(frozen=True)
+class Online:
+    """Pseudo-labels made in every step by the model in training itself (Lee 2013, as in the paper)."""
+
+    ramp_up: RampUp
+    pool_rows: Literal["all"] = "all"
+    wants_strong_view = False
+
+    def pool_losses(self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch) -> Step:
+        """Learn what the net itself holds most probable; no gradient flows through the label."""
+        logits, pool_logits = _together(net, labeled, pool.weak)
+        made = pool_logits.detach().argmax(dim=1)
+        return Step(logits, functional.cross_entropy(pool_logits, made), pool_logits.new_ones(()))
+
+
+@dataclass(frozen=True)
+class FixMatch:
+    """Confident labels of the weak view, made by the EMA teacher, taught on the strong view.
+
+    Sohn et al., "FixMatch", NeurIPS 2020, equation 4; the teacher is the moving average of the student
+    (as in Mean Teacher, Tarvainen and Valpola, 2017), or the student itself where ``ema_decay`` is 0.
+    """
+
+    ramp_up: RampUp
+    threshold: float
+    pool_rows: Literal["all"] = "all"
+    wants_strong_view = True
+
+    def pool_losses(self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch) -> Step:
+        """Mask rows below the threshold (inclusive) and average over the whole batch."""
+        assert pool.strong is not None
+        confidence, made = teacher_labels(teacher, pool.weak)
+        mask = (confidence >= self.threshold).float()
+        logits, pool_logits = _together(net, labeled, pool.strong)
+        each = functional.cross_entropy(pool_logits, made, reduction="none")
+        return Step(logits, (mask * each).mean(), mask.mean())
+
+
+@torch.no_grad()
+def teacher_labels(teacher: nn.Module, weak: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the teacher's confidence (N,) and class (N,) without dropout, gradient or a trace in it."""
+    training = teacher.training
+    teacher.eval()
+    confidence, made = teacher(weak).softmax(dim=1).max(dim=1)
+    teacher.train(training)
+    return confidence, made
+
+
+def _together(net: nn.Module, labeled: Tensor, pool: Tensor) -> tuple[Tensor, Tensor]:
+    """Pass both in one batch, so that batch normalization sees labeled and pool rows together."""
+    logits = net(torch.cat([labeled, pool]))
+    return logits[: len(labeled)], logits[len(labeled) :]

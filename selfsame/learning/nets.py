@@ -17,38 +17,39 @@ def build_net(params: ModelParams, info: TableInfo) -> nn.Module:
     """
     outputs = len(info.classes)
     if params.architecture == "mlp":
-        return _mlp(prod(info.input_shape), params.widths, outputs, params.dropout)
+        return _mlp(prod(info.input_shape), params, outputs)
     if not info.image_shape:
         raise SelfsameError(
             f"params.yaml: model.architecture = 'cnn', but {info.source} has no images",
             "set model.architecture to mlp",
         )
-    return _cnn(info.image_shape, params.widths, outputs, params.dropout)
+    return _cnn(info.image_shape[0], params, outputs)
 
 
-def _cnn(shape: tuple[int, ...], widths: list[int], outputs: int, dropout: float) -> nn.Module:
-    """Convolve, halving the image after every convolution but the first and the last; then average.
+def _cnn(channels: int, params: ModelParams, outputs: int) -> nn.Module:
+    """Convolve, halve the image where ``halve_after`` says so, average over what is left of it.
 
     With few labels the global average generalizes better than a dense layer over positions: on digits
-    with 5 labels a class, 0.92 against 0.90 holdout accuracy.
+    with 5 labels a class, 0.92 against 0.90 holdout accuracy of the baseline.
     """
     layers: list[nn.Module] = []
-    channels = shape[0]
-    for index, width in enumerate(widths):
-        layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
-        if 0 < index < len(widths) - 1:
-            layers.append(nn.MaxPool2d(2))
+    for position, width in enumerate(params.widths, start=1):
+        norm = [nn.BatchNorm2d(width)] if params.batch_norm else []
+        layers += [nn.Conv2d(channels, width, 3, padding=1, bias=not norm), *norm, nn.ReLU()]
+        if position in params.halve_after:
+            layers.append(nn.MaxPool2d(2, ceil_mode=True))
         channels = width
-    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels, outputs)]
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(params.dropout), nn.Linear(channels, outputs)]
     return nn.Sequential(*layers, *head)
 
 
-def _mlp(inputs: int, widths: list[int], outputs: int, dropout: float) -> nn.Module:
+def _mlp(inputs: int, params: ModelParams, outputs: int) -> nn.Module:
     layers: list[nn.Module] = [nn.Flatten()]
-    for width in widths:
-        layers += [nn.Linear(inputs, width), nn.ReLU()]
+    for width in params.widths:
+        norm = [nn.BatchNorm1d(width)] if params.batch_norm else []
+        layers += [nn.Linear(inputs, width, bias=not norm), *norm, nn.ReLU()]
         inputs = width
-    return nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(inputs, outputs))
+    return nn.Sequential(*layers, nn.Dropout(params.dropout), nn.Linear(inputs, outputs))
 
 
 def detached_state(net: nn.Module) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Project
+from toy_project import Project
 
 from selfsame.audit.records import Problem
 from selfsame.audit.stored import folder_md5

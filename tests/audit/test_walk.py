@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Project
+from toy_project import Project
 
 from selfsame.audit.walk import audit_chain, format_chain
 from selfsame.core.errors import SelfsameError
@@ -153,4 +153,14 @@ def test_text_shows_problems_first_and_json_holds_everything(project: Project) -
         assert digest[:12] in text and digest not in text
     (record,) = project.records("make")
     record.unlink()
-    assert format_chain(audit_chain(CHAMPION)).splitlines()[1] == "3 problems:"
+    assert format_chain(audit_chain(CHAMPION)).splitlines()[1] == "problems: 3"
+
+
+def test_text_shortens_large_folders_and_names_every_folder(project: Project) -> None:
+    project.set("parts: 2", "parts: 30")
+    project.repro()
+    text = format_chain(audit_chain(CHAMPION))
+    assert "and 23 more in models/champion (--json lists all)" in text  # 30 parts and a card
+    assert "and 22 more in data/table (--json lists all)" in text
+    assert "data/about.txt" in text
+    assert len(text.splitlines()) < 80

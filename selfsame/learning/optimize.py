@@ -1,0 +1,72 @@
+"""Optimizers, learning-rate schedules and the moving average of weights."""
+
+import copy
+import math
+
+import torch
+from torch import nn
+
+from selfsame.learning.params import TrainingParams
+
+
+def build_optimizer(net: nn.Module, params: TrainingParams) -> torch.optim.Optimizer:
+    """Build the optimizer; its learning rate is set anew before every step."""
+    weights, decay = net.parameters(), params.weight_decay
+    if params.optimizer == "sgd":
+        return torch.optim.SGD(weights, lr=0.0, momentum=params.momentum, weight_decay=decay)
+    if params.optimizer == "adam":
+        return torch.optim.Adam(weights, lr=0.0, weight_decay=decay)
+    return torch.optim.AdamW(weights, lr=0.0, weight_decay=decay)
+
+
+def learning_rate(params: TrainingParams, progress: float, epoch: int) -> float:
+    """Return the learning rate of a step.
+
+    Args:
+        progress: from 0 at the first step towards 1 after the last.
+        epoch: the step's epoch, counted from 0.
+    """
+    warm_up = params.warm_up_fraction
+    if progress < warm_up:
+        rise = progress / warm_up
+        # one_cycle (Smith and Topin, 2018) starts at 1/25 of the peak and rises along a cosine
+        return params.learning_rate * (
+            1 / 25 + 24 / 25 * _half_cosine(1 - rise) if params.schedule == "one_cycle" else rise
+        )
+    if params.schedule == "constant":
+        return params.learning_rate
+    if params.schedule == "step":
+        return params.learning_rate * params.step_factor ** (epoch // params.step_every_epochs)
+    return params.learning_rate * _half_cosine((progress - warm_up) / max(1 - warm_up, 1e-9))
+
+
+def _half_cosine(position: float) -> float:
+    """Fall from 1 at position 0 to 0 at position 1."""
+    return 0.5 * (1 + math.cos(math.pi * position))
+
+
+class MovingAverage:
+    """The exponential moving average (EMA) of a net's weights and of its running statistics.
+
+    The decay grows with the number of steps, (1 + t) / (10 + t), until it reaches the one asked for, so
+    that the untrained beginning is soon forgotten. With a decay of 0 the average is the net itself.
+    """
+
+    def __init__(self, net: nn.Module, decay: float) -> None:
+        self._decay, self._steps = decay, 0
+        self._source = net
+        self.net = copy.deepcopy(net).requires_grad_(False) if decay else net
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move the average towards the net's present weights."""
+        if not self._decay:
+            return
+        decay = min(self._decay, (1 + self._steps) / (10 + self._steps))
+        self._steps += 1
+        present = self._source.state_dict()
+        for name, average in self.net.state_dict().items():
+            if average.is_floating_point():
+                average.lerp_(present[name], 1 - decay)
+            else:
+                average.copy_(present[name])  # a counter

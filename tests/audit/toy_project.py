@@ -1,0 +1,99 @@
+"""A small real project and the commands a person would run in it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+STAGE = """
+from selfsame.core.params import Section
+from selfsame.core.stage import Stage, run_stage
+
+class Params(Section):
+    {key}: {kind}
+
+PARAMS = {{"{name}": Params}}
+
+def main(stage: Stage) -> None:
+    value = stage.params["{name}"].{key}
+    inputs, outputs = stage.inputs, stage.outputs
+{body}
+
+if __name__ == "__main__":
+    run_stage("{name}", main, PARAMS)
+"""
+MAKE = """
+    outputs["table"].mkdir()
+    for part in range(value):
+        (outputs["table"] / f"part-{part}.txt").write_text(f"{part} of {value}: {inputs['seed'].read_text()}")
+    outputs["about"].write_text("a table")
+"""
+CHOOSE = """
+    outputs["champion"].mkdir()
+    for part in sorted(inputs["table"].iterdir()):
+        (outputs["champion"] / part.name).write_bytes(part.read_bytes())
+    (outputs["champion"] / "card.txt").write_text(inputs["about"].read_text() + value)
+    outputs["metrics"].write_text(value)
+"""
+FILES = {
+    "seed.txt": "seed 1\n",
+    "params.yaml": "make: {parts: 2}\nchoose: {title: first}\n",
+    "dvc.yaml": """
+stages:
+  make:
+    cmd: python -m tasks.make
+    deps: [tasks/make.py, seed.txt]
+    params: [make]
+    outs: [data/table, data/about.txt]
+  choose:
+    cmd: python -m tasks.choose
+    deps: [tasks/choose.py, data/table, data/about.txt]
+    params: [choose]
+    outs: [models/champion]
+    metrics: [reports/metrics.txt: {cache: false}]
+""",
+    ".gitignore": "/data\n/models\n__pycache__\n.partial-*\n",
+    "tasks/__init__.py": "",
+    "tasks/make.py": STAGE.format(name="make", key="parts", kind="int", body=MAKE),
+    "tasks/choose.py": STAGE.format(name="choose", key="title", kind="str", body=CHOOSE),
+}
+
+
+class Project:
+    """A project folder and the commands a person would run in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def run(self, *command: str) -> str:
+        binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        identity = {
+            f"GIT_{who}_{what}": "ada@example.org"
+            for who in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL")
+        }
+        environment = os.environ | identity | {"PATH": binaries, "PYTHONPATH": str(ROOT)}
+        for name in ("DVC_ROOT", "DVC_EXP_NAME", "SELFSAME_OBSERVE", "SELFSAME_FLOW_RUN"):
+            environment.pop(name, None)
+        done = subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def repro(self, *arguments: str) -> None:
+        self.run("dvc", "repro", "--quiet", *arguments)
+
+    def commit(self) -> str:
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "-qm", "commit", "--allow-empty")
+        return self.run("git", "rev-parse", "HEAD")
+
+    def set(self, old: str, new: str) -> None:
+        """Replace a text in ``params.yaml``."""
+        params = self.root / "params.yaml"
+        assert old in params.read_text()
+        params.write_text(params.read_text().replace(old, new))
+
+    def records(self, stage: str) -> list[Path]:
+        """Return a stage's records, relative to the project's root."""
+        return [path.relative_to(self.root) for path in (self.root / "lineage" / stage).iterdir()]

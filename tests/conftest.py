@@ -1,0 +1,189 @@
+"""What tests of the bridge share: a tiny project of trivial stages, and a Prefect server."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+SERVER_SECONDS = 90
+
+# One script for all toy stages. It notes its start and end, and obeys its section of params.yaml.
+STAGE_SCRIPT = """
+import json, os, sys, time
+name, output, *inputs = sys.argv[1:]
+params = json.load(open("params.yaml"))[name]
+def note(what):
+    with open("runs.log", "a") as log:
+        log.write(f"{what} {name} {os.getpid()}\\n")
+note("start")
+print(f"hello from {name}", flush=True)
+sys.stderr.write(("x" * 79 + "\\n") * params.get("noise_lines", 0))
+time.sleep(params.get("sleep", 0))
+if params.get("fail"):
+    sys.exit(f"error in stage {name}: told to fail")
+with open(output, "w") as file:
+    file.write(str(params["value"]) + "".join(open(path).read() for path in inputs))
+if name == "join":
+    json.dump({"left": {"size": 1.5}, "champion": "join"}, open("metrics.json", "w"))
+note("end")
+"""
+TOY_GRAPH = {  # a diamond: prepare → left, right → join
+    "prepare": ["source.txt"],
+    "left": ["prepare.txt"],
+    "right": ["prepare.txt"],
+    "join": ["left.txt", "right.txt"],
+}
+
+
+@dataclass(frozen=True)
+class Toy:
+    """A DVC project of four trivial stages in the current folder."""
+
+    folder: Path
+
+    @property
+    def params(self) -> dict[str, dict[str, Any]]:
+        """Read ``params.yaml``."""
+        return json.loads((self.folder / "params.yaml").read_text())
+
+    def set(self, stage: str, **values: Any) -> None:
+        """Change the parameters of one stage."""
+        params = self.params
+        params[stage] |= values
+        (self.folder / "params.yaml").write_text(json.dumps(params))
+
+    def runs(self) -> list[str]:
+        """Return the stages whose command ran to its end since the last call, in order."""
+        log = self.folder / "runs.log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return [line.split()[1] for line in lines if line.startswith("end")]
+
+    def wait_for_start(self, stage: str) -> int:
+        """Wait until a stage's command runs; return its process id."""
+        log = self.folder / "runs.log"
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            for line in log.read_text().splitlines() if log.exists() else []:
+                what, name, *pid = line.split()
+                if (what, name) == ("start", stage) and pid:
+                    return int(pid[0])
+            time.sleep(0.05)
+        raise TimeoutError(f"{stage} did not start")
+
+    def dvc(self, *arguments: str) -> str:
+        """Run the ``dvc`` command and return what it prints."""
+        return subprocess.run(
+            [str(BIN / "dvc"), *arguments], cwd=self.folder, check=True, capture_output=True, text=True
+        ).stdout
+
+
+@pytest.fixture(scope="session")
+def fresh_toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the toy project once, to be copied; nothing of it has run."""
+    folder = tmp_path_factory.mktemp("fresh") / "toy"
+    folder.mkdir()
+    make_toy(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def done_toy(fresh_toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the toy project once more, with all its stages up to date."""
+    folder = tmp_path_factory.mktemp("done") / "toy"
+    shutil.copytree(fresh_toy, folder)
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run([str(BIN / "dvc"), "repro", "-q"], cwd=folder, env=environment, check=True)
+    (folder / "runs.log").unlink()
+    return folder
+
+
+@pytest.fixture
+def toy(fresh_toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
+    """Go to a toy project of which nothing has run."""
+    return enter_toy(fresh_toy, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def done(done_toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
+    """Go to a toy project that is up to date."""
+    return enter_toy(done_toy, tmp_path, monkeypatch)
+
+
+def enter_toy(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
+    """Copy a toy project and go there; DVC's notes on files it has hashed are the copy's own."""
+    folder = tmp_path / "toy"
+    shutil.copytree(template, folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
+    return Toy(folder)
+
+
+def make_toy(folder: Path) -> None:
+    """Write the toy project's files."""
+    (folder / "stage.py").write_text(STAGE_SCRIPT)
+    (folder / "source.txt").write_text("source\n")
+    (folder / "params.yaml").write_text(json.dumps({name: {"value": 1} for name in TOY_GRAPH}))
+    stages: dict[str, dict[str, Any]] = {
+        name: {
+            "cmd": f"python stage.py {name} {name}.txt {' '.join(inputs)}",
+            "deps": ["stage.py", *inputs],
+            "params": [name],
+            "outs": [f"{name}.txt"],
+        }
+        for name, inputs in TOY_GRAPH.items()
+    }
+    stages["join"]["metrics"] = [{"metrics.json": {"cache": False}}]
+    (folder / "dvc.yaml").write_text(json.dumps({"stages": stages}))
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    subprocess.run([str(BIN / "dvc"), "init", "-q"], cwd=folder, check=True)
+    (folder / ".dvc" / "config").write_text("[core]\nanalytics = false\ncheck_update = false\n")
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a Prefect server for the session, without telemetry; its address is in the environment too."""
+    folder = tmp_path_factory.mktemp("prefect")
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/api"
+    with pytest.MonkeyPatch.context() as patch, (folder / "server.log").open("w") as log:
+        patch.setenv("PREFECT_HOME", str(folder))
+        patch.setenv("PREFECT_API_URL", url)
+        patch.setenv("DO_NOT_TRACK", "1")
+        patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+        command = [str(BIN / "prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            deadline = time.monotonic() + SERVER_SECONDS
+            while not _is_healthy(url):
+                if server.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail(f"no Prefect server:\n{(folder / 'server.log').read_text()}")
+                time.sleep(0.2)
+            yield url
+        finally:
+            server.kill()
+            server.wait()
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=2):
+            return True
+    except OSError:
+        return False

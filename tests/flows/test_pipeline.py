@@ -1,0 +1,183 @@
+"""The flow against a real Prefect server: whatever is claimed here is asked back from its API."""
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+from ruamel.yaml import YAML
+
+from tests.conftest import Toy
+
+FLOW = Path(__file__).parent / "toy_flow.py"
+STAGES = {"prepare", "left", "right", "join"}
+
+
+def start_flow(**options: Any) -> "subprocess.Popen[str]":
+    command = [sys.executable, str(FLOW), json.dumps(options)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    answer = json.loads(out.splitlines()[-1])
+    assert isinstance(answer, dict)
+    return answer
+
+
+def ask(api: str, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+    request = urllib.request.Request(
+        f"{api}/{path}/filter", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        answer = json.load(response)
+    assert isinstance(answer, list)
+    return answer
+
+
+def task_runs(api: str, flow_run: str, **expected: str) -> dict[str, dict[str, Any]]:
+    """Return a flow run's task runs by name, once their states' names are as expected.
+
+    Prefect's client reports states in the background: they may arrive after the flow has ended.
+    """
+    body = {"flow_runs": {"id": {"any_": [flow_run]}}}
+    deadline = time.monotonic() + 15
+    while True:
+        runs = {run["name"]: run for run in ask(api, "task_runs", body)}
+        states = {name: run["state"]["name"] for name, run in runs.items()}
+        if states == expected or time.monotonic() > deadline:
+            assert states == expected
+            return runs
+        time.sleep(0.2)
+
+
+def digests(toy: Toy) -> dict[str, str]:
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in [*toy.folder.glob("*.txt"), toy.folder / "metrics.json"]
+    }
+
+
+def test_three_runs(toy: Toy, prefect_api: str) -> None:
+    first = finish(start_flow())
+    assert first["type"] == "COMPLETED"
+    runs = task_runs(prefect_api, first["id"], **dict.fromkeys(STAGES, "Completed"))
+    assert set(toy.runs()) == STAGES
+    edges = {
+        name: {item["id"] for item in run["task_inputs"].get("wait_for", [])} for name, run in runs.items()
+    }
+    assert edges["join"] == {runs["left"]["id"], runs["right"]["id"]}
+
+    second = finish(start_flow())
+    runs = task_runs(prefect_api, second["id"], **dict.fromkeys(STAGES, "Cached"))
+    assert toy.runs() == []
+    assert runs["left"]["state"]["message"] == "unchanged: up to date"
+
+    toy.set("left", value=2)
+    third = finish(start_flow())
+    task_runs(prefect_api, third["id"], prepare="Cached", left="Completed", right="Cached", join="Completed")
+    assert toy.runs() == ["left", "join"]
+    assert third["message"] == "ran: left, join; unchanged: prepare, right"
+
+    artifacts = ask(prefect_api, "artifacts", {"flow_runs": {"id": {"any_": [third["id"]]}}})
+    by_key = {artifact["key"]: artifact["data"] for artifact in artifacts}
+    assert set(by_key) == {"summary", "graph", "metrics-json"}
+    assert "params.yaml: left.value 1 → 2" in by_key["summary"]
+    assert 's1["left<br>Completed"]' in by_key["graph"] and "s0 --> s1" in by_key["graph"]
+    assert {"metric": "left.size", "value": 1.5} in json.loads(by_key["metrics-json"])
+
+    body = {"logs": {"flow_run_id": {"any_": [first["id"]]}}}
+    assert "hello from left" in [log["message"] for log in ask(prefect_api, "logs", body)]
+
+
+def test_restored_after_a_parameter_is_set_back(done: Toy, prefect_api: str) -> None:
+    done.set("left", value=2)
+    finish(start_flow())
+    done.runs()
+    done.set("left", value=1)
+    answer = finish(start_flow())
+    runs = task_runs(prefect_api, answer["id"], **dict.fromkeys(STAGES, "Cached"))
+    assert runs["left"]["state"]["message"].startswith("restored: ")
+    assert answer["message"] == "restored: left, join; unchanged: prepare, right"
+    assert done.runs() == []
+
+
+def test_downstream_of_the_same_bytes_is_not_run(done: Toy, prefect_api: str) -> None:
+    with (done.folder / "stage.py").open("a") as file:
+        file.write("# a comment: every stage reads this script, and writes the same as before\n")
+    done.set("prepare", unread=1)
+    text = (done.folder / "dvc.yaml").read_text().replace('"stage.py", "prepare.txt"', '"prepare.txt"')
+    (done.folder / "dvc.yaml").write_text(text)
+    answer = finish(start_flow(targets=["left"]))
+    task_runs(prefect_api, answer["id"], prepare="Completed", left="Cached")
+    assert done.runs() == ["prepare"]
+
+
+def test_failure_blocks_what_is_downstream(toy: Toy, prefect_api: str) -> None:
+    toy.set("left", fail=True)
+    answer = finish(start_flow())
+    assert answer["type"] == "FAILED"
+    runs = task_runs(
+        prefect_api, answer["id"], prepare="Completed", left="Failed", right="Completed", join="NotReady"
+    )
+    assert runs["left"]["state"]["message"].startswith("error in stage left: told to fail")
+    assert answer["message"].startswith("failed: left; blocked: join\n")
+    assert "left: error in stage left: told to fail" in answer["message"]
+
+
+def test_the_same_as_dvc(toy: Toy, prefect_api: str) -> None:
+    finish(start_flow())
+    by_flow = digests(toy)
+    lock = YAML(typ="safe").load(toy.folder / "dvc.lock")
+    for path in [*(toy.folder / f"{stage}.txt" for stage in STAGES), toy.folder / "dvc.lock"]:
+        path.unlink()
+    toy.dvc("repro", "--force")
+    assert digests(toy) == by_flow
+    assert YAML(typ="safe").load(toy.folder / "dvc.lock") == lock
+
+
+def test_killing_the_flow_kills_the_stage(toy: Toy, prefect_api: str) -> None:
+    toy.set("left", sleep=60)
+    flow = start_flow(targets=["left"])
+    stage = psutil.Process(toy.wait_for_start("left"))
+    flow.send_signal(signal.SIGKILL)
+    flow.communicate()
+    deadline = time.monotonic() + 10
+    while stage.is_running() and stage.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "the stage outlived its flow"
+        time.sleep(0.05)
+    toy.runs()
+    toy.set("left", sleep=0)
+    assert finish(start_flow(wait=False))["type"] == "COMPLETED"
+    assert set(toy.runs()) == {"left", "right", "join"}, "prepare had ended before"
+
+
+def test_interrupting_the_flow_kills_the_stage(toy: Toy, prefect_api: str) -> None:
+    toy.set("left", sleep=60)
+    flow = start_flow(targets=["left"])
+    stage = psutil.Process(toy.wait_for_start("left"))
+    flow.send_signal(signal.SIGINT)
+    flow.communicate(timeout=30)
+    assert flow.returncode != 0
+    assert not stage.is_running() or stage.status() == psutil.STATUS_ZOMBIE
+
+
+def test_two_flows_at_once(toy: Toy, prefect_api: str) -> None:
+    toy.set("prepare", sleep=2)
+    flows = [start_flow(force=True), start_flow(force=True)]
+    toy.wait_for_start("prepare")
+    refused = finish(start_flow(wait=False))
+    assert refused["type"] == "FAILED"
+    assert "the workspace is in use by process" in refused["message"]
+    assert [finish(flow)["type"] for flow in flows] == ["COMPLETED", "COMPLETED"]
+    events = (toy.folder / "runs.log").read_text().splitlines()
+    names = [line.split()[1] for line in events if line.startswith("end")]
+    assert sorted(names[:4]) == sorted(names[4:]) == sorted(STAGES), "the second began before the first ended"
+    assert len(names) == 8

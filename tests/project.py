@@ -1,0 +1,164 @@
+"""A small copy of the project, the commands a person would run in it, and its files computed anew."""
+
+import functools
+import multiprocessing
+import os
+import re
+import shutil
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from selfsame.core.digests import files_under, sha256_file
+from selfsame.core.graph_file import read_stages, read_yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+CODE = ("tasks", "selfsame", "flows")  # folders
+FILES = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore")
+TINY: dict[str, dict[str, Any]] = {  # what differs from params.yaml: seconds instead of a minute
+    "data": {"source": "breast_cancer"},
+    "split": {"labels_per_class": 10, "validation_per_class": 10},
+    "model": {"architecture": "mlp", "widths": [4], "halve_after": []},
+    "compute": {"device": "cpu", "cpu_threads": 1},
+    "train_baseline": {"max_epochs": 2},
+    "pseudo_label": {"threshold": 0.6},
+    "retrain": {"max_epochs": 2},
+}
+FOREIGN = ("DVC_ROOT", "DVC_EXP_NAME", "SELFSAME_OBSERVE", "SELFSAME_DEBUG", "SELFSAME_FLOW_RUN")
+# What a stage loads before it does anything: a process that is forked after it starts in no time.
+PRELOADED = ["torch", "sklearn.datasets", "matplotlib.pyplot", "pyarrow.dataset", "pydantic", "ruamel.yaml"]
+
+
+@dataclass(frozen=True)
+class Repro:
+    """What one ``dvc repro`` did: the stages whose command ran, and those restored from DVC's cache."""
+
+    ran: tuple[str, ...]
+    restored: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project folder."""
+
+    root: Path
+
+    @classmethod
+    def create(cls, root: Path, params: dict[str, dict[str, Any]]) -> "Project":
+        """Copy the product to ``root``, with ``params`` in place of the values of ``params.yaml``."""
+        copy_sources(ROOT, root)
+        project = cls(root)
+        for section, values in params.items():
+            known = read_yaml(ROOT / "params.yaml")[section]
+            project.set(section, **{key: value for key, value in values.items() if key in known})
+        project.run("git", "init", "-q")
+        project.run("dvc", "init", "-q")
+        project.run("dvc", "config", "core.analytics", "false")
+        return project
+
+    def copy_to(self, root: Path) -> "Project":
+        """Copy everything, DVC's cache and all, with the files' times."""
+        shutil.copytree(self.root, root, symlinks=True)
+        return Project(root)
+
+    def start(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the project and return whatever came of it."""
+        inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+        own = {
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "DVC_SITE_CACHE_DIR": str(self.root.with_name(f"{self.root.name}-site")),  # its notes on files
+            "COLUMNS": "200",
+        }
+        return subprocess.run(
+            command, cwd=self.root, env=inherited | own | environment, capture_output=True, text=True
+        )
+
+    def run(self, *command: str, **environment: str) -> str:
+        """Run a command that must succeed; return what it prints."""
+        done = self.start(*command, **environment)
+        assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def selfsame(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line of this very copy."""
+        return self.start("python", "-m", "selfsame.cli", *arguments)
+
+    def repro(self, *arguments: str) -> Repro:
+        """Run ``dvc repro``; the provenance records and DVC must tell the same."""
+        before = self.executions()
+        output = self.run("dvc", "repro", *arguments)
+        after = self.executions()
+        ran = tuple(name for name in self.stages for _ in range(after[name] - before[name]))
+        assert sorted(ran) == sorted(re.findall(r"Running stage '(\w+)'", output)), output
+        restored = re.findall(r"Stage '(\w+)' is cached - skipping run, checking out outputs", output)
+        return Repro(ran, tuple(restored))
+
+    def executions(self) -> dict[str, int]:
+        """Count every stage's provenance records."""
+        return {name: len(list(self.root.glob(f"lineage/{name}/*.json"))) for name in self.stages}
+
+    @property
+    def stages(self) -> list[str]:
+        """The stages in the order of ``dvc.yaml``."""
+        return list(read_stages(self.root / "dvc.yaml"))
+
+    def set(self, section: str, **values: Any) -> None:
+        """Change values of ``params.yaml``."""
+        path = self.root / "params.yaml"
+        yaml = YAML()
+        params = yaml.load(path)
+        assert values.keys() <= params[section].keys(), f"{section}: {values}"
+        params[section].update(values)
+        yaml.dump(params, path)
+
+    def digests(self) -> dict[str, str]:
+        """Return the sha256 of every output file."""
+        return output_digests(self.root)
+
+
+def copy_sources(source: Path, target: Path) -> None:
+    """Copy what a run needs: code, graph and parameters, and nothing that a run made."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name in CODE:
+        shutil.copytree(source / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in FILES:
+        shutil.copy2(source / name, target / name)
+
+
+def output_digests(root: Path) -> dict[str, str]:
+    """Return the sha256 of every output file of the project in ``root``, by its path there."""
+    outputs = [root / out for stage in read_stages(root / "dvc.yaml").values() for out in stage.outputs]
+    return {
+        file.relative_to(root).as_posix(): sha256_file(file) for out in outputs for file in files_under(out)
+    }
+
+
+def compute_anew(project: Project, scratch: Path) -> dict[str, str]:
+    """Compute a project's outputs from its code and parameters alone; return their digests.
+
+    Independent of what is tested: an empty folder, one process for all stages, no DVC, no observers.
+    """
+    sources = tuple(sorted((path, sha256_file(path)) for path in _source_files(project.root)))
+    key = tuple((path.relative_to(project.root), digest) for path, digest in sources)
+    return _compute_anew(key, project, scratch)
+
+
+class _SameKey:
+    """Hides a value from a cache's key: two of them are always equal."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _SameKey)
+
+    def __hash__(self) -> int:
+        return 0
