@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from selfsame.core.errors import SelfsameError
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
-from selfsame.core.tables import TableInfo, count_rows, inputs_of, iter_batches
+from selfsame.core.tables import TableInfo, count_rows, inputs_of, iter_batches, same_ids
 from selfsame.learning.params import AugmentationParams, ComputeParams, Fraction, ModelParams, TrainingParams
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def load_pool(pool: Path, pseudo_labels: Path, accepted_only: bool) -> Examples:
     if count_rows(pool) != count_rows(pseudo_labels):
         raise _other_pool(pool, pseudo_labels)
     for rows, decisions in zip(iter_batches(pool), iter_batches(pseudo_labels), strict=True):
-        if not rows.column("example_id").equals(decisions.column("example_id")):
+        if not same_ids(rows.column("example_id"), decisions.column("example_id")):
             raise _other_pool(pool, pseudo_labels)
         labels = decisions.column("pseudo_label")
         if accepted_only:

@@ -93,7 +93,8 @@ def read_plan(targets: Sequence[str] = (), rehash: bool = False) -> Plan:
         wanted = collect_stages(repo, targets) if targets else _own_stages(repo)
         stages = plan_repro(graph, wanted)
         for stage in stages:
-            upstreams = tuple(upstream.addressing for upstream in graph.successors(stage))
+            needed = {upstream.addressing for upstream in graph.successors(stage)}
+            upstreams = tuple(name for name in steps if name in needed)
             stale = tuple(f"{name} is stale" for name in upstreams if steps[name].reasons)
             steps[stage.addressing] = Step(stage.addressing, upstreams, _reasons(stage) + stale)
         metrics = tuple(

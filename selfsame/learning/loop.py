@@ -120,7 +120,7 @@ def train(
 
 
 class Best:
-    """The best checkpoint so far, by the criterion that ``training.checkpoint`` names; the first of equals."""
+    """The best checkpoint so far by ``training.checkpoint``; of equals, the first."""
 
     def __init__(self, criterion: str, net: nn.Module) -> None:
         self._criterion, self._net = criterion, net

@@ -53,7 +53,7 @@ class Method(Protocol):
     """One way to learn.
 
     Attributes:
-        pool_rows: which pool rows it learns from: ``none``, those with an ``accepted`` pseudo-label, or ``all``.
+        pool_rows: which pool rows it learns from; ``accepted`` means those whose pseudo-label was.
         wants_strong_view: whether it needs the strong view of pool rows.
         ramp_up: the unlabeled weight. While it is 0 no pool batch is drawn and the step is the
             supervised one, bit for bit.

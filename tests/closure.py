@@ -1,0 +1,60 @@
+"""What a module imports, read from the source text: the import closure of a stage."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGES = ("tasks", "selfsame", "flows")
+OBSERVERS = "selfsame/observe"  # the one import that is no code dependency
+
+
+def python_files(folder: Path) -> list[Path]:
+    """Return the files below ``folder`` that hold code; an empty one changes nothing."""
+    return [path for path in sorted(folder.rglob("*.py")) if path.read_text(encoding="utf-8").strip()]
+
+
+def imported_names(path: Path, root: Path) -> Iterator[str]:
+    """Yield the dotted names that a file imports anywhere: in functions and for type checkers too.
+
+    ``from a import b`` yields ``a`` and ``a.b``, since b may be a module.
+    """
+    package = path.relative_to(root).with_suffix("").parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def imported_files(path: Path, root: Path) -> set[Path]:
+    """Return the project's files with code that importing ``path`` runs, not counting what those import."""
+    found = set()
+    for name in imported_names(path, root):
+        parts = name.split(".")
+        if parts[0] not in PACKAGES:
+            continue
+        for end in range(1, len(parts) + 1):  # importing a.b.c runs a and a.b as well
+            place = root.joinpath(*parts[:end])
+            found |= {file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()}
+    return {file for file in found if file.read_text(encoding="utf-8").strip()}
+
+
+def closure(path: Path, root: Path) -> set[str]:
+    """Return ``path`` and all it imports, directly or not, without the observers; relative to ``root``."""
+    seen: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        file = waiting.pop()
+        if file in seen or file.relative_to(root).is_relative_to(OBSERVERS):
+            continue
+        seen.add(file)
+        waiting += imported_files(file, root)
+    return {file.relative_to(root).as_posix() for file in seen}
+
+
+def covers(dep: str, file: str) -> bool:
+    """Tell whether a code dependency of ``dvc.yaml``, a file or a folder, is or holds a file."""
+    return Path(file).is_relative_to(dep)

@@ -1,0 +1,220 @@
+"""The laws of the house: what may import what, and that ``dvc.yaml`` says what the code does."""
+
+import ast
+import graphlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+from closure import OBSERVERS, closure, covers, imported_names, python_files
+from project import ROOT, copy_sources
+
+from selfsame.core.graph_file import StageSpec, read_stages, read_yaml
+from selfsame.core.params import all_schemas, json_schema, load_params
+
+STAGES = read_stages(ROOT / "dvc.yaml")
+HEAVY = ("torch", "torchvision", "sklearn", "matplotlib", "prefect", "dvc")  # slow to import
+# Who may import whom, besides itself; a package that isn't here has no place in the house yet.
+MAY_IMPORT = {
+    "selfsame.core": set(),
+    "selfsame.observe": {"selfsame.core"},
+    "selfsame.sources": {"selfsame.core"},
+    "selfsame.learning": {"selfsame.core", "selfsame.observe"},
+    "selfsame.report": {"selfsame.core", "selfsame.learning"},
+    "selfsame.dag": {"selfsame.core"},
+    "selfsame.audit": {"selfsame.core", "selfsame.dag", "selfsame.observe"},
+    "selfsame.cli": {"selfsame.audit", "selfsame.core", "selfsame.dag", "flows"},
+    "tasks": {
+        "selfsame.core",
+        "selfsame.learning",
+        "selfsame.observe",
+        "selfsame.report",
+        "selfsame.sources",
+    },
+    "flows": {"selfsame.core", "selfsame.dag"},
+}
+OWNERS = {"prefect": {"flows"}, "dvc": {"selfsame.dag"}, "torch": {"selfsame.learning"}}
+# Modules loaded by name, so that they are no import: the observers, and every stage's schemas.
+LOADED_BY_NAME = {"selfsame/core/stage.py", "selfsame/core/params.py"}
+UNSAFE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+
+
+@pytest.fixture(autouse=True)
+def _at_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def product_files() -> list[Path]:
+    return [file for name in ("flows", "selfsame", "tasks") for file in python_files(ROOT / name)]
+
+
+def package_of(dotted: str) -> str | None:
+    """``selfsame.core.stage`` → ``selfsame.core``; None for what isn't ours."""
+    parts = dotted.split(".")
+    if parts[0] == "selfsame":
+        return ".".join(parts[:2]) if len(parts) > 1 else None
+    return parts[0] if parts[0] in ("flows", "tasks") else None
+
+
+def own_package(file: Path) -> str:
+    package = package_of(".".join(file.relative_to(ROOT).with_suffix("").parts))
+    assert package is not None
+    return package
+
+
+def misfits(spec: StageSpec, root: Path) -> Iterator[str]:
+    """Say where a stage's code dependencies and its import closure differ."""
+    files = closure(root / "tasks" / f"{spec.name}.py", root)
+    for file in sorted(files):
+        owners = [dep for dep in spec.code if covers(dep, file)]
+        if len(owners) != 1:
+            yield f"{spec.name} imports {file}, declared by {owners or 'nothing'}"
+    for dep in spec.code:
+        if not any(covers(dep, file) for file in files):
+            yield f"{spec.name} declares {dep} and imports nothing of it"
+
+
+@pytest.mark.parametrize("spec", STAGES.values(), ids=STAGES)
+def test_a_stage_declares_the_code_that_it_imports(spec: StageSpec) -> None:
+    assert list(misfits(spec, ROOT)) == []
+
+
+def test_an_undeclared_helper_is_found(tmp_path: Path) -> None:
+    copy_sources(ROOT, tmp_path)
+    (tmp_path / "tasks" / "helper.py").write_text("from selfsame.sources import embedded\n")
+    with (tmp_path / "tasks" / "split.py").open("a") as file:
+        file.write("def hidden():\n    from tasks.helper import embedded\n")
+    assert list(misfits(STAGES["split"], tmp_path)) == [
+        "split imports selfsame/sources/embedded.py, declared by nothing",
+        "split imports selfsame/sources/source.py, declared by nothing",
+        "split imports tasks/helper.py, declared by nothing",
+    ]
+    assert list(misfits(STAGES["download"], tmp_path)) == []
+
+
+def test_code_in_an_init_file_is_found(tmp_path: Path) -> None:
+    copy_sources(ROOT, tmp_path)
+    (tmp_path / "selfsame" / "__init__.py").write_text("SEED = 1\n")
+    assert list(misfits(STAGES["split"], tmp_path)) == [
+        "split imports selfsame/__init__.py, declared by nothing"
+    ]
+
+
+def test_a_needless_dependency_is_found() -> None:
+    spec = StageSpec("split", "", "", (*STAGES["split"].code, "selfsame/report"), (), (), ())
+    assert list(misfits(spec, ROOT)) == ["split declares selfsame/report and imports nothing of it"]
+
+
+def test_every_module_of_a_declared_folder_is_used_by_a_stage_that_declares_it() -> None:
+    closures = {name: closure(ROOT / "tasks" / f"{name}.py", ROOT) for name in STAGES}
+    for dep in {dep for spec in STAGES.values() for dep in spec.code if (ROOT / dep).is_dir()}:
+        declarers = [name for name, spec in STAGES.items() if dep in spec.code]
+        for file in python_files(ROOT / dep):
+            path = file.relative_to(ROOT).as_posix()
+            assert any(path in closures[name] for name in declarers), f"{path} reruns {declarers} for nothing"
+
+
+def test_init_files_are_empty() -> None:
+    """A stage runs them, but a dependency on a subfolder doesn't cover them."""
+    written = [path for name in ("selfsame", "tasks", "flows") for path in (ROOT / name).rglob("__init__.py")]
+    assert written
+    assert [path for path in written if path.read_bytes()] == []
+
+
+def test_each_package_imports_only_what_is_below_it() -> None:
+    packages = {own_package(file) for file in product_files()}
+    assert packages == set(MAY_IMPORT)
+    graphlib.TopologicalSorter(MAY_IMPORT).prepare()  # raises CycleError
+    for file in product_files():
+        allowed = {None, own_package(file), *MAY_IMPORT[own_package(file)]}
+        for name in imported_names(file, ROOT):
+            assert package_of(name) in allowed, f"{file.relative_to(ROOT)} imports {name}"
+
+
+def test_tasks_import_no_other_task() -> None:
+    for file in (ROOT / "tasks").glob("*.py"):
+        assert not [name for name in imported_names(file, ROOT) if package_of(name) == "tasks"], file
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_a_library_has_one_owner(library: str) -> None:
+    importers = {
+        own_package(file)
+        for file in product_files()
+        if any(name.split(".")[0] == library for name in imported_names(file, ROOT))
+    }
+    assert importers == OWNERS[library]
+
+
+@pytest.mark.parametrize("spec", STAGES.values(), ids=STAGES)
+def test_a_stage_imports_neither_prefect_nor_dvc(spec: StageSpec) -> None:
+    observers = {file.relative_to(ROOT).as_posix() for file in python_files(ROOT / OBSERVERS)}
+    for path in closure(ROOT / "tasks" / f"{spec.name}.py", ROOT) | observers:
+        foreign = {name.split(".")[0] for name in imported_names(ROOT / path, ROOT)}
+        assert not foreign & {"prefect", "dvc"}, path
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_importing_a_stage_loads_nothing_heavy(stage: str) -> None:
+    code = f"import sys, tasks.{stage}; print(*[name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_modules_are_loaded_by_name_in_two_places_only() -> None:
+    places = {
+        file.relative_to(ROOT).as_posix()
+        for file in product_files()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Name) and node.id in ("import_module", "__import__", "importlib")
+        if file.relative_to(ROOT).parts[0] != "flows"
+    }
+    assert places == LOADED_BY_NAME
+
+
+def test_no_pickle() -> None:
+    for file in product_files():
+        assert not UNSAFE & {name.split(".")[0] for name in imported_names(file, ROOT)}, file
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute):
+                assert ast.unparse(node) not in ("torch.load", "torch.save"), file
+            assert not (isinstance(node, ast.keyword) and node.arg == "allow_pickle"), file
+
+
+def test_a_stage_is_one_name_everywhere() -> None:
+    assert {file.stem for file in python_files(ROOT / "tasks")} == set(STAGES)
+    for name, spec in STAGES.items():
+        assert spec.cmd == f"python -m tasks.{name}"
+        assert spec.desc, f"{name} has no desc"
+        assert (ROOT / "tests" / "tasks" / f"test_{name}.py").is_file()
+
+
+@pytest.mark.parametrize("spec", STAGES.values(), ids=STAGES)
+def test_a_stage_lists_the_parameter_sections_that_it_reads(spec: StageSpec) -> None:
+    module = __import__(f"tasks.{spec.name}", fromlist=["PARAMS"])
+    assert list(module.PARAMS) == list(spec.params) == sorted(spec.params)
+
+
+def test_every_section_of_the_parameters_has_a_reader() -> None:
+    assert set(read_yaml(ROOT / "params.yaml")) == set(all_schemas())
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    written = json.loads((ROOT / "params.schema.json").read_text(encoding="utf-8"))
+    assert written == json.loads(json.dumps(json_schema(all_schemas()))), "run 'selfsame schema'"
+
+
+@pytest.mark.parametrize(
+    "path", [Path("params.yaml"), *sorted(Path("presets").glob("*.yaml"))], ids=lambda path: path.stem
+)
+def test_parameters_satisfy_both_schemas(path: Path) -> None:
+    load_params(all_schemas(), path)
+    jsonschema.validate(read_yaml(path), json_schema(all_schemas()), jsonschema.Draft202012Validator)
+
+
+def test_the_default_is_the_preset_digits() -> None:
+    assert (ROOT / "presets" / "digits.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
