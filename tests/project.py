@@ -15,7 +15,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from selfsame.core.digests import files_under, sha256_file, sha256_json
-from selfsame.core.graph_file import read_stages, read_yaml
+from selfsame.core.graph_file import read_stages
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -28,7 +28,7 @@ TINY: dict[str, dict[str, Any]] = {  # what differs from params.yaml: seconds in
     "compute": {"device": "cpu", "cpu_threads": 1},
     "train_baseline": {"max_epochs": 2},
     "pseudo_label": {"threshold": 0.6},
-    "retrain": {"max_epochs": 2},
+    "retrain": {"max_epochs": 2, "ramp_up_end_epochs": 0},
 }
 FOREIGN = ("DVC_ROOT", "DVC_EXP_NAME", "SELFSAME_OBSERVE", "SELFSAME_DEBUG", "SELFSAME_FLOW_RUN")
 # What a stage loads before it does anything: a process that is forked after it starts in no time.
@@ -55,8 +55,7 @@ class Project:
         copy_sources(ROOT, root)
         project = cls(root)
         for section, values in params.items():
-            known = read_yaml(ROOT / "params.yaml")[section]
-            project.set(section, **{key: value for key, value in values.items() if key in known})
+            project.set(section, **values)
         project.run("git", "init", "-q")
         project.run("dvc", "init", "-q")
         project.run("dvc", "config", "core.analytics", "false")
