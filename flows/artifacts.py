@@ -1,4 +1,4 @@
-"""What a flow leaves in Prefect for people: a summary, the metrics, and the graph with every state."""
+"""What a flow leaves in Prefect for people: a summary with the graph, and the metrics."""
 
 import json
 import re
@@ -14,17 +14,21 @@ from selfsame.dag.plan import Plan
 COLOURS = {"Completed": "#bbf7d0", "Cached": "#dbeafe", "Failed": "#fecaca", "NotReady": "#fde68a"}
 
 
-def publish(plan: Plan, states: Mapping[str, State]) -> None:
-    """Write the artifacts of one flow run. Their keys take only lower-case letters, digits and dashes."""
-    create_markdown_artifact(summary_markdown(states), key="summary", description="What each stage did.")
-    create_markdown_artifact(graph_markdown(plan, states), key="graph", description="The graph of stages.")
-    for path in plan.metrics:
+def publish(plan: Plan, states: Mapping[str, State], news: bool) -> None:
+    """Write a flow run's artifacts; their keys take only lower-case letters, digits and dashes.
+
+    Args:
+        news: something ran or was restored; without, the metrics stay as last published.
+    """
+    text = f"{state_table(states)}\n\n{state_graph(plan, states)}\n"
+    create_markdown_artifact(text, key="summary", description="What became of each stage.")
+    for path in plan.metrics if news else ():
         if path.exists():
             create_table_artifact(metric_rows(path), key=artifact_key(path), description=str(path))
 
 
-def summary_markdown(states: Mapping[str, State]) -> str:
-    """Return a table of the stages with their states."""
+def state_table(states: Mapping[str, State]) -> str:
+    """Return a Markdown table of the stages with their states."""
     lines = ["| stage | state | |", "|---|---|---|"]
     for stage, state in states.items():
         message = (state.message or "").replace("|", "\\|").replace("\n", "<br>")
@@ -32,8 +36,8 @@ def summary_markdown(states: Mapping[str, State]) -> str:
     return "\n".join(lines)
 
 
-def graph_markdown(plan: Plan, states: Mapping[str, State]) -> str:
-    """Return the graph as a Mermaid flowchart, each stage coloured by its state."""
+def state_graph(plan: Plan, states: Mapping[str, State]) -> str:
+    """Return the graph as a Mermaid flowchart in Markdown, each stage coloured by its state."""
     numbers = {step.stage: number for number, step in enumerate(plan.steps)}
     lines = ["```mermaid", "flowchart TD"]
     for stage, number in numbers.items():

@@ -45,6 +45,10 @@ def pipeline(
         return Failed(message=str(error))
 
 
+# Parameters are plain JSON values already. Prefect's own way imports FastAPI, a tenth of a no-op run.
+pipeline.serialize_parameters = dict  # type: ignore[method-assign]
+
+
 def run_graph(
     check: Callable[[], None],
     targets: list[str] | None = None,
@@ -73,7 +77,8 @@ def run_graph(
             futures[step.stage] = named.submit(workspace, step, force, wait_for=upstreams)
         wait_for_all(list(futures.values()))
         states = {stage: future.state for stage, future in futures.items()}
-        publish(plan, states)
+        news = any(not (state.message or "").startswith("unchanged") for state in states.values())
+        publish(plan, states, news)
     return judge(states)
 
 

@@ -32,6 +32,7 @@ class SplitParams(Section):
     validation_per_class: int = Field(ge=1)
     holdout_fraction: float | None = Field(gt=0, lt=1)
     duplicates: Literal["stop", "drop"]
+    exclude: list[str]
 
 
 PARAMS = {"split": SplitParams}
@@ -86,6 +87,21 @@ def repeated_rows(ids: np.ndarray) -> np.ndarray:
     return np.setdiff1d(np.arange(len(ids)), first)
 
 
+def excluded_rows(ids: np.ndarray, exclude: list[str]) -> np.ndarray:
+    """Return the positions of the withdrawn examples.
+
+    Raises:
+        SelfsameError: an id is not in the data, so that a mistyped one doesn't stay in unnoticed.
+    """
+    unknown = sorted(set(exclude) - set(ids[np.isin(ids, exclude)]))
+    if unknown:
+        raise SelfsameError(
+            f"params.yaml: split.exclude names {unknown[0]!r}, which no example has as its id",
+            "copy the id from the table, or remove it from split.exclude",
+        )
+    return np.flatnonzero(np.isin(ids, exclude))
+
+
 def fit_scaling(labeled: Path) -> dict[str, list[float]]:
     """Fit mean and standard deviation on labeled rows: per channel of an image, or per feature."""
     info = TableInfo.of(labeled)
@@ -102,7 +118,8 @@ def main(stage: Stage) -> None:
     examples = stage.inputs["examples"]
     info = TableInfo.of(examples)
 
-    repeated = repeated_rows(read_column(examples, "example_id"))
+    ids = read_column(examples, "example_id")
+    repeated = repeated_rows(ids)
     if len(repeated) and params.duplicates == "stop":
         raise SelfsameError(
             f"{examples}: {len(repeated)} rows repeat the content of an earlier row (the first is "
@@ -110,9 +127,10 @@ def main(stage: Stage) -> None:
             "remove them from the source, or set split.duplicates to drop, which keeps the first of each",
         )
     labels = _known_labels(read_column(examples, "label"))
-    labels[repeated] = -1
+    left_out = np.union1d(repeated, excluded_rows(ids, params.exclude))
+    labels[left_out] = -1
     roles = assign_roles(labels, _own_holdout(examples), info.classes, params)
-    roles[repeated] = DROPPED
+    roles[left_out] = DROPPED
 
     _write_roles(examples, info, roles, stage)
     scaling = fit_scaling(stage.outputs["labeled"])

@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from selfsame.core.graph_file import StageSpec
+
 PACKAGES = ("tasks", "selfsame", "flows")
 OBSERVERS = "selfsame/observe"  # the one import that is no code dependency
 
@@ -55,6 +57,13 @@ def closure(path: Path, root: Path) -> set[str]:
     return {file.relative_to(root).as_posix() for file in seen}
 
 
-def covers(dep: str, file: str) -> bool:
-    """Tell whether a code dependency of ``dvc.yaml``, a file or a folder, is or holds a file."""
-    return Path(file).is_relative_to(dep)
+def misfits(spec: StageSpec, root: Path) -> Iterator[str]:
+    """Say where a stage's code dependencies in ``dvc.yaml`` and its import closure differ."""
+    files = closure(root / "tasks" / f"{spec.name}.py", root)
+    for file in sorted(files):
+        owners = [dep for dep in spec.code if Path(file).is_relative_to(dep)]
+        if len(owners) != 1:
+            yield f"{spec.name} imports {file}, declared by {owners or 'nothing'}"
+    for dep in spec.code:
+        if not any(Path(file).is_relative_to(dep) for file in files):
+            yield f"{spec.name} declares {dep} and imports nothing of it"

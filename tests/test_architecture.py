@@ -5,12 +5,11 @@ import graphlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
 import pytest
-from closure import OBSERVERS, closure, covers, imported_names, python_files
+from closure import OBSERVERS, closure, imported_names, misfits, python_files
 from project import ROOT, copy_sources
 
 from selfsame.core.graph_file import StageSpec, read_stages, read_yaml
@@ -64,18 +63,6 @@ def own_package(file: Path) -> str:
     package = package_of(".".join(file.relative_to(ROOT).with_suffix("").parts))
     assert package is not None
     return package
-
-
-def misfits(spec: StageSpec, root: Path) -> Iterator[str]:
-    """Say where a stage's code dependencies and its import closure differ."""
-    files = closure(root / "tasks" / f"{spec.name}.py", root)
-    for file in sorted(files):
-        owners = [dep for dep in spec.code if covers(dep, file)]
-        if len(owners) != 1:
-            yield f"{spec.name} imports {file}, declared by {owners or 'nothing'}"
-    for dep in spec.code:
-        if not any(covers(dep, file) for file in files):
-            yield f"{spec.name} declares {dep} and imports nothing of it"
 
 
 @pytest.mark.parametrize("spec", STAGES.values(), ids=STAGES)

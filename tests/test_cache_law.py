@@ -11,10 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from closure import misfits
 from project import TINY, Project, Repro, compute_anew
+from ruamel.yaml import YAML
+
+from selfsame.core.digests import files_under
+from selfsame.core.graph_file import read_stages
 
 ALL = ("download", "split", "train_baseline", "pseudo_label", "retrain", "evaluate")
 NONE = Repro((), ())
+EXAMPLES = "data/raw/examples/part-00000.parquet"
 LABELED = "data/splits/labeled.parquet"
 REPORT = "reports/report.html"
 
@@ -36,37 +42,180 @@ def project(finished: Project, tmp_path: Path) -> Project:
     return copy
 
 
-def rewrite(path: str, old: str, new: str) -> Callable[[Project], None]:
-    """An edit that replaces a text in a file, as an editor would: by a new file of another size."""
+def edit(
+    path: str, old: str, new: str, in_place: bool = False, keep_time: bool = False
+) -> Callable[[Project], None]:
+    """Replace a text: by a new file, as editors do it, or in place; with a new time or the old one."""
 
-    def edit(project: Project) -> None:
+    def apply(project: Project) -> None:
         file = project.root / path
-        text = file.read_text()
-        assert text.count(old) == 1 and len(old) != len(new)
-        fresh = file.with_suffix(".new")
-        fresh.write_text(text.replace(old, new))
-        fresh.replace(file)
-
-    return edit
-
-
-def change_byte(path: str, keep_time: bool = False, keep_inode: bool = True) -> Callable[[Project], None]:
-    """An edit that changes the last byte but one (of code: the closing bracket's neighbour, in a comment)."""
-
-    def edit(project: Project) -> None:
-        file = project.root / path
-        before = file.stat()
-        if not keep_inode or not os.access(file, os.W_OK):
-            fresh = file.with_name("fresh")
-            shutil.copyfile(file, fresh)
-            fresh.replace(file)
-        with file.open("r+b") as stream:
-            stream.seek(-2, os.SEEK_END)
-            byte = stream.read(1)[0]
-            stream.seek(-2, os.SEEK_END)
-            stream.write(bytes([byte ^ 1]))
+        before, content = file.stat(), file.read_bytes()
+        assert content.count(old.encode()) >= 1
+        target = file if in_place else file.with_name("fresh")
+        with target.open("r+b" if in_place else "xb") as stream:
+            stream.write(content.replace(old.encode(), new.encode()))
+        if not in_place:
+            target.replace(file)
         if keep_time:
             os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-        assert file.stat().st_size == before.st_size
+        assert file.read_bytes() != content
+        assert (file.stat().st_ino == before.st_ino) == in_place
 
-    return edit
+    return apply
+
+
+def param(section: str, **values: object) -> Callable[[Project], None]:
+    return lambda project: project.set(section, **values)
+
+
+def touch(*patterns: str) -> Callable[[Project], None]:
+    def apply(project: Project) -> None:
+        files = [file for pattern in patterns for file in project.root.glob(pattern) if file.is_file()]
+        assert files
+        for file in files:
+            file.touch()
+
+    return apply
+
+
+def delete(path: str) -> Callable[[Project], None]:
+    def apply(project: Project) -> None:
+        target = project.root / path
+        shutil.rmtree(target) if target.is_dir() else target.unlink()
+
+    return apply
+
+
+def write_again(project: Project) -> None:
+    """Give every source a new file with the same content, and ``params.yaml`` another order as well."""
+    for name in ("tasks", "selfsame", "dvc.yaml"):
+        for file in files_under(project.root / name):
+            edit_same = file.with_name("fresh")
+            shutil.copyfile(file, edit_same)
+            edit_same.replace(file)
+    path = project.root / "params.yaml"
+    params = YAML(typ="safe").load(path)
+    with path.open("w") as stream:
+        YAML(typ="safe").dump({name: params[name] for name in reversed(params)}, stream)
+
+
+def make_again(project: Project) -> None:
+    """Let a stage write its outputs behind DVC's back."""
+    project.run("python", "-m", "tasks.split")
+
+
+def ran(*stages: str) -> Repro:
+    return Repro(stages, ())
+
+
+def restored(*stages: str) -> Repro:
+    return Repro((), stages)
+
+
+EDITS = {
+    # parameters
+    "learning rate": (param("training", learning_rate=0.003), ran(*ALL[2:])),
+    "labels per class": (param("split", labels_per_class=12), ran(*ALL[1:])),
+    "report title": (param("evaluate", title="Another"), ran("evaluate")),
+    # code; where the bytes written stay the same, nothing that reads them runs
+    "step": (edit("tasks/split.py", "Stage split: give", "The stage split: give"), ran("split")),
+    "step, new bytes": (
+        edit("tasks/pseudo_label.py", "confidence below threshold", "confidence too low"),
+        ran("pseudo_label", "retrain", "evaluate"),
+    ),
+    "step, new inode, same size and time": (
+        edit("tasks/split.py", "Stage split: give", "Stage split: GIVE", keep_time=True),
+        ran("split"),
+    ),
+    "step, in place, same size": (
+        edit("tasks/split.py", "Stage split: give", "Stage split: GIVE", in_place=True),
+        ran("split"),
+    ),
+    "declared helper": (edit("selfsame/sources/embedded.py", "Data sets", "All data sets"), ran("download")),
+    "helper of all": (edit("selfsame/core/digests.py", "Digests of", "The digests of"), ran(*ALL)),
+    "step touched": (touch("tasks/split.py"), NONE),
+    # what no stage depends on
+    "flow": (edit("flows/pipeline.py", "The pipeline", "Our pipeline as it is"), NONE),
+    "bridge": (edit("selfsame/dag/plan.py", "DVC's graph", "The graph of DVC"), NONE),
+    "audit": (edit("selfsame/audit/verify.py", "Re-hash", "Hash again"), NONE),
+    "observers": (edit("selfsame/observe/record.py", "The provenance", "A provenance"), NONE),
+    "command line": (edit("selfsame/cli.py", "The command line", "Our command line"), NONE),
+    # what one stage writes and another reads: an output is taken back from DVC's cache, and nothing runs
+    "input, other size": (edit(EXAMPLES, "PAR1", "PAR1 and more"), restored("download")),
+    "input, new inode, same size and time": (
+        edit(EXAMPLES, "PAR1", "PAR2", keep_time=True),
+        restored("download"),
+    ),
+    "input, in place, same size": (edit(EXAMPLES, "PAR1", "PAR2", in_place=True), restored("download")),
+    "input touched": (touch(EXAMPLES), NONE),
+    "output edited, middle": (edit(LABELED, "PAR1", "PAR1 and more"), restored("split")),
+    "output edited, last": (edit(REPORT, "</html>", "</HTML>"), restored("evaluate")),
+    "metrics edited": (edit("reports/metrics.json", "champion", "loser"), restored("evaluate")),
+    "output deleted, middle": (delete(LABELED), restored("split")),
+    "output deleted, last": (delete(REPORT), restored("evaluate")),
+    "folder deleted": (delete("models/champion"), restored("evaluate")),
+    # the same content
+    "all touched": (touch("*", "tasks/*", "selfsame/**/*", "data/**/*", "models/**/*", "reports/*"), NONE),
+    "written again": (write_again, NONE),
+    "made again": (make_again, NONE),
+}
+
+
+@pytest.mark.parametrize(("change", "expected"), EDITS.values(), ids=EDITS)
+def test_exactly_what_must_run_runs(
+    project: Project, change: Callable[[Project], None], expected: Repro
+) -> None:
+    change(project)
+    assert project.repro() == expected
+    assert project.digests() == compute_anew(project)
+    assert project.repro() == NONE
+
+
+def test_an_earlier_value_restores_what_it_gave(project: Project) -> None:
+    before = project.digests()
+    project.set("pseudo_label", threshold=0.55)
+    assert project.repro() == ran("pseudo_label", "retrain", "evaluate")
+    assert project.digests() == compute_anew(project) != before
+    project.set("pseudo_label", threshold=TINY["pseudo_label"]["threshold"])
+    assert project.repro() == restored("pseudo_label", "retrain", "evaluate")
+    assert project.digests() == before
+
+
+def stale_stages(project: Project, *options: str) -> dict[str, list[str]]:
+    """Return the plan's stale stages with what is wrong with each itself."""
+    plan = json.loads(project.selfsame("plan", "--json", *options).stdout)
+    own = {step["stage"]: [why for why in step["reasons"] if "is stale" not in why] for step in plan}
+    return {stage: reasons for stage, reasons in own.items() if reasons}
+
+
+def test_code_of_the_same_size_and_time_is_seen_only_by_rehashing(project: Project) -> None:
+    edit("tasks/split.py", "Stage split: give", "Stage split: GIVE", in_place=True, keep_time=True)(project)
+    assert project.repro() == NONE
+    assert stale_stages(project) == {}
+    assert stale_stages(project, "--rehash") == {"split": ["tasks/split.py changed"]}
+    assert project.repro() == ran("split")
+    assert project.digests() == compute_anew(project)
+
+
+def test_data_of_the_same_size_and_time_is_seen_only_by_rehashing(project: Project) -> None:
+    assert project.selfsame("verify").returncode == 0
+    edit(LABELED, "PAR1", "PAR2", in_place=True, keep_time=True)(project)
+    assert project.repro() == NONE
+    assert project.digests() != compute_anew(project)
+    verified = project.selfsame("verify", "--json")
+    assert verified.returncode == 1
+    assert [problem["path"] for problem in json.loads(verified.stdout)["problems"]] == [LABELED]
+    assert stale_stages(project) == {}
+    assert stale_stages(project, "--rehash").keys() == {"split", "train_baseline", "retrain", "evaluate"}
+    assert project.repro() == restored("split")
+    assert project.digests() == compute_anew(project)
+
+
+def test_an_undeclared_helper_is_unseen_by_dvc_and_found_in_the_imports(project: Project) -> None:
+    (project.root / "tasks" / "helper.py").write_text("NAME = 'one'\n")
+    edit("tasks/split.py", "import json\n", "import json\nimport tasks.helper\n")(project)
+    assert project.repro() == ran("split")
+    edit("tasks/helper.py", "one", "another")(project)
+    assert project.repro() == NONE
+    split = read_stages(project.root / "dvc.yaml")["split"]
+    assert list(misfits(split, project.root)) == ["split imports tasks/helper.py, declared by nothing"]

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-import psutil
 from dvc.lock import make_lock
 
 from selfsame.core.errors import SelfsameError
@@ -72,7 +71,8 @@ def clear_dead_locks(folder: Path) -> None:
     """
     table = folder / "rwlock"
     with make_lock(str(folder / "rwlock.lock"), wait=True):  # nobody is rewriting the table now
-        if not table.exists() or not (text := table.read_text(encoding="utf-8")):
+        text = table.read_text(encoding="utf-8") if table.exists() else ""
+        if not text:
             table.unlink(missing_ok=True)
             return
         try:
@@ -107,6 +107,8 @@ def is_alive(owner: dict[str, Any], written: float) -> bool:
     The number alone may have been given to a later process: the command's arguments must agree, and the
     process must be older than the table's last change (``written``, seconds since the epoch).
     """
+    import psutil  # only a crash brings us here
+
     arguments = " ".join(str(owner["cmd"]).split(" ")[1:])
     try:
         process = psutil.Process(int(owner["pid"]))
@@ -118,6 +120,8 @@ def is_alive(owner: dict[str, Any], written: float) -> bool:
 
 def _dvc_processes(root: Path) -> list[int]:
     """Return the ids of other processes of ``dvc`` whose working folder is inside the project."""
+    import psutil
+
     found = []
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
         command, folder = process.info["cmdline"] or [], process.info["cwd"]
