@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from prefect import State
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
-from prefect.states import State
 
 from selfsame.dag.plan import Plan
 

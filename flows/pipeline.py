@@ -7,11 +7,12 @@ the graph allows it, and shows what happened. Its own task cache is off: there i
 import json
 from collections.abc import Callable
 
-from prefect import flow, get_run_logger, task
+from prefect import State, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
+from prefect.futures import PrefectFuture
 from prefect.futures import wait as wait_for_all
-from prefect.states import Completed, Failed, State
+from prefect.states import Completed, Failed
 
 from flows.artifacts import publish
 from selfsame.core.errors import SelfsameError
@@ -46,7 +47,7 @@ def pipeline(
 
 
 # Parameters are plain JSON values already. Prefect's own way imports FastAPI, a tenth of a no-op run.
-pipeline.serialize_parameters = dict  # type: ignore[method-assign]
+pipeline.serialize_parameters = dict  # type: ignore[assignment, method-assign]
 
 
 def run_graph(
@@ -70,11 +71,11 @@ def run_graph(
         plan = read_plan(targets or (), rehash)
         if force or any(step.reasons for step in plan.steps):
             check()
-        futures = {}
+        futures: dict[str, PrefectFuture[State]] = {}
         for step in plan.steps:
             named = run_step.with_options(name=step.stage, task_run_name=step.stage)
             upstreams = [futures[name] for name in step.upstreams]
-            futures[step.stage] = named.submit(workspace, step, force, wait_for=upstreams)
+            futures[step.stage] = named.submit(workspace, step, force, return_state=False, wait_for=upstreams)
         wait_for_all(list(futures.values()))
         states = {stage: future.state for stage, future in futures.items()}
         news = any(not (state.message or "").startswith("unchanged") for state in states.values())

@@ -89,6 +89,9 @@ def _run(spec: StageSpec, main: Callable[[Stage], None], params: dict[str, Secti
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
         main(Stage(spec, MappingProxyType(inputs), MappingProxyType(partial), MappingProxyType(params)))
+        unwritten = [str(outputs[stem]) for stem, path in partial.items() if not path.exists()]
+        if unwritten:
+            raise RuntimeError(f"stage {spec.name} did not write {', '.join(unwritten)}")
         for stem, path in outputs.items():
             _remove(path)
             partial[stem].rename(path)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import IO, Literal
 
 from selfsame.dag.workspace import Workspace
 
@@ -87,7 +87,7 @@ def run_stage(
     return Outcome(said["kind"], seconds, error)
 
 
-def read_lines(stream: BinaryIO) -> Iterator[str]:
+def read_lines(stream: IO[bytes]) -> Iterator[str]:
     """Yield a stream's lines as they come, without colours, and of progress bars a readable part.
 
     A carriage return starts a line anew: what stood there is shown only if ``REDRAW_SECONDS`` have

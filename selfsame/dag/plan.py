@@ -127,8 +127,7 @@ def dvc_message(error: BaseException) -> str:
 def _open() -> Iterator[Repo]:
     """Open the project, one ``Repo`` a question (it can't be shared), waiting for DVC's own lock."""
     try:
-        # Git has no say in freshness, and loading its library takes a tenth of a no-op run.
-        with Repo(config={"core": {"no_scm": True}}, _wait_for_lock=True) as repo, repo.lock:
+        with Repo(_wait_for_lock=True) as repo, repo.lock:
             yield repo
     except DvcException as error:
         raise SelfsameError(f"DVC: {dvc_message(error)}", "see 'dvc status' for DVC's own view") from error

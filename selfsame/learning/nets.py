@@ -2,6 +2,7 @@
 
 from math import prod
 
+import torch
 from torch import Tensor, nn
 
 from selfsame.core.errors import SelfsameError
@@ -23,7 +24,8 @@ def build_net(params: ModelParams, info: TableInfo) -> nn.Module:
             f"params.yaml: model.architecture = 'cnn', but {info.source} has no images",
             "set model.architecture to mlp",
         )
-    return _cnn(info.image_shape[0], params, outputs)
+    # channels_last: measured twice as fast on a CPU, and what tensor cores want on a GPU
+    return _cnn(info.image_shape[0], params, outputs).to(memory_format=torch.channels_last)
 
 
 def _cnn(channels: int, params: ModelParams, outputs: int) -> nn.Module:

@@ -1,0 +1,140 @@
+"""A model's folder: what is in it, what comes back from it, and what it says of a table."""
+
+import csv
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny import FEATURES, IMAGES, NORMED_AND_DROPPED, SCALING, examples, fresh_net, model_params, same_bits, write_table
+
+from selfsame.core import tables
+from selfsame.core.errors import SelfsameError
+from selfsame.core.tables import TableInfo, example_ids
+from selfsame.learning.inputs import Scaling, prepare
+from selfsame.learning.models import Model, Predictions, iter_probabilities, load_model, predict_table, save_model
+from selfsame.learning.params import ModelParams
+
+HISTORY = [
+    {"epoch": 1, "learning_rate": 0.1, "training_loss": 1 / 3, "pool_loss": math.nan},
+    {"epoch": 2, "learning_rate": 1e-7, "training_loss": 0.1 + 0.2, "pool_loss": 2.5},
+]
+ROWS = examples((9, 8, 7), seed=4)
+MLP = model_params(architecture="mlp", widths=[5], halve_after=[], batch_norm=True)
+
+
+def images_model(params: ModelParams = NORMED_AND_DROPPED) -> Model:
+    """A model whose batch normalization has statistics of its own."""
+    net = fresh_net(params).train()
+    net(prepare(ROWS.inputs, SCALING))
+    return Model(net, params, IMAGES, SCALING)
+
+
+def features_model() -> Model:
+    scaling = Scaling((100.0, 101.1, 99.0, 0.1), (3.3, 1 / 3, 40.0, 7.0))
+    return Model(fresh_net(MLP, info=FEATURES), MLP, FEATURES, scaling)
+
+
+@pytest.mark.parametrize("kind", ["images", "features"])
+def test_a_loaded_model_gives_the_same_logits_bit_for_bit(kind: str, tmp_path: Path) -> None:
+    model = images_model() if kind == "images" else features_model()
+    rows = examples((9, 8, 7), seed=4, info=model.info)
+    save_model(tmp_path / "model", model, HISTORY)
+    loaded = load_model(tmp_path / "model")
+    assert torch.equal(loaded.logits(rows.inputs), model.logits(rows.inputs))
+    assert same_bits(loaded.net.state_dict(), model.net.state_dict())
+    assert (loaded.params, loaded.info, loaded.scaling) == (model.params, model.info, model.scaling)
+
+
+def test_logits_are_without_dropout_and_without_a_gradient() -> None:
+    model = images_model()
+    model.net.train()
+    first, second = model.logits(ROWS.inputs), model.logits(ROWS.inputs)
+    assert torch.equal(first, second) and not first.requires_grad
+
+
+def test_a_models_folder_is_three_files_and_no_pickle(tmp_path: Path) -> None:
+    save_model(tmp_path, images_model(), HISTORY)
+    contents = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert contents.keys() == {"model.safetensors", "config.json", "history.csv"}
+    assert load_file(tmp_path / "model.safetensors").keys() == images_model().net.state_dict().keys()
+    json.loads(contents["config.json"])
+    for content in contents.values():
+        assert not content.startswith((b"\x80", b"PK"))  # a pickle; torch's zip of pickles
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        save_model(tmp_path / name, images_model(), HISTORY)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_the_history_comes_back_exactly(tmp_path: Path) -> None:
+    save_model(tmp_path, images_model(), HISTORY)
+    with (tmp_path / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [list(row) for row in rows] == [list(row) for row in HISTORY]
+    for row, expected in zip(rows, HISTORY, strict=True):
+        np.testing.assert_array_equal([float(value) for value in row.values()], list(expected.values()))
+    assert b"\r" not in (tmp_path / "history.csv").read_bytes()
+
+
+def test_no_model_there(tmp_path: Path) -> None:
+    with pytest.raises(SelfsameError, match="nothing: no model there"):
+        load_model(tmp_path / "nothing")
+
+
+def test_another_format_is_refused_with_both_versions(tmp_path: Path) -> None:
+    save_model(tmp_path, images_model(), HISTORY)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"format_version": 99}))
+    with pytest.raises(SelfsameError, match=r"config\.json: format_version = 99, expected 1"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        dataclasses.replace(IMAGES, classes=("a", "b", "d")),
+        dataclasses.replace(IMAGES, image_shape=(1, 8, 9)),
+        FEATURES,
+        dataclasses.replace(FEATURES, features=("u", "v", "x", "w")),  # the same features in another order
+    ],
+    ids=["classes", "shape", "kind", "order"],
+)
+def test_a_table_of_another_kind_is_refused(other: TableInfo, tmp_path: Path) -> None:
+    model = features_model() if other.classes == FEATURES.classes and other.features[2:] == ("x", "w") else images_model()
+    table = write_table(tmp_path / "other.parquet", other, examples((1, 1, 1), seed=1, info=other))
+    with pytest.raises(SelfsameError, match=r"other\.parquet: its inputs or classes are not those"):
+        next(iter_probabilities(model, table))
+
+
+def test_many_batches_predict_as_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = images_model()
+    table = write_table(tmp_path / "rows.parquet", IMAGES, ROWS, unlabeled=2)
+    monkeypatch.setattr(tables, "BATCH_ROWS", 7)
+    assert len(list(iter_probabilities(model, table))) == 4
+    made = predict_table(model, table)
+    expected = model.logits(ROWS.inputs).softmax(dim=1).numpy()
+    np.testing.assert_allclose(made.probabilities, expected, rtol=1e-5)
+    assert made.probabilities.dtype == np.float32
+    assert made.example_ids == example_ids(ROWS.inputs.numpy())
+    assert made.labels.tolist() == [-1, -1, *ROWS.labels[2:].tolist()]
+
+
+def test_an_empty_table_has_no_predictions(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "rows.parquet", IMAGES, examples((0, 0, 0), seed=1))
+    made = predict_table(images_model(), table)
+    assert (made.example_ids, made.labels.shape, made.probabilities.shape) == ([], (0,), (0, 3))
+
+
+def test_prediction_and_confidence_are_the_largest_probability() -> None:
+    probabilities = np.array([[0.2, 0.7, 0.1], [0.5, 0.1, 0.4]], dtype=np.float32)
+    made = Predictions(["x", "y"], np.array([1, -1]), probabilities)
+    assert made.predicted.tolist() == [1, 0]
+    assert made.confidence.tolist() == [np.float32(0.7), np.float32(0.5)]

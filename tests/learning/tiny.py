@@ -1,0 +1,160 @@
+"""Small examples, parameters and nets, so that a whole training takes a fraction of a second."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor, nn
+
+from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
+from selfsame.learning.inputs import Examples, Scaling
+from selfsame.learning.loop import Plan, Row, TrainingData, train
+from selfsame.learning.methods import FixMatch, Method, Offline, Online, RampUp, Supervised
+from selfsame.learning.nets import build_net, detached_state
+from selfsame.learning.params import AugmentationParams, ModelParams, TrainingParams
+
+IMAGES = TableInfo("tiny", "classification", ("a", "b", "c"), image_shape=(1, 8, 8))
+FEATURES = TableInfo("tiny", "classification", ("a", "b", "c"), features=("u", "v", "w", "x"))
+SCALING = Scaling(mean=(110.0,), std=(60.0,))
+WHOLE_RAMP = RampUp(1.0, 0, 0)
+STRONG = AugmentationParams(
+    shift_pixels=2.0, rotate_degrees=20.0, scale_fraction=0.2, erase_fraction=0.25, noise_std=0.1
+)
+
+State = dict[str, Tensor]
+
+
+def limits(**changes: float) -> AugmentationParams:
+    """No augmentation, but for ``changes``."""
+    nothing = dict.fromkeys(AugmentationParams.model_fields, 0.0)
+    return AugmentationParams.model_validate(nothing | changes)
+
+
+def training_params(**changes: Any) -> TrainingParams:
+    """Plain SGD, whole batches and no technique, but for ``changes``."""
+    plain = {
+        "batch_size": 64,
+        "optimizer": "sgd",
+        "learning_rate": 0.05,
+        "momentum": 0.0,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "warm_up_fraction": 0.0,
+        "step_every_epochs": 1,
+        "step_factor": 0.5,
+        "gradient_clip_norm": None,
+        "ema_decay": 0.0,
+        "label_smoothing": 0.0,
+        "disturb_label_fraction": 0.0,
+        "class_sampling": "as_is",
+        "class_weights": "none",
+        "checkpoint": "last",
+        "augmentation": limits(),
+    }
+    return TrainingParams.model_validate(plain | changes)
+
+
+def model_params(**changes: Any) -> ModelParams:
+    """A small plain CNN, but for ``changes``."""
+    plain = {"architecture": "cnn", "widths": [4, 6], "halve_after": [1], "dropout": 0.0, "batch_norm": False}
+    return ModelParams.model_validate(plain | changes)
+
+
+ALL_TECHNIQUES = training_params(
+    batch_size=5,
+    optimizer="adamw",
+    learning_rate=0.01,
+    weight_decay=0.01,
+    schedule="one_cycle",
+    warm_up_fraction=0.2,
+    gradient_clip_norm=1.0,
+    ema_decay=0.9,
+    label_smoothing=0.1,
+    disturb_label_fraction=0.2,
+    class_sampling="balanced",
+    class_weights="inverse_share",
+    augmentation=AugmentationParams(
+        shift_pixels=1.0, rotate_degrees=10.0, scale_fraction=0.1, erase_fraction=0.2, noise_std=0.05
+    ),
+)
+NORMED_AND_DROPPED = model_params(batch_norm=True, dropout=0.4)
+
+
+def examples(per_class: tuple[int, ...], seed: int, info: TableInfo = IMAGES) -> Examples:
+    """Noisy copies of one prototype per class, in the order of the classes."""
+    prototypes = np.random.default_rng(0).uniform(40, 180, (len(info.classes), *info.input_shape))
+    labels = np.repeat(np.arange(len(per_class)), per_class)
+    noisy = prototypes[labels] + np.random.default_rng(seed).normal(0, 30, (len(labels), *info.input_shape))
+    raw = noisy.clip(0, 255).astype(np.uint8) if info.image_shape else noisy
+    return Examples(torch.from_numpy(raw), torch.from_numpy(labels))
+
+
+def training_data(pool: tuple[int, ...] | None = None) -> TrainingData:
+    """Imbalanced labeled rows, a validation set, and as many pool rows of each class as ``pool`` says."""
+    return TrainingData(
+        labeled=examples((7, 4, 3), seed=1),
+        validation=examples((5, 5, 5), seed=2),
+        pool=examples(pool, seed=3) if pool is not None else None,
+        scaling=SCALING,
+        classes=3,
+    )
+
+
+def methods(ramp_up: RampUp = WHOLE_RAMP) -> dict[str, Method]:
+    """Every method that learns from a pool; FixMatch keeps all rows whose class is a little likely."""
+    return {"offline": Offline(ramp_up), "online": Online(ramp_up), "fixmatch": FixMatch(ramp_up, 0.34)}
+
+
+def plan(method: Method | None = None, **changes: Any) -> Plan:
+    """Three epochs with pool batches of 8."""
+    return Plan(
+        **{
+            "method": method or Supervised(),
+            "seed": 0,
+            "max_epochs": 3,
+            "patience_epochs": 100,
+            "pool_batch_size": 8,
+            "strong": STRONG,
+            **changes,
+        }
+    )
+
+
+def fresh_net(params: ModelParams | None = None, seed: int = 0, info: TableInfo = IMAGES) -> nn.Module:
+    """Build a net whose first weights depend on ``seed`` alone."""
+    torch.manual_seed(seed)
+    return build_net(params or model_params(), info)
+
+
+def trained(
+    data: TrainingData,
+    how: Plan,
+    training: TrainingParams | None = None,
+    model: ModelParams | None = None,
+) -> tuple[State, list[Row]]:
+    """Train a fresh net; return its weights and buffers, and the history."""
+    net = fresh_net(model)
+    history = train(net, data, how, training or training_params(), lambda _: None)
+    return detached_state(net), history
+
+
+def same_bits(left: State, right: State) -> bool:
+    """Tell whether two states are equal in every bit."""
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def same_rows(left: list[Row], right: list[Row]) -> bool:
+    """Tell whether two histories are equal, NaN being equal to itself."""
+    return [repr(row) for row in left] == [repr(row) for row in right]
+
+
+def write_table(path: Path, info: TableInfo, rows: Examples, unlabeled: int = 0) -> Path:
+    """Write examples as a table, the labels of the first ``unlabeled`` rows as nulls."""
+    inputs = rows.inputs.numpy()
+    labels = pa.array(rows.labels.numpy(), mask=np.arange(len(rows)) < unlabeled)
+    with TableWriter(path, info.schema()) as writer:
+        columns = [pa.array(example_ids(inputs)), *input_columns(inputs, info), labels]
+        writer.write(pa.record_batch(columns, schema=info.schema()))
+    return path
