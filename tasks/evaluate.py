@@ -95,7 +95,8 @@ def main(stage: Stage) -> None:
         baseline=baseline,
         student=student,
         champion=champion,
-        settings={"compute": compute.model_dump(), "model": models["student"].params.model_dump()},
+        method=models["student"].recipe["retrain"]["method"],
+        settings={"model": models["student"].params.model_dump(), **models["student"].recipe},
         digests=digest_files(stage.inputs.values()),
     )
     text = json.dumps(metrics(findings), indent=2, sort_keys=True, allow_nan=False)

@@ -107,7 +107,8 @@ def iter_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[p
 def _stored_batches(path: Path, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
     """Yield the rows as they lie on disk, part by part.
 
-    Not by a dataset's scanner: what it reads ahead of a slow reader was 430 of 512 MB of images.
+    Not by a dataset's scanner, and unbuffered: of 512 MB of images the scanner held up to 430 MB ahead of
+    a slow reader, a buffered file all of its bytes, and this holds 40 MB in the same time.
     """
     for name in open_table(path).files:
         with pq.ParquetFile(name, pre_buffer=False) as part:
@@ -159,7 +160,9 @@ def example_ids(inputs: np.ndarray) -> list[str]:
 
 def same_ids(left: pa.Array | pa.ChunkedArray, right: pa.Array | pa.ChunkedArray) -> bool:
     """Tell whether two id columns name the same examples in the same order."""
-    return len(left) == len(right) and pc.all(pc.equal(left, right), min_count=0).as_py()
+    if len(left) != len(right):
+        return False
+    return pc.all(pc.equal(left, right), skip_nulls=False, min_count=0).as_py() is True
 
 
 class TableWriter:

@@ -36,4 +36,5 @@ def fit_model(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> 
     net = build_net(params, info).to(device)
     with progress(stage.spec.name, total=plan.max_epochs, unit="epoch") as bar:
         history = train(net, data, plan, training, lambda row: bar.update(**row))
-    save_model(folder, Model(net, params, info, data.scaling), history)
+    recipe = {name: section.model_dump() for name, section in stage.params.items() if name != "model"}
+    save_model(folder, Model(net, params, info, data.scaling, recipe), history)

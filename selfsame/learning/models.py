@@ -7,8 +7,9 @@ classes, scaling) and ``history.csv`` (the curves of its training).
 import csv
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,12 +29,17 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class Model:
-    """A net together with all that is needed to apply it to raw rows."""
+    """A net together with all that is needed to apply it to raw rows.
+
+    Attributes:
+        recipe: the parameters it was trained with, by section; nothing here needs them to apply it.
+    """
 
     net: nn.Module
     params: ModelParams
     info: TableInfo
     scaling: Scaling
+    recipe: dict[str, Any] = field(default_factory=dict)
 
     @property
     def device(self) -> torch.device:
@@ -81,6 +87,7 @@ def save_model(folder: Path, model: Model, history: list[dict[str, float]]) -> N
         "model": model.params.model_dump(),
         "info": asdict(model.info),
         "scaling": asdict(model.scaling),
+        "recipe": model.recipe,
     }
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     with (folder / HISTORY).open("w", newline="", encoding="utf-8") as file:
@@ -109,7 +116,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
     net = build_net(params, info).to(device)
     net.load_state_dict(load_file(folder / WEIGHTS, device=str(device)))
     scaling = Scaling(tuple(config["scaling"]["mean"]), tuple(config["scaling"]["std"]))
-    return Model(net, params, info, scaling)
+    return Model(net, params, info, scaling, config["recipe"])
 
 
 def iter_probabilities(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:

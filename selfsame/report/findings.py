@@ -30,6 +30,7 @@ class Findings:
     Attributes:
         labeled_per_class: (K,) labeled rows.
         champion: ``baseline`` or ``student``.
+        method: how the student learned from the pool, as ``retrain.method`` names it.
         settings: the parameters known to the stage, by section and key.
         digests: sha256 of every file that was read, by path.
     """
@@ -41,6 +42,7 @@ class Findings:
     baseline: ModelFindings
     student: ModelFindings
     champion: str
+    method: str
     settings: Mapping[str, Mapping[str, Any]]
     digests: Mapping[str, str]
 
@@ -48,6 +50,11 @@ class Findings:
     def models(self) -> tuple[ModelFindings, ModelFindings]:
         """Baseline and student."""
         return self.baseline, self.student
+
+    @property
+    def learned_accepted(self) -> bool:
+        """Tell whether the student learned the gate's accepted labels, and not labels made in training."""
+        return self.method == "offline"
 
     @property
     def on_holdout(self) -> Comparison:
@@ -60,6 +67,7 @@ def metrics(findings: Findings) -> dict[str, Any]:
     gate, comparison = findings.gate, findings.on_holdout
     figures = {
         "champion": findings.champion,
+        "method": findings.method,
         **{
             model.name: {"validation": _scores(model.validation), "holdout": _scores(model.holdout)}
             for model in findings.models
@@ -89,12 +97,12 @@ def warnings(findings: Findings) -> list[str]:
     """Say in plain words what a reader should doubt."""
     gate = findings.gate
     found = []
-    if not gate.coverage.part:
+    if findings.learned_accepted and not gate.coverage.part:
         found.append(
             "No pseudo-label was accepted: the student learned from the labeled rows alone, and "
             "differs from the baseline only by its seed and its schedule."
         )
-    else:
+    elif findings.learned_accepted:
         unseen = [
             name
             for name, rows in zip(findings.info.classes, gate.accepted_per_class, strict=True)

@@ -1,28 +1,36 @@
 """The device: chosen as the parameters say, repeatable, and the same results on each."""
 
 import os
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from tiny import (
     ALL_TECHNIQUES,
+    IMAGES,
     NORMED_AND_DROPPED,
+    SCALING,
     STRONG,
     examples,
     fresh_net,
     methods,
+    model_params,
     plan,
     same_bits,
+    same_rows,
     training_data,
     training_params,
 )
+from torch import nn
 
 from selfsame.core.errors import SelfsameError
 from selfsame.learning.augment import augment
 from selfsame.learning.device import prepare_device
-from selfsame.learning.loop import Row, TrainingData, train
-from selfsame.learning.nets import detached_state
-from selfsame.learning.params import ComputeParams, TrainingParams
+from selfsame.learning.inputs import prepare
+from selfsame.learning.loop import Row, train
+from selfsame.learning.models import Model, load_model, save_model
+from selfsame.learning.params import ComputeParams, ModelParams, TrainingParams
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
@@ -33,7 +41,13 @@ def chosen(device: str, threads: int = 1) -> str:
 
 @pytest.mark.parametrize(
     ("device", "has_cuda", "expected"),
-    [("cpu", True, "cpu"), ("cpu", False, "cpu"), ("auto", True, "cuda"), ("auto", False, "cpu"), ("cuda", True, "cuda")],
+    [
+        ("cpu", True, "cpu"),
+        ("cpu", False, "cpu"),
+        ("auto", True, "cuda"),
+        ("auto", False, "cpu"),
+        ("cuda", True, "cuda"),
+    ],
 )
 def test_the_device_is_what_the_parameters_say(
     device: str, has_cuda: bool, expected: str, monkeypatch: pytest.MonkeyPatch
@@ -58,14 +72,56 @@ def test_threads_and_deterministic_kernels_are_set(monkeypatch: pytest.MonkeyPat
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
 
 
-def on(device: str, name: str, training: TrainingParams) -> tuple[dict[str, torch.Tensor], list[Row]]:
-    """Train on a device; return the weights on the CPU, and the history."""
+def trained_on(
+    device: str, name: str, training: TrainingParams, model: ModelParams
+) -> tuple[nn.Module, list[Row]]:
     where = prepare_device(ComputeParams.model_validate({"device": device, "cpu_threads": 1}))
     data = training_data(pool=(8, 6, 6))
     assert data.pool is not None
-    moved = TrainingData(
-        data.labeled.to(where), data.validation.to(where), data.pool.to(where), data.scaling, data.classes
+    moved = replace(
+        data,
+        labeled=data.labeled.to(where),
+        validation=data.validation.to(where),
+        pool=data.pool.to(where),
     )
-    net = fresh_net(NORMED_AND_DROPPED if device == "cpu" else NORMED_AND_DROPPED).to(where)
-    history = train(net, moved, plan(methods()[name]), training, lambda _: None)
-    return {key: value.cpu() for key, value in detached_state(net).items()}, history
+    net = fresh_net(model).to(where)
+    return net, train(net, moved, plan(methods()[name]), training, lambda _: None)
+
+
+@needs_cuda
+@pytest.mark.parametrize("name", ["offline", "online", "fixmatch"])
+def test_cuda_learns_what_the_cpu_learns(name: str) -> None:
+    # Dropout is left out: each device draws its own.
+    training = training_params(ema_decay=0.5, augmentation=STRONG, class_sampling="balanced")
+    (cpu_net, cpu_rows), (cuda_net, cuda_rows) = (
+        trained_on(device, name, training, model_params(batch_norm=True)) for device in ("cpu", "cuda")
+    )
+    for left, right in zip(cpu_rows, cuda_rows, strict=True):
+        assert right == pytest.approx(left, abs=0.02)
+    for left, right in zip(cpu_net.parameters(), cuda_net.parameters(), strict=True):
+        torch.testing.assert_close(right.cpu(), left, atol=0.02, rtol=0.02)
+
+
+@needs_cuda
+@pytest.mark.parametrize("name", ["offline", "online", "fixmatch"])
+def test_cuda_gives_the_same_bits_twice(name: str) -> None:
+    runs = [trained_on("cuda", name, ALL_TECHNIQUES, NORMED_AND_DROPPED) for _ in range(2)]
+    assert same_bits(*(net.state_dict() for net, _ in runs)) and same_rows(*(rows for _, rows in runs))
+
+
+@needs_cuda
+def test_cuda_draws_the_same_views() -> None:
+    images = prepare(examples((9, 9, 9), seed=1).inputs, SCALING)
+    views = [augment(images.to(where), STRONG, torch.Generator().manual_seed(0)) for where in ("cpu", "cuda")]
+    assert views[1].device.type == "cuda"
+    torch.testing.assert_close(views[1].cpu(), views[0], atol=1e-4, rtol=1e-4)
+
+
+@needs_cuda
+def test_a_model_gives_the_same_logits_on_cuda(tmp_path: Path) -> None:
+    params = model_params(batch_norm=True)
+    save_model(tmp_path, Model(fresh_net(params), params, IMAGES, SCALING), [{"epoch": 1}])
+    raw = examples((9, 9, 9), seed=1).inputs
+    on_cpu, on_cuda = (load_model(tmp_path, where).logits(raw) for where in ("cpu", "cuda"))
+    assert on_cuda.device.type == "cuda"
+    torch.testing.assert_close(on_cuda.cpu(), on_cpu, atol=0.01, rtol=0.01)

@@ -91,7 +91,8 @@ def test_images_are_scaled_per_channel() -> None:
 
 
 def test_features_are_scaled_in_double_precision() -> None:
-    raw = torch.tensor([[1e9 + 1.0, 3.0], [1e9 + 2.0, 5.0]], dtype=torch.float64)  # float32 tells them not apart
+    # float32 couldn't tell 1,000,000,001 from 1,000,000,002
+    raw = torch.tensor([[1e9 + 1, 3.0], [1e9 + 2, 5.0]], dtype=torch.float64)
     made = prepare(raw, Scaling(mean=(1e9, 3.0), std=(1.0, 2.0)))
     assert made.dtype == torch.float32
     assert torch.equal(made, torch.tensor([[1.0, 0.0], [2.0, 1.0]]))

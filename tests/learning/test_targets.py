@@ -14,7 +14,8 @@ LABELS = torch.tensor([0, 0, 0, 1, 2, 3])
 
 
 def test_plain_loss_is_cross_entropy() -> None:
-    torch.testing.assert_close(LabeledLoss(0.0, None)(LOGITS, LABELS), functional.cross_entropy(LOGITS, LABELS))
+    loss = LabeledLoss(0.0, None)(LOGITS, LABELS)
+    torch.testing.assert_close(loss, functional.cross_entropy(LOGITS, LABELS))
 
 
 def test_smoothing_by_hand() -> None:
@@ -67,9 +68,7 @@ def test_weighted_loss_is_torchs_weighted_mean(kind: str) -> None:
 
 
 def test_build_takes_both_techniques_from_the_parameters() -> None:
-    loss = LabeledLoss.build(
-        training_params(label_smoothing=0.2, class_weights="inverse_share"), LABELS, 4
-    )
+    loss = LabeledLoss.build(training_params(label_smoothing=0.2, class_weights="inverse_share"), LABELS, 4)
     smoothed = torch.full((6, 4), 0.2 / 3, dtype=torch.float64).scatter(1, LABELS[:, None], 0.8)
     each = -(smoothed * LOGITS.log_softmax(dim=1)).sum(dim=1)
     weights = torch.tensor([0.5, 0.5, 0.5, 1.5, 1.5, 1.5], dtype=torch.float64)

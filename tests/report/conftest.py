@@ -92,6 +92,7 @@ def make_findings(write_gate: Callable[..., Gate]) -> Callable[..., Findings]:
             "info": TableInfo("zoo", "classification", classes, features=("weight",)),
             "labeled_per_class": np.array([5, 5, 4]),
             "champion": choose_champion(models["baseline"].validation, models["student"].validation),
+            "method": "offline",
             "settings": {"model": {"widths": [32, 64]}},
             "digests": {"data/splits/holdout.parquet": "cd" * 32},
             **models,

@@ -7,6 +7,7 @@ import pytest
 
 from selfsame.report.findings import Findings, metrics, warnings
 from selfsame.report.gate import Gate
+from selfsame.report.page import render_report
 
 MakeFindings = Callable[..., Findings]
 
@@ -83,3 +84,14 @@ def test_a_champion_that_loses_on_the_holdout_is_named(make_findings: MakeFindin
         found[-1]
         == "The baseline was chosen on validation, as it must be; on the holdout the student does better."
     )
+
+
+def test_labels_made_in_training_are_not_said_to_be_the_gates(
+    make_findings: MakeFindings, write_gate: Callable[..., Gate]
+) -> None:
+    nothing_accepted = write_gate([0, 1], [0.5, 0.6], {})
+    findings = make_findings(gate=nothing_accepted, method="fixmatch")
+    assert metrics(findings)["method"] == "fixmatch"
+    assert "accepted" not in " ".join(warnings(findings))
+    assert "The student didn’t learn these labels" in render_report(findings)
+    assert "The student didn’t learn these labels" not in render_report(make_findings())

@@ -60,7 +60,7 @@ def write_model(folder: Path, blind: float) -> None:
     from selfsame.learning.models import Model, save_model
     from selfsame.learning.nets import build_net
 
-    params = ModelParams(architecture="mlp", widths=[3], dropout=0.0)
+    params = ModelParams(architecture="mlp", widths=[3], halve_after=[], dropout=0.0, batch_norm=False)
     net = build_net(params, INFO)
     hidden, last = (layer for layer in net if isinstance(layer, torch.nn.Linear))
     with torch.no_grad():
@@ -78,7 +78,8 @@ def write_model(folder: Path, blind: float) -> None:
         }
         for epoch in (1, 2, 3)
     ]
-    save_model(folder, Model(net, params, INFO, Scaling((0.0,) * 3, (1.0,) * 3)), history)
+    recipe = {"retrain": {"method": "offline"}}
+    save_model(folder, Model(net, params, INFO, Scaling((0.0,) * 3, (1.0,) * 3), recipe), history)
 
 
 def evaluate(out: str, title: str = "Toy") -> dict[str, Path]:

@@ -1,0 +1,88 @@
+"""From a stage's files to a model's folder, as both training stages do it."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import (
+    ALL_TECHNIQUES,
+    FEATURES,
+    IMAGES,
+    NORMED_AND_DROPPED,
+    SCALING,
+    examples,
+    methods,
+    plan,
+    training_data,
+    write_table,
+)
+
+from selfsame.core.errors import SelfsameError
+from selfsame.core.graph_file import StageSpec
+from selfsame.core.stage import Stage
+from selfsame.core.tables import TableInfo
+from selfsame.learning.fit import fit_model
+from selfsame.learning.loop import Plan, train
+from selfsame.learning.models import load_model
+from selfsame.learning.nets import build_net
+from selfsame.learning.params import ComputeParams
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SELFSAME_OBSERVE", "0")
+
+
+def stage(folder: Path, info: TableInfo = IMAGES) -> Stage:
+    labeled, validation = (
+        examples(per_class, seed, info) for per_class, seed in (((7, 4, 3), 1), ((5, 5, 5), 2))
+    )
+    inputs = {
+        "labeled": write_table(folder / "labeled.parquet", info, labeled),
+        "validation": write_table(folder / "validation.parquet", info, validation),
+        "scaling": folder / "scaling.json",
+    }
+    inputs["scaling"].write_text(json.dumps(asdict(SCALING)))
+    params = {
+        "compute": ComputeParams(device="cpu", cpu_threads=1),
+        "model": NORMED_AND_DROPPED,
+        "training": ALL_TECHNIQUES,
+    }
+    return Stage(StageSpec("train", "", "", (), (), (), tuple(params)), inputs, {}, params)
+
+
+def fitted(folder: Path, name: str, how: Plan) -> dict[str, bytes]:
+    """Train on the tables in ``folder``; return the model's files."""
+    pool = examples((8, 6, 6), seed=3)
+    fit_model(stage(folder), how, pool, folder / name)
+    return {path.name: path.read_bytes() for path in sorted((folder / name).iterdir())}
+
+
+@pytest.mark.parametrize("name", ["offline", "online", "fixmatch"])
+def test_one_seed_gives_the_same_bytes_and_another_other_weights(name: str, tmp_path: Path) -> None:
+    how = plan(methods()[name])
+    first, again = fitted(tmp_path, "first", how), fitted(tmp_path, "again", how)
+    other = fitted(tmp_path, "other", replace(how, seed=1))
+    assert first == again
+    assert first["model.safetensors"] != other["model.safetensors"]
+
+
+def test_the_folder_is_the_trained_net_with_what_it_needs(tmp_path: Path) -> None:
+    fit_model(stage(tmp_path), plan(seed=5), None, tmp_path / "model")
+    torch.manual_seed(5)
+    net = build_net(NORMED_AND_DROPPED, IMAGES)
+    history = train(net, training_data(), plan(seed=5), ALL_TECHNIQUES, lambda _: None)
+    model = load_model(tmp_path / "model")
+    assert (model.params, model.info, model.scaling) == (NORMED_AND_DROPPED, IMAGES, SCALING)
+    for key, value in model.net.state_dict().items():
+        assert torch.equal(value, net.state_dict()[key]), key
+    lines = (tmp_path / "model" / "history.csv").read_text().splitlines()
+    assert lines == [",".join(history[0]), *(",".join(map(str, row.values())) for row in history)]
+
+
+def test_an_architecture_that_does_not_fit_stops_before_training(tmp_path: Path) -> None:
+    with pytest.raises(SelfsameError, match="has no images"):
+        fit_model(stage(tmp_path, FEATURES), plan(), None, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
