@@ -143,23 +143,21 @@ def verify(as_json: AsJson = False) -> None:
 
 def format_summary(metrics: dict[str, Any]) -> str:
     """Say in a few lines what ``reports/metrics.json`` says in full."""
-    pool = metrics["pool"]
-    lines = [
-        f"{side} on the holdout: {values_of(metrics[side]['holdout'])}" for side in ("baseline", "student")
-    ]
+    pool, rows = metrics["pool"], metrics["holdout"]["rows"]
+    lines = [f"accuracy on {rows:,} holdout rows (95 % interval)"]
+    for side in ("baseline", "student"):
+        scores = metrics[side]["holdout"]
+        mark = "  ← champion" if side == metrics["champion"] else ""
+        lines.append(
+            f"  {side:<9} {scores['accuracy']:.3f} "
+            f"({scores['accuracy_low']:.3f}–{scores['accuracy_high']:.3f}){mark}"
+        )
+    precision = "unknown" if pool["precision"] is None else f"{pool['precision']:.3f}"
     lines.append(
-        f"pseudo-labels: {values_of({key: pool[key] for key in ('coverage', 'precision') if key in pool})}"
+        f"pseudo-labels: {pool['accepted']:,} of {pool['rows']:,} accepted "
+        f"(coverage {pool['coverage']:.3f}), precision {precision}"
     )
-    return "\n".join([*lines, f"champion: {metrics['champion']}", f"report: {REPORT}"])
-
-
-def values_of(values: dict[str, Any]) -> str:
-    """Return named numbers as text; one that can't be known is null."""
-    return ", ".join(
-        f"{name} {'unknown' if value is None else value if isinstance(value, int) else f'{value:.3f}'}"
-        for name, value in values.items()
-        if value is None or isinstance(value, int | float)
-    )
+    return "\n".join([*lines, f"report: {REPORT}"])
 
 
 def to_json(value: Any) -> str:

@@ -15,7 +15,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from selfsame.core.digests import files_under, sha256_file, sha256_json
-from selfsame.core.graph_file import read_stages
+from selfsame.core.graph_file import by_stem, read_stages, read_yaml
+from selfsame.core.stage import Stage
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -119,6 +120,27 @@ class Project:
     def digests(self) -> dict[str, str]:
         """Return the sha256 of every output file."""
         return output_digests(self.root)
+
+
+def run_task(name: str, folder: Path, **changes: dict[str, Any]) -> None:
+    """Run a stage's ``main`` in this process, with the paths of ``dvc.yaml`` taken as below ``folder``.
+
+    Its parameters are those of ``params.yaml``, changed by ``TINY``, changed by ``changes``.
+    """
+    module = import_module(f"tasks.{name}")
+    spec = read_stages(ROOT / "dvc.yaml")[name]
+    written = read_yaml(ROOT / "params.yaml")
+    sections = {
+        key: schema.model_validate(written[key] | TINY.get(key, {}) | changes.get(key, {}))
+        for key, schema in module.PARAMS.items()
+    }
+    inputs, outputs = (
+        {stem: folder / path for stem, path in by_stem(paths).items()}
+        for paths in (spec.inputs, spec.outputs)
+    )
+    for path in outputs.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    module.main(Stage(spec, inputs, outputs, sections))
 
 
 def copy_sources(source: Path, target: Path) -> None:

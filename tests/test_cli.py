@@ -11,9 +11,10 @@ import pytest
 from tests.conftest import ROOT, Toy
 
 METRICS = {
-    "baseline": {"holdout": {"accuracy": 0.91}},
-    "student": {"holdout": {"accuracy": 0.95, "rows": 450}},
-    "pool": {"coverage": 0.8, "precision": None, "rows": 1200},
+    "baseline": {"holdout": {"accuracy": 0.91, "accuracy_low": 0.88, "accuracy_high": 0.94}},
+    "student": {"holdout": {"accuracy": 0.95, "accuracy_low": 0.93, "accuracy_high": 0.97}},
+    "holdout": {"rows": 450},
+    "pool": {"rows": 1247, "accepted": 998, "coverage": 0.8, "precision": None},
     "champion": "student",
 }
 
@@ -106,10 +107,10 @@ def test_summary(project: Path) -> None:
     (project / "reports").mkdir()
     (project / "reports" / "metrics.json").write_text(json.dumps(METRICS))
     assert selfsame("summary").stdout.splitlines() == [
-        "baseline on the holdout: accuracy 0.910",
-        "student on the holdout: accuracy 0.950, rows 450",
-        "pseudo-labels: coverage 0.800, precision unknown",
-        "champion: student",
+        "accuracy on 450 holdout rows (95 % interval)",
+        "  baseline  0.910 (0.880–0.940)",
+        "  student   0.950 (0.930–0.970)  ← champion",
+        "pseudo-labels: 998 of 1,247 accepted (coverage 0.800), precision unknown",
         "report: reports/report.html",
     ]
 

@@ -1,31 +1,20 @@
-"""What DVC has written down (``dvc.lock``) and stored (its cache), read without asking DVC to judge it."""
+"""What DVC has written down (``dvc.lock``) and stored, read without asking DVC to judge it."""
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from selfsame.audit.digesting import CHUNK_BYTES, SCRATCH, both_digests
 from selfsame.core.errors import SelfsameError
-from selfsame.core.graph_file import read_yaml
+
+if TYPE_CHECKING:
+    from selfsame.dag.storage import Remote
 
 LOCK_FILE = Path("dvc.lock")
 FOLDER = ".dir"  # ends the digest of a folder, which is the md5 of its listing
-CHUNK_BYTES = 1 << 20
-
-Digest = TypeVar("Digest")
-
-
-class Digests(NamedTuple):
-    """Both digests of a file from one reading: DVC names bytes by md5, the records by sha256."""
-
-    md5: str
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -37,18 +26,18 @@ class Locked:
     md5: str
 
 
-def read_lock() -> tuple[list[Locked], list[Locked]]:
-    """Return all outputs and all dependencies that ``dvc.lock`` names.
+def parse_lock(content: bytes | None) -> tuple[list[Locked], list[Locked]]:
+    """Return all outputs and all dependencies that a ``dvc.lock`` names.
 
     Raises:
         SelfsameError: there is none, or it isn't as DVC writes it.
     """
-    if not LOCK_FILE.exists():
+    if content is None:
         raise SelfsameError(
             f"{LOCK_FILE}: no such file in {Path.cwd()}", "run 'dvc repro' first, from the root"
         )
     try:
-        stages = read_yaml(LOCK_FILE)["stages"]
+        stages = parse_yaml(content)["stages"]
         outs, deps = (
             [
                 Locked(name, Path(entry["path"]), entry["md5"])
@@ -57,7 +46,7 @@ def read_lock() -> tuple[list[Locked], list[Locked]]:
             ]
             for key in ("outs", "deps")
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise SelfsameError(
             f"{LOCK_FILE}: not as DVC writes it ({type(error).__name__}: {error})",
             f"take it back from git: 'git restore {LOCK_FILE}'",
@@ -65,22 +54,111 @@ def read_lock() -> tuple[list[Locked], list[Locked]]:
     return outs, deps
 
 
-class Cache:
-    """DVC's local cache: one file per content, named by its md5."""
+def parse_yaml(content: bytes) -> Any:
+    """Parse YAML as DVC does.
 
-    def __init__(self) -> None:
-        self._folder = _cache_folder() / "files" / "md5"
+    Raises:
+        ValueError: it isn't any.
+    """
+    from ruamel.yaml import YAML, YAMLError
 
-    def path_of(self, md5: str) -> Path:
-        """Return where the object named ``md5`` stands if the cache has it."""
+    try:
+        return YAML(typ="safe", pure=True).load(content.decode())
+    except YAMLError as error:
+        raise ValueError(str(error)) from None
+
+
+def uncached_paths(graph: bytes) -> set[str]:
+    """Return the outputs that ``dvc.yaml`` keeps out of the cache and the remote (``cache: false``)."""
+    entries = (
+        entry
+        for stage in parse_yaml(graph)["stages"].values()
+        for key in ("outs", "metrics", "plots")
+        for entry in stage.get(key, [])
+    )
+    return {
+        path
+        for entry in entries
+        if isinstance(entry, dict)
+        for path, options in entry.items()
+        if options.get("cache") is False
+    }
+
+
+class Store:
+    """The places that keep outputs' bytes beside the workspace: DVC's local cache and its remote."""
+
+    @cached_property
+    def _folder(self) -> Path:
+        from selfsame.dag.storage import cache_folder
+
+        return cache_folder()
+
+    @cached_property
+    def remote(self) -> "Remote | None":
+        """The default remote, if the project names one."""
+        from selfsame.dag.storage import Remote, has_remote
+
+        return Remote() if has_remote() else None
+
+    def in_cache(self, md5: str) -> Path:
+        """Return where the cache keeps the object named ``md5`` if it has it."""
         return self._folder / md5[:2] / md5[2:]
 
+    def fetch(self, md5: str) -> Path:
+        """Return a file with the bytes named ``md5``: the cache's, or a checked copy of the remote's.
+
+        Raises:
+            SelfsameError: neither has them, or the remote's are not of that name.
+        """
+        path = self.in_cache(md5)
+        copy = SCRATCH / "objects" / md5
+        if path.is_file() or (path := copy).is_file():
+            return path
+        if self.remote is None or not self.remote.exists(md5):
+            where = f"the remote '{self.remote.name}'" if self.remote else "any remote (none is set)"
+            raise SelfsameError(
+                f"the bytes of md5 {md5} are neither in the workspace, nor in DVC's cache, nor in {where}",
+                "'dvc push' them from where they were made, or set the remote with 'dvc remote add -d'",
+            )
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        partial = copy.with_name(f".partial-{md5}")
+        with self.remote.open(md5) as source, partial.open("wb") as target:
+            while chunk := source.read(CHUNK_BYTES):
+                target.write(chunk)
+        found = both_digests(partial).md5
+        if found != md5.removesuffix(FOLDER):
+            partial.unlink()
+            raise SelfsameError(
+                f"{self.remote.place(md5)}: expected md5 {md5}, found md5 {found}",
+                "the remote's object was altered: delete it and 'dvc push' again from a sound cache",
+            )
+        partial.replace(copy)
+        return copy
+
     def listing(self, md5: str) -> dict[str, str] | None:
-        """Return a folder's files (path in the folder → md5); None without a listing of just that digest."""
-        path = self.path_of(md5)
-        if not md5.endswith(FOLDER) or not path.is_file() or md5_file(path) + FOLDER != md5:
-            return None
-        return {entry["relpath"]: entry["md5"] for entry in json.loads(path.read_bytes())}
+        """Return a folder's files (path in the folder → md5); None without a cached listing of that digest."""
+        path = self.in_cache(md5)
+        return _parse_listing(path, md5) if md5.endswith(FOLDER) and path.is_file() else None
+
+    def fetch_listing(self, md5: str) -> dict[str, str]:
+        """Return a folder's files as ``listing`` does, from the remote if need be.
+
+        Raises:
+            SelfsameError: no sound listing is there.
+        """
+        path = self.fetch(md5)
+        files = _parse_listing(path, md5)
+        if files is None:
+            raise SelfsameError(f"{path}: its bytes are not those of md5 {md5}", "delete it and 'dvc fetch'")
+        return files
+
+
+def _parse_listing(path: Path, md5: str) -> dict[str, str] | None:
+    content = path.read_bytes()
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() + FOLDER != md5:
+        return None
+    return {entry["relpath"]: entry["md5"] for entry in json.loads(content)}
 
 
 def folder_md5(files: dict[str, str]) -> str:
@@ -89,37 +167,3 @@ def folder_md5(files: dict[str, str]) -> str:
     return (
         hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + FOLDER
     )
-
-
-def md5_file(path: Path) -> str:
-    """Return the md5 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def both_digests(path: Path) -> Digests:
-    """Return md5 and sha256 of a file, read once."""
-    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            md5.update(chunk)
-            sha256.update(chunk)
-    return Digests(md5.hexdigest(), sha256.hexdigest())
-
-
-def digest_all(paths: Iterable[Path], digest: Callable[[Path], Digest]) -> dict[Path, Digest]:
-    """Digest many files, as many at a time as there are processors: hashing releases Python's lock."""
-    paths = list(paths)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return dict(zip(paths, pool.map(digest, paths), strict=True))
-
-
-def _cache_folder() -> Path:
-    """Ask DVC where its cache is: four configuration files and the environment may say so."""
-    asked = subprocess.run(
-        [sys.executable, "-m", "dvc", "cache", "dir"], capture_output=True, text=True, check=False
-    )
-    if asked.returncode != 0:
-        raise SelfsameError(f"DVC can't say where its cache is: {asked.stderr.strip()}", "run 'dvc doctor'")
-    folder, root = Path(asked.stdout.strip()), Path.cwd()
-    return folder.relative_to(root) if folder.is_relative_to(root) else folder

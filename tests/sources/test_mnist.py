@@ -1,0 +1,167 @@
+"""MNIST from a folder and from mirrors that fail in every way: the whole content, or a message."""
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_mnist import ROWS, Mirror, digests, idx_files, serve
+
+from selfsame.core.errors import SelfsameError
+from selfsame.sources import mnist as module
+from selfsame.sources.mnist import ATTEMPTS, mnist
+
+FILES = idx_files()
+IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+CLOSED = "http://127.0.0.1:9/mnist"  # the discard port: nobody listens
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the tiny content for MNIST's, and let the only mirror be the one that a test names."""
+    monkeypatch.setattr(module, "CONTENT", digests(FILES))
+    monkeypatch.setattr(module, "_addresses", lambda mirror: [mirror])
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+@pytest.fixture
+def mirror() -> Iterator[Mirror]:
+    with serve(FILES) as running:
+        yield running
+
+
+def rows_of(source: module.Source) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    batches = list(source.batches)
+    return tuple(
+        np.concatenate([getattr(batch, name) for batch in batches])
+        for name in ("inputs", "labels", "holdout")
+    )
+
+
+def assert_whole(source: module.Source) -> None:
+    inputs, labels, holdout = rows_of(source)
+    train, test = (np.frombuffer(FILES[f"{part}-images-idx3-ubyte"][16:], np.uint8) for part in ROWS)
+    np.testing.assert_array_equal(inputs.reshape(-1), np.concatenate([train, test]))
+    assert inputs.shape == (360, 1, 28, 28)
+    assert labels.tolist() == [row % 10 for rows in ROWS.values() for row in range(rows)]
+    assert holdout.tolist() == [False] * 300 + [True] * 60
+    assert source.content == digests(FILES)
+
+
+def test_a_folder_is_read(folder: Path) -> None:
+    assert_whole(mnist(str(folder), None))
+
+
+def test_a_folder_of_gzipped_files_is_read(folder: Path) -> None:
+    for name, content in FILES.items():
+        (folder / name).unlink()
+        (folder / f"{name}.gz").write_bytes(gzip.compress(content, 1))
+    assert_whole(mnist(str(folder), None))
+
+
+def test_a_missing_file_is_named(folder: Path) -> None:
+    (folder / LABELS).unlink()
+    with pytest.raises(SelfsameError, match=f"neither {LABELS} nor {LABELS}.gz is there") as caught:
+        mnist(str(folder), None)
+    assert str(folder) in caught.value.what
+
+
+def test_other_content_is_refused_with_both_digests(folder: Path) -> None:
+    spoiled = FILES[IMAGES][:-1] + b"\0\0"
+    (folder / IMAGES).write_bytes(spoiled)
+    with pytest.raises(SelfsameError) as caught:
+        mnist(str(folder), None)
+    for words in (str(folder / IMAGES), digests({"": spoiled})[""], digests(FILES)[IMAGES]):
+        assert words in caught.value.what
+
+
+def test_a_cut_gzip_file_is_refused(folder: Path) -> None:
+    (folder / IMAGES).unlink()
+    (folder / f"{IMAGES}.gz").write_bytes(gzip.compress(FILES[IMAGES])[:-100])
+    with pytest.raises(SelfsameError, match=rf"{IMAGES}\.gz: "):
+        mnist(str(folder), None)
+
+
+def test_a_mirror_is_read(mirror: Mirror) -> None:
+    assert_whole(mnist(None, mirror.url))
+    assert sorted(mirror.asked) == sorted(f"{name}.gz" for name in FILES)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        (404, b""),
+        (500, b""),
+        (200, b""),
+        (200, b"<html>sorry</html>"),
+        (200, gzip.compress(FILES[IMAGES])[:-100]),
+    ],
+    ids=["404", "500", "empty", "another page", "cut off"],
+)
+def test_a_failed_download_is_tried_again(failure: tuple[int, bytes], mirror: Mirror) -> None:
+    mirror.answers[f"{IMAGES}.gz"].insert(0, failure)
+    assert_whole(mnist(None, mirror.url))
+    assert mirror.asked.count(f"{IMAGES}.gz") == 2
+
+
+@pytest.mark.parametrize(
+    ("failure", "why"),
+    [
+        ((404, b""), "404"),
+        ((200, b"<html>sorry</html>"), "its content has the sha256"),
+        ((200, gzip.compress(FILES[IMAGES])[:-100]), "end-of-stream"),
+        ((200, b"\x1f\x8b\x08\x00" + b"\0" * 6 + b"\xff" * 30), "invalid"),
+    ],
+    ids=["404", "another page", "cut off", "corrupt"],
+)
+def test_a_download_that_keeps_failing_says_where_and_why(
+    failure: tuple[int, bytes], why: str, mirror: Mirror
+) -> None:
+    mirror.answers[f"{IMAGES}.gz"] = [failure]
+    with pytest.raises(SelfsameError) as caught:
+        mnist(None, mirror.url)
+    assert mirror.asked.count(f"{IMAGES}.gz") == ATTEMPTS
+    assert f"{mirror.url}{IMAGES}.gz: " in caught.value.what
+    assert why in caught.value.what
+    assert "data.folder" in caught.value.fix
+
+
+def test_every_address_is_tried_and_named(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_addresses", lambda _: [CLOSED, mirror.url])
+    assert_whole(mnist(None, None))
+    mirror.answers.clear()
+    with pytest.raises(SelfsameError) as caught:
+        mnist(None, None)
+    first, *reasons = caught.value.what.splitlines()
+    assert f"after {ATTEMPTS} attempts" in first
+    assert [reason.split("/mnist")[0].strip() for reason in reasons] == [
+        CLOSED.removesuffix("/mnist"),
+        mirror.url.removesuffix("/mnist/"),
+    ]
+    assert "refused" in reasons[0]
+    assert "404" in reasons[1]
+
+
+def test_attempts_are_spaced(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(module.time, "sleep", waited.append)
+    mirror.answers.clear()
+    with pytest.raises(SelfsameError):
+        mnist(None, mirror.url)
+    assert waited == sorted(waited)
+    assert waited[0] == 0 < waited[1] < waited[-1]
+
+
+def test_the_mirror_comes_before_torchvisions_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    first, *others = module._addresses("http://here")
+    assert first == "http://here"
+    assert others == module._addresses(None) != []

@@ -1,0 +1,98 @@
+"""The stage ``retrain``: the accepted rows with their labels, and the supervised training without them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from project import run_task
+
+from selfsame.core.digests import sha256_file
+from selfsame.core.errors import SelfsameError
+from selfsame.core.tables import TableInfo
+from tasks.retrain import load_pool
+
+POOL, PSEUDO = Path("data/splits/pool"), Path("data/pseudo_labels")
+
+
+@pytest.fixture
+def labeled(trained: Path) -> Path:
+    """The folder with pseudo-labels, about half of them accepted."""
+    run_task("pseudo_label", trained, pseudo_label={"threshold": 0.0})
+    middle = float(np.median(pq.read_table(trained / PSEUDO)["confidence"]))
+    run_task("pseudo_label", trained, pseudo_label={"threshold": middle})
+    return trained
+
+
+def weights(folder: Path, stage: str) -> str:
+    return sha256_file(folder / "models" / stage / "model.safetensors")
+
+
+def retrain(folder: Path, **changes: object) -> str:
+    run_task("retrain", folder, retrain=changes)
+    return weights(folder, "student")
+
+
+def supervised(folder: Path, seed: int) -> str:
+    run_task("train_baseline", folder, train_baseline={"seed": seed})
+    return weights(folder, "baseline")
+
+
+def rewrite(path: Path, table: pa.Table) -> None:
+    (file,) = path.glob("*.parquet")
+    pq.write_table(table, file)
+
+
+def test_accepted_rows_are_joined_with_their_labels(labeled: Path) -> None:
+    pool, decisions = pq.read_table(labeled / POOL), pq.read_table(labeled / PSEUDO)
+    chosen = {row["example_id"]: row for row in decisions.to_pylist() if row["accepted"]}
+    features = TableInfo.of(labeled / POOL).features
+    rows = [row for row in pool.to_pylist() if row["example_id"] in chosen]
+    joined = load_pool(labeled / POOL, labeled / PSEUDO, accepted_only=True)
+    assert 0 < len(joined) < pool.num_rows
+    assert joined.labels.tolist() == [chosen[row["example_id"]]["pseudo_label"] for row in rows]
+    np.testing.assert_array_equal(joined.inputs, [[row[name] for name in features] for row in rows])
+
+
+def test_a_method_may_take_the_whole_pool(labeled: Path) -> None:
+    everything = load_pool(labeled / POOL, labeled / PSEUDO, accepted_only=False)
+    assert everything.labels.tolist() == pq.read_table(labeled / PSEUDO)["pseudo_label"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda table: table.slice(1), id="fewer"),
+        pytest.param(lambda table: table.sort_by("example_id"), id="in another order"),
+    ],
+)
+def test_pseudo_labels_of_another_pool_are_refused(
+    spoil: Callable[[pa.Table], pa.Table], labeled: Path
+) -> None:
+    rewrite(labeled / PSEUDO, spoil(pq.read_table(labeled / PSEUDO)))
+    with pytest.raises(SelfsameError, match="its rows are not those of"):
+        retrain(labeled)
+
+
+@pytest.mark.parametrize("method", ["offline", "online", "fixmatch"])
+def test_the_same_seed_gives_the_same_bytes(method: str, labeled: Path) -> None:
+    assert retrain(labeled, method=method) == retrain(labeled, method=method)
+    assert retrain(labeled, method=method) != retrain(labeled, method=method, seed=2)
+
+
+def test_the_pool_teaches_the_student(labeled: Path) -> None:
+    assert retrain(labeled, seed=0) != supervised(labeled, seed=0)
+
+
+def test_without_accepted_rows_it_is_supervised_training_bit_for_bit(labeled: Path) -> None:
+    run_task("pseudo_label", labeled, pseudo_label={"threshold": 1.0})
+    assert not pq.read_table(labeled / PSEUDO)["accepted"].to_numpy().any()
+    for seed in (0, 1):
+        assert retrain(labeled, seed=seed) == supervised(labeled, seed=seed)
+
+
+@pytest.mark.parametrize("method", ["offline", "online", "fixmatch"])
+def test_with_no_weight_it_is_supervised_training_bit_for_bit(method: str, labeled: Path) -> None:
+    assert retrain(labeled, seed=3, method=method, unlabeled_weight=0.0) == supervised(labeled, seed=3)

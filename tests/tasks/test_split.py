@@ -1,0 +1,223 @@
+"""The stage ``split``: exact roles, no leak, and the same bytes for the same seed."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from project import run_task
+
+from selfsame.core.digests import files_under, sha256_file
+from selfsame.core.errors import SelfsameError
+from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
+from tasks.download import ORIGIN_FIELDS
+
+INFO = TableInfo("toy", "classification", ("a", "b", "c"), features=("x", "y", "constant"))
+IMAGES = TableInfo("toy", "classification", ("a", "b"), image_shape=(2, 3, 3))
+SIZES = (20, 31, 57)  # rows of each class
+ROLES = ("labeled", "validation", "pool", "holdout")
+DEFAULT = {
+    "seed": 0,
+    "labels_per_class": 3,
+    "validation_per_class": 4,
+    "holdout_fraction": 0.25,
+    "duplicates": "stop",
+    "exclude": [],
+}
+
+
+def draw(sizes: tuple[int, ...] = SIZES, info: TableInfo = INFO) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    labels = random.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    if info.image_shape:
+        return random.integers(0, 256, (len(labels), *info.image_shape), dtype=np.uint8), labels
+    inputs = random.normal(5, 3, (len(labels), 3))
+    inputs[:, 2] = 7
+    return inputs, labels
+
+
+def write_examples(
+    folder: Path,
+    inputs: np.ndarray,
+    labels: np.ndarray,
+    own_holdout: np.ndarray | None = None,
+    info: TableInfo = INFO,
+) -> list[str]:
+    """Write the table that ``download`` writes (a negative label is unknown); return the ids."""
+    schema, ids = info.schema(*ORIGIN_FIELDS), example_ids(inputs)
+    columns = [
+        pa.array(ids),
+        *input_columns(inputs, info),
+        pa.array(labels, mask=labels < 0),
+        pa.array(np.arange(len(labels))),
+        pa.nulls(len(labels), pa.bool_()) if own_holdout is None else pa.array(own_holdout),
+    ]
+    with TableWriter(folder / "data" / "raw" / "examples", schema) as writer:
+        writer.write(pa.record_batch(columns, schema=schema))
+    return ids
+
+
+def split(folder: Path, **changes: object) -> dict[str, pa.Table]:
+    run_task("split", folder, split=DEFAULT | changes)
+    return {name: read(folder, name) for name in (*ROLES, "hidden_labels")}
+
+
+def read(folder: Path, name: str) -> pa.Table:
+    path = folder / "data" / "splits" / name
+    return pq.read_table(path if path.is_dir() else path.with_suffix(".parquet"))
+
+
+def ids_of(table: pa.Table) -> list[str]:
+    return table["example_id"].to_pylist()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_every_row_has_one_role_of_exact_size(seed: int, tmp_path: Path) -> None:
+    inputs, labels = draw()
+    ids = write_examples(tmp_path, inputs, labels)
+    tables = split(tmp_path, seed=seed)
+    truth = dict(zip(ids, labels.tolist(), strict=True))
+    counts = {
+        name: np.bincount([truth[each] for each in ids_of(tables[name])], minlength=3).tolist()
+        for name in ROLES
+    }
+    held = [round(0.25 * size) for size in SIZES]
+    assert counts == {
+        "labeled": [3, 3, 3],
+        "validation": [4, 4, 4],
+        "holdout": held,
+        "pool": [size - 7 - aside for size, aside in zip(SIZES, held, strict=True)],
+    }
+    assert all(abs(aside - 0.25 * size) <= 1 for size, aside in zip(SIZES, held, strict=True))
+    assert sorted(each for name in ROLES for each in ids_of(tables[name])) == sorted(ids)
+    for name in ("labeled", "validation", "holdout"):
+        assert tables[name]["label"].to_pylist() == [truth[each] for each in ids_of(tables[name])]
+    rows = {each: row for row, each in enumerate(ids)}
+    for name in ROLES:  # the rows themselves came along, in the source's order
+        places = [rows[each] for each in ids_of(tables[name])]
+        assert tables[name]["source_row"].to_pylist() == places == sorted(places)
+        np.testing.assert_array_equal(tables[name]["x"].to_numpy(), inputs[places, 0])
+
+
+def test_the_pool_keeps_no_label_and_the_hidden_ones_are_the_truth(tmp_path: Path) -> None:
+    inputs, labels = draw()
+    truth = dict(zip(write_examples(tmp_path, inputs, labels), labels.tolist(), strict=True))
+    tables = split(tmp_path)
+    pool, hidden = tables["pool"], tables["hidden_labels"]
+    assert pool["label"].null_count == pool.num_rows == len(hidden)
+    assert ids_of(hidden) == ids_of(pool)
+    assert hidden["label"].to_pylist() == [truth[each] for each in ids_of(pool)]
+
+
+def test_unlabeled_rows_go_to_the_pool_and_have_no_hidden_label(tmp_path: Path) -> None:
+    inputs, labels = draw()
+    labels[::4] = -1
+    ids = write_examples(tmp_path, inputs, labels)
+    tables = split(tmp_path)
+    assert set(ids[::4]) < set(ids_of(tables["pool"]))
+    known = [each for each in ids_of(tables["pool"]) if labels[ids.index(each)] >= 0]
+    assert ids_of(tables["hidden_labels"]) == known
+    assert known
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    inputs, labels = draw()
+    digests = []
+    for name in ("one", "two"):
+        write_examples(tmp_path / name, inputs, labels)
+        split(tmp_path / name)
+        files = files_under(tmp_path / name / "data" / "splits")
+        digests.append({file.relative_to(tmp_path / name): sha256_file(file) for file in files})
+    assert digests[0] == digests[1]
+    assert len(digests[0]) == 6
+
+
+def test_another_seed_draws_other_rows_under_the_same_names(tmp_path: Path) -> None:
+    write_examples(tmp_path, *draw())
+    one, two = split(tmp_path), split(tmp_path, seed=1)
+    for name in ROLES:
+        assert set(ids_of(one[name])) != set(ids_of(two[name]))
+    every = [sorted(each for name in ROLES for each in ids_of(tables[name])) for tables in (one, two)]
+    assert every[0] == every[1]
+
+
+@pytest.mark.parametrize("info", [INFO, IMAGES], ids=["features", "images"])
+def test_scaling_comes_from_the_labeled_rows_alone(info: TableInfo, tmp_path: Path) -> None:
+    inputs, labels = draw(SIZES[: len(info.classes)], info)
+    ids = write_examples(tmp_path, inputs, labels, info=info)
+    labeled = split(tmp_path)["labeled"]
+    chosen = inputs[[ids.index(each) for each in ids_of(labeled)]].astype(np.float64)
+    channels = np.moveaxis(chosen, 1, 0).reshape(chosen.shape[1], -1)
+    scaling = json.loads((tmp_path / "data" / "splits" / "scaling.json").read_text())
+    np.testing.assert_allclose(scaling["mean"], [sum(each) / len(each) for each in channels], rtol=1e-12)
+    expected = [np.sqrt(np.mean((each - np.mean(each)) ** 2)) or 1.0 for each in channels]
+    np.testing.assert_allclose(scaling["std"], expected, rtol=1e-12)
+    if info is INFO:
+        assert scaling["std"][2] == 1.0  # of a constant
+
+
+def test_too_few_rows_of_a_class_are_named(tmp_path: Path) -> None:
+    write_examples(tmp_path, *draw())
+    with pytest.raises(SelfsameError) as caught:
+        split(tmp_path, labels_per_class=12)
+    assert "= 16" in caught.value.what
+    assert "class 'a' has only 15 rows" in caught.value.what
+
+
+def test_the_last_row_of_a_class_may_be_used(tmp_path: Path) -> None:
+    inputs, labels = draw()
+    ids = write_examples(tmp_path, inputs, labels)
+    pool = split(tmp_path, labels_per_class=11)["pool"]
+    assert 0 not in {labels[ids.index(each)] for each in ids_of(pool)}
+
+
+def test_the_sources_own_holdout_is_kept(tmp_path: Path) -> None:
+    inputs, labels = draw()
+    own = np.arange(len(labels)) >= 80
+    ids = write_examples(tmp_path, inputs, labels, own)
+    tables = split(tmp_path, holdout_fraction=None)
+    assert ids_of(tables["holdout"]) == ids[80:]
+
+
+def test_a_missing_own_holdout_is_an_error(tmp_path: Path) -> None:
+    write_examples(tmp_path, *draw())
+    with pytest.raises(SelfsameError, match="the source sets no holdout aside"):
+        split(tmp_path, holdout_fraction=None)
+
+
+def test_duplicates_stop_the_stage(tmp_path: Path) -> None:
+    inputs, labels = draw()
+    inputs[[50, 60]] = inputs[10]
+    write_examples(tmp_path, inputs, labels)
+    with pytest.raises(SelfsameError, match=r"2 rows repeat .* \(the first is row 50\)"):
+        split(tmp_path)
+
+
+@pytest.mark.parametrize("agree", [True, False], ids=["same label", "conflicting labels"])
+def test_dropping_duplicates_keeps_the_first(agree: bool, tmp_path: Path) -> None:
+    inputs, labels = draw()
+    inputs[50], labels[50] = inputs[10], labels[10] if agree else (labels[10] + 1) % 3
+    ids = write_examples(tmp_path, inputs, labels)
+    tables = split(tmp_path, duplicates="drop")
+    kept = {each: role for role in ROLES for each in ids_of(tables[role])}
+    assert sum(tables[name].num_rows for name in ROLES) == len(kept) == len(ids) - 1
+    role = tables[kept[ids[10]]]
+    assert role["source_row"].to_pylist()[ids_of(role).index(ids[10])] == 10
+    labeled = "hidden_labels" if kept[ids[10]] == "pool" else kept[ids[10]]
+    found = dict(zip(ids_of(tables[labeled]), tables[labeled]["label"].to_pylist(), strict=True))
+    assert found[ids[10]] == labels[10]
+
+
+def test_excluded_examples_have_no_role(tmp_path: Path) -> None:
+    ids = write_examples(tmp_path, *draw())
+    tables = split(tmp_path, exclude=[ids[3], ids[90]])
+    left = {each for name in (*ROLES, "hidden_labels") for each in ids_of(tables[name])}
+    assert left == set(ids) - {ids[3], ids[90]}
+
+
+def test_excluding_an_unknown_example_is_an_error(tmp_path: Path) -> None:
+    write_examples(tmp_path, *draw())
+    with pytest.raises(SelfsameError, match=r"split\.exclude names '0123'"):
+        split(tmp_path, exclude=["0123"])
