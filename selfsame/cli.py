@@ -124,7 +124,7 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Walk from an artifact back to the raw bytes."""
-    from selfsame.audit.walk import audit_chain, format_chain
+    from selfsame.audit.chain import audit_chain, format_chain
 
     chain = audit_chain(path)
     typer.echo(to_json(chain) if as_json else format_chain(chain))

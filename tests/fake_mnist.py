@@ -5,6 +5,7 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -29,18 +30,29 @@ def digests(files: dict[str, bytes]) -> dict[str, str]:
     return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
+@dataclass(frozen=True)
+class Answer:
+    """One answer of a mirror; ``cut`` is how many of the announced bytes never come."""
+
+    status: int = 200
+    body: bytes = b""
+    cut: int = 0
+
+
 class Mirror:
     """What a mirror serves: each path's answers in turn, the last one from then on."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self.url = ""
         self.asked: list[str] = []
-        self.answers = {f"{name}.gz": [(200, gzip.compress(content))] for name, content in files.items()}
+        self.answers = {
+            f"{name}.gz": [Answer(body=gzip.compress(content))] for name, content in files.items()
+        }
 
-    def answer(self, path: str) -> tuple[int, bytes]:
+    def answer(self, path: str) -> Answer:
         name = path.rsplit("/", 1)[-1]
         self.asked.append(name)
-        answers = self.answers.get(name, [(404, b"")])
+        answers = self.answers.get(name, [Answer(404)])
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
 
@@ -51,17 +63,17 @@ def serve(files: dict[str, bytes]) -> Iterator[Mirror]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, body = mirror.answer(self.path)
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
+            answer = mirror.answer(self.path)
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(answer.body[: len(answer.body) - answer.cut])
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
             """Keep quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     mirror.url = f"http://127.0.0.1:{server.server_port}/mnist/"
     try:

@@ -1,4 +1,4 @@
-"""Digests of many large files: every byte read, several files at a time, an interrupted run taken up again."""
+"""Digests of many large files: every byte read, some files at a time, and resumable."""
 
 import hashlib
 import json

@@ -1,6 +1,7 @@
 """The records of ``lineage/``, read and checked: what every part of the audit stands on."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -15,8 +16,9 @@ class Problem:
     """One thing that is not as it should be.
 
     Attributes:
-        kind: ``workspace``, ``cache``, ``lock``, ``record`` or ``chain``: where it is broken.
-        path: the file or folder, relative to the project's root.
+        kind: where it is broken: ``workspace``, ``cache``, ``remote``, ``lock``, ``record``, ``chain``,
+            ``git`` or ``release``.
+        path: the file, folder or address; in the project relative to its root.
         expected: what it should be, in words or as a digest.
         found: what it is.
         fix: what to do about it.
@@ -38,12 +40,14 @@ class Record:
 
     Attributes:
         path: of the record, relative to the project's root.
+        invocation: a UUID of this execution alone.
         git: ``commit``, ``dirty``, ``changed``; or ``absent`` with the reason.
         environment: interpreter, platform, hardware, packages.
         inputs, code, outputs: path and sha256 of every file read, run, written.
     """
 
     path: Path
+    invocation: str
     stage: str
     command: str
     params: dict[str, Any]
@@ -58,14 +62,18 @@ class Record:
 
 
 def read_lineage(folder: Path = LINEAGE) -> tuple[list[Record], list[Problem]]:
+    """Read every record of a folder as ``parse_lineage`` does."""
+    return parse_lineage({path: path.read_bytes() for path in folder.rglob("*.json")})
+
+
+def parse_lineage(files: Mapping[Path, bytes]) -> tuple[list[Record], list[Problem]]:
     """Read every record, oldest first, and name those that can't be trusted.
 
     A file whose bytes don't match its name, or that is no record, is a problem and never evidence.
     """
     records: list[Record] = []
     problems: list[Problem] = []
-    for path in sorted(folder.rglob("*.json")):
-        content = path.read_bytes()
+    for path, content in sorted(files.items()):
         digest = sha256(content).hexdigest()
         if digest != path.stem:
             problems.append(_broken(path, f"sha256 {path.stem}", f"sha256 {digest}"))
@@ -96,6 +104,7 @@ def _parse(path: Path, statement: dict[str, Any]) -> Record:
     internal = definition["internalParameters"]
     return Record(
         path=path,
+        invocation=metadata["invocationId"],
         stage=external["stage"],
         command=external["command"],
         params=external["params"],

@@ -58,7 +58,7 @@ def _move(images: Tensor, params: AugmentationParams, generator: torch.Generator
 def _erase(inputs: Tensor, fraction: float, generator: torch.Generator) -> Tensor:
     """Set a part of every example to zero, the labeled rows' mean.
 
-    In an image it is a square whose side is ``fraction`` of the image's (Cutout, DeVries and Taylor,
+    In an image it is a box, ``fraction`` of the image high and wide (Cutout, DeVries and Taylor,
     2017); in a row of features, each feature with the probability ``fraction``.
     """
     if inputs.dim() == 2:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -80,9 +81,10 @@ def endless_batches(
 ) -> Iterator[Examples]:
     """Yield random batches without end.
 
-    Every pass visits every example exactly once, or, ``balanced``, draws as many with replacement, each
-    with a probability of 1 / (rows of its class), so that all classes come equally often. The draws are
-    made on the CPU, so that they are the same on every device.
+    A pass is cut into batches of nearly equal size, at most ``batch_size``, so that none is left with a
+    single row, which batch normalization refuses. It visits every example exactly once; or, ``balanced``,
+    draws as many with replacement, each with a probability of 1 / (rows of its class), so that all classes
+    come equally often. The draws are made on the CPU, so that they are the same on every device.
     """
     device = examples.labels.device
     counts = torch.bincount(examples.labels.cpu()) if balanced else None
@@ -92,5 +94,5 @@ def endless_batches(
         else:
             chances = 1 / counts[examples.labels.cpu()]
             order = torch.multinomial(chances, len(examples), replacement=True, generator=generator)
-        for rows in order.to(device).split(batch_size):
+        for rows in order.to(device).tensor_split(ceil(len(examples) / batch_size)):
             yield Examples(examples.inputs[rows], examples.labels[rows])

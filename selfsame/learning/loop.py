@@ -86,7 +86,7 @@ def train(
         net.train()
         sums: Row = {}
         for step in range(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch):
-            rate = learning_rate(training, step / (plan.max_epochs * steps_per_epoch), epoch)
+            rate = learning_rate(training, (step + 0.5) / (plan.max_epochs * steps_per_epoch), epoch)
             optimizer.param_groups[0]["lr"] = rate
             uses_pool = pool_batches is not None and plan.method.ramp_up.at(epoch) > 0
             pool = next(pool_batches) if uses_pool else None
@@ -107,11 +107,12 @@ def train(
         }
         history.append(row)
         on_epoch(row)
-        if not math.isfinite(row["training_loss"]):
-            raise SelfsameError(
-                f"the training loss became {row['training_loss']} in epoch {epoch + 1}",
-                "lower training.learning_rate",
-            )
+        for name in ("training_loss", "validation_loss"):
+            if not math.isfinite(row[name]):
+                raise SelfsameError(
+                    f"the {name.replace('_', ' ')} became {row[name]} in epoch {epoch + 1}",
+                    "lower training.learning_rate",
+                )
         best.offer(row)
         if row["epoch"] - best.epoch >= plan.patience_epochs:
             break

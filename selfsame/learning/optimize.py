@@ -23,7 +23,7 @@ def learning_rate(params: TrainingParams, progress: float, epoch: int) -> float:
     """Return the learning rate of a step.
 
     Args:
-        progress: from 0 at the first step towards 1 after the last.
+        progress: the middle of the step, from 0 at the training's start to 1 at its end.
         epoch: the step's epoch, counted from 0.
     """
     warm_up = params.warm_up_fraction

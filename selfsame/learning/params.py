@@ -50,7 +50,7 @@ class AugmentationParams(Section):
 class TrainingParams(Section):
     """Section ``training``: how both trainings step."""
 
-    batch_size: Positive
+    batch_size: int = Field(ge=3)  # then no batch has fewer than two rows
     optimizer: Literal["adamw", "adam", "sgd"]
     learning_rate: float = Field(gt=0)
     momentum: float = Field(ge=0, lt=1)

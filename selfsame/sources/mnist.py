@@ -7,9 +7,10 @@ content is as good as the original.
 import gzip
 import hashlib
 import time
-import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Iterator, Sequence
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ def _fetch(name: str, addresses: Sequence[str]) -> bytes:
             try:
                 with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
                     return _checked(response.read(), name, url)
-            except (OSError, ValueError, urllib.error.URLError, SelfsameError) as error:
+            except (OSError, ValueError, HTTPException, SelfsameError) as error:
                 reason = error.what if isinstance(error, SelfsameError) else f"{url}: {error}"
                 failures.append(reason)
     raise SelfsameError(
@@ -98,7 +99,7 @@ def _checked(data: bytes, name: str, place: str) -> bytes:
     if data[:2] == b"\x1f\x8b":
         try:
             data = gzip.decompress(data)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise SelfsameError(f"{place}: {error}", "fetch the file again") from None
     found = hashlib.sha256(data).hexdigest()
     if found != CONTENT[name]:

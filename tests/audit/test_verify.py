@@ -67,12 +67,14 @@ def uncached_metric(project: Project) -> tuple[str, str]:
     return "workspace", flip(Path("reports/metrics.txt"))
 
 
-def deleted_output(project: Project) -> tuple[str, str]:
+def deleted_everywhere(project: Project) -> tuple[str, str]:
+    object_of(Path("data/about.txt").read_bytes()).unlink()
     Path("data/about.txt").unlink()
     return "workspace", "data/about.txt"
 
 
-def deleted_folder(project: Project) -> tuple[str, str]:
+def deleted_folder_without_one_object(project: Project) -> tuple[str, str]:
+    object_of(Path("models/champion/card.txt").read_bytes()).unlink()
     shutil.rmtree("models/champion")
     return "workspace", "models/champion"
 
@@ -131,12 +133,46 @@ def record_of_another_stage(project: Project) -> tuple[str, str]:
     return "record", f"lineage/choose/{path.name}"
 
 
+def params(project: Project) -> tuple[str, str]:
+    return "git", flip(Path("params.yaml"))
+
+
+def code(project: Project) -> tuple[str, str]:
+    return "git", flip(Path("tasks/choose.py"))
+
+
+def source(project: Project) -> tuple[str, str]:
+    return "git", flip(Path("seed.txt"))
+
+
+def graph(project: Project) -> tuple[str, str]:
+    with Path("dvc.yaml").open("a") as file:
+        file.write("# a remark\n")
+    return "git", "dvc.yaml"
+
+
+def committed_record(project: Project) -> tuple[str, str]:
+    """One that no result in the workspace needs any more."""
+    path = Path("lineage/make/0.json")
+    path.write_text("{}")
+    content = path.read_bytes()
+    named = path.rename(path.with_name(f"{hashlib.sha256(content).hexdigest()}.json"))
+    project.commit()
+    named.unlink()
+    return "git", named.as_posix()
+
+
 ALONE = [
     output,
     output_in_folder,
     uncached_metric,
-    deleted_output,
-    deleted_folder,
+    deleted_everywhere,
+    deleted_folder_without_one_object,
+    params,
+    code,
+    source,
+    graph,
+    committed_record,
     file_removed_from_folder,
     file_added_to_folder,
     file_added_without_listing,
@@ -185,22 +221,42 @@ def test_sound_project_has_no_problem(project: Project) -> None:
         "cache objects": 7,  # part-0, part-1, about, card, two listings; the metric for the run cache
         "records": 2,
         "executions in the chain": 2,
+        "files as committed": 6,  # graph, parameters, two stages, the seed, .dvc/config
     }
     assert report.format().startswith("everything matches; checked 7 files in the workspace")
     assert json.loads(json.dumps(report.as_dict())) == {"problems": [], "checked": report.checked}
 
 
-def test_stale_workspace_is_not_broken(project: Project) -> None:
+def test_work_in_progress_is_named_unless_it_is_allowed(project: Project) -> None:
     project.set("title: first", "title: second")
     with Path("tasks/make.py").open("a") as code:
         code.write("# changed\n")
+    assert {(problem.kind, problem.path) for problem in verify().problems} == {
+        ("git", "params.yaml"),
+        ("git", "tasks/make.py"),
+    }
+    assert verify(uncommitted=True).problems == []
+    project.commit()
     assert verify().problems == []
+
+
+def test_outputs_may_be_kept_by_the_cache_alone(project: Project) -> None:
+    shutil.rmtree("models")
+    Path("data/about.txt").unlink()
+    report = verify()
+    assert report.problems == []
+    assert report.checked["executions in the chain"] == 2
+    flip(object_of(b"a table"))
+    assert {(problem.kind, problem.path) for problem in verify().problems} == {
+        ("cache", object_of(b"a table").as_posix()),
+        ("workspace", "data/about.txt"),
+    }
 
 
 def test_changed_and_restored_results_have_no_problem(project: Project) -> None:
     project.set("parts: 2", "parts: 3")
     project.repro()
-    assert verify().problems == []
+    assert verify(uncommitted=True).problems == []
     project.repro("--single-item", "--force", "make")
     project.set("parts: 3", "parts: 2")
     project.repro("--single-item", "make")  # 'choose' is stale now and its input an older table
@@ -244,7 +300,7 @@ def follow(project: Project, problem: Problem) -> str:
 
 @pytest.mark.parametrize(
     "tamper",
-    [output_in_folder, uncached_metric, deleted_folder, cached_file],
+    [output_in_folder, uncached_metric, file_removed_from_folder, cached_file],
     ids=lambda tamper: tamper.__name__,
 )
 def test_the_fix_of_a_problem_mends_it(project: Project, tamper: Tampering) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from toy_project import Project
 
-from selfsame.audit.walk import audit_chain, format_chain
+from selfsame.audit.chain import audit_chain, format_chain
 from selfsame.core.errors import SelfsameError
 
 CHAMPION = Path("models/champion")

@@ -76,6 +76,10 @@ def test_the_folder_is_the_trained_net_with_what_it_needs(tmp_path: Path) -> Non
     history = train(net, training_data(), plan(seed=5), ALL_TECHNIQUES, lambda _: None)
     model = load_model(tmp_path / "model")
     assert (model.params, model.info, model.scaling) == (NORMED_AND_DROPPED, IMAGES, SCALING)
+    assert model.recipe == {
+        "compute": {"device": "cpu", "cpu_threads": 1},
+        "training": ALL_TECHNIQUES.model_dump(),
+    }
     for key, value in model.net.state_dict().items():
         assert torch.equal(value, net.state_dict()[key]), key
     lines = (tmp_path / "model" / "history.csv").read_text().splitlines()

@@ -52,10 +52,12 @@ class Spy:
         self.wants_strong_view = wants_strong_view
         self.labeled: list[Tensor] = []
         self.pool: list[PoolBatch] = []
+        self.teachers: list[nn.Module] = []
 
     def pool_losses(self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch) -> Step:
         self.labeled.append(labeled)
         self.pool.append(pool)
+        self.teachers.append(teacher)
         return Step(net(labeled), torch.zeros(()), torch.ones(()))
 
 
@@ -238,6 +240,13 @@ def test_the_labeled_rows_do_not_depend_on_the_pool() -> None:
     assert torch.equal(*seen)
 
 
+def test_pool_rows_are_drawn_on_their_own() -> None:
+    data, spy = training_data(), Spy(wants_strong_view=False)
+    trained(replace(data, pool=data.labeled), plan(spy, pool_batch_size=64))
+    for labeled, pool in zip(spy.labeled, spy.pool, strict=True):  # the same rows, each in another order
+        assert labeled.shape == pool.weak.shape and not torch.equal(labeled, pool.weak)
+
+
 def test_a_pool_batch_is_prepared_rows_with_their_labels() -> None:
     data, spy = training_data(POOL), Spy(wants_strong_view=False)
     trained(data, plan(spy, pool_batch_size=6), training_params(batch_size=5))
@@ -246,7 +255,7 @@ def test_a_pool_batch_is_prepared_rows_with_their_labels() -> None:
         row.numpy().tobytes(): label.item()
         for row, label in zip(prepare(data.pool.inputs, SCALING), data.pool.labels, strict=True)
     }
-    assert [len(batch.labels) for batch in spy.pool] == [6, 6, 6, 2, 6, 6, 6, 2, 6]  # 3 epochs of 3 steps
+    assert [len(batch.labels) for batch in spy.pool] == [5] * 9  # a pass of 20 in 4 even batches; 3 epochs of 3 steps
     for batch in spy.pool:
         assert batch.strong is None
         assert [label_of[row.numpy().tobytes()] for row in batch.weak] == batch.labels.tolist()
@@ -254,14 +263,14 @@ def test_a_pool_batch_is_prepared_rows_with_their_labels() -> None:
 
 def test_weak_and_strong_views_are_of_the_same_rows_under_their_own_limits() -> None:
     spy = Spy(wants_strong_view=True)
-    training = training_params(augmentation=limits(noise_std=0.01))
-    trained(training_data(POOL), plan(spy, strong=limits(noise_std=0.1)), training)
+    training = training_params(augmentation=limits(noise_std=0.1))
+    trained(training_data(POOL), plan(spy, strong=limits(noise_std=0.01)), training)
     prepared = prepare(examples(POOL, seed=3).inputs, SCALING)
     for batch in spy.pool:
         assert batch.strong is not None
         rows = torch.cdist(batch.weak.flatten(1), prepared.flatten(1)).argmin(dim=1)
-        assert (batch.weak - prepared[rows]).std().item() == pytest.approx(0.01, rel=0.15)
-        assert (batch.strong - prepared[rows]).std().item() == pytest.approx(0.1, rel=0.15)
+        assert (batch.weak - prepared[rows]).std().item() == pytest.approx(0.1, rel=0.15)
+        assert (batch.strong - prepared[rows]).std().item() == pytest.approx(0.01, rel=0.15)
 
 
 def test_the_moving_average_is_what_is_validated_and_kept() -> None:
@@ -278,6 +287,16 @@ def test_the_moving_average_is_what_is_validated_and_kept() -> None:
     assert not same_bits(detached_state(net), weights[-1])
     measured = validate(net, training_data().validation, SCALING)
     assert measured.items() <= history[-1].items()
+
+
+def test_the_teacher_is_the_moving_average_or_the_net_itself() -> None:
+    for decay in (0.0, 0.6):
+        spy, net = Spy(wants_strong_view=False), fresh_net()
+        train(net, training_data(POOL), plan(spy), training_params(ema_decay=decay), lambda _: None)
+        (teacher,) = set(spy.teachers)
+        assert (teacher is net) == (decay == 0.0)
+        assert all(weight.requires_grad == (decay == 0.0) for weight in teacher.parameters())
+        assert same_bits(detached_state(teacher), detached_state(net))  # the last checkpoint is kept
 
 
 UNSTEADY = {"learning_rate": 3.0, "batch_size": 5}  # its last epoch isn't its best
@@ -373,19 +392,16 @@ def test_the_history_means_are_over_the_epochs_steps() -> None:
 def test_the_learning_rate_follows_the_schedule_step_by_step() -> None:
     training = training_params(schedule="one_cycle", warm_up_fraction=0.3, batch_size=5)  # 3 steps an epoch
     _, history = trained(training_data(), plan(max_epochs=4), training)
-    last_steps = [learning_rate(training, (3 * epoch + 2) / 12, epoch) for epoch in range(4)]
+    last_steps = [learning_rate(training, (3 * epoch + 2.5) / 12, epoch) for epoch in range(4)]
     assert [row["learning_rate"] for row in history] == last_steps
 
 
 def test_a_diverging_training_stops_with_what_to_do() -> None:
-    with pytest.raises(SelfsameError, match=r"training loss became .* in epoch 2") as caught:
+    with pytest.raises(SelfsameError, match=r"loss became nan in epoch") as caught:
         trained(training_data(), plan(max_epochs=5), training_params(learning_rate=1e30))
     assert "training.learning_rate" in caught.value.fix
 
 
-@pytest.mark.xfail(
-    raises=pytest.fail.Exception, reason="the loop looks only at the loss from before the step"
-)
 @pytest.mark.parametrize("checkpoint", ["last", "validation_loss"])
 def test_a_training_that_diverges_in_its_last_step_is_no_model(checkpoint: str) -> None:
     training = training_params(learning_rate=1e38, checkpoint=checkpoint)
@@ -407,7 +423,6 @@ def test_validation_is_exact_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert same_bits(detached_state(net), before)
 
 
-@pytest.mark.xfail(raises=ValueError, reason="batch normalization refuses a batch of one row in training")
 def test_a_last_batch_of_one_row_passes_batch_normalization() -> None:
     params = model_params(architecture="mlp", widths=[4], halve_after=[], batch_norm=True)
     trained(training_data(), plan(max_epochs=1), training_params(batch_size=13), params)  # 14 labeled rows

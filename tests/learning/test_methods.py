@@ -169,6 +169,17 @@ def test_fixmatch_teaches_the_weak_views_label_on_the_strong_view() -> None:
     assert loss == pytest.approx(each.sum().item() / 4)  # over the whole batch, not over what is kept
 
 
+def test_fixmatch_takes_its_labels_from_the_teacher() -> None:
+    class Reversed(Fixed):
+        def forward(self, inputs: Tensor) -> Tensor:
+            return super().forward(inputs).flip(1)
+
+    views = torch.tensor([[5.0, 0.0, -1.0]])
+    pool = PoolBatch(views, views, torch.tensor([0]))
+    made = FixMatch(WHOLE_RAMP, 0.9).pool_losses(Fixed(), Reversed(), views, pool)
+    torch.testing.assert_close(made.pool_loss, -views.log_softmax(dim=1)[0, 2])
+
+
 def test_a_row_exactly_at_the_threshold_is_kept() -> None:
     tied = torch.zeros(4, 2)  # a confidence of exactly 1/2
     above = float(torch.tensor(0.5).nextafter(torch.tensor(1.0)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_mnist import ROWS, Mirror, digests, idx_files, serve
+from fake_mnist import ROWS, Answer, Mirror, digests, idx_files, serve
 
 from selfsame.core.errors import SelfsameError
 from selfsame.sources import mnist as module
@@ -22,7 +22,7 @@ def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the tiny content for MNIST's, and let the only mirror be the one that a test names."""
     monkeypatch.setattr(module, "CONTENT", digests(FILES))
     monkeypatch.setattr(module, "_addresses", lambda mirror: [mirror])
-    monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(module.time, "sleep", lambda _: None)
 
 
 @pytest.fixture
@@ -40,10 +40,8 @@ def mirror() -> Iterator[Mirror]:
 
 def rows_of(source: module.Source) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     batches = list(source.batches)
-    return tuple(
-        np.concatenate([getattr(batch, name) for batch in batches])
-        for name in ("inputs", "labels", "holdout")
-    )
+    names = ("inputs", "labels", "holdout")
+    return tuple(np.concatenate([getattr(batch, name) for batch in batches]) for name in names)
 
 
 def assert_whole(source: module.Source) -> None:
@@ -95,36 +93,27 @@ def test_a_mirror_is_read(mirror: Mirror) -> None:
     assert sorted(mirror.asked) == sorted(f"{name}.gz" for name in FILES)
 
 
-@pytest.mark.parametrize(
-    "failure",
-    [
-        (404, b""),
-        (500, b""),
-        (200, b""),
-        (200, b"<html>sorry</html>"),
-        (200, gzip.compress(FILES[IMAGES])[:-100]),
-    ],
-    ids=["404", "500", "empty", "another page", "cut off"],
-)
-def test_a_failed_download_is_tried_again(failure: tuple[int, bytes], mirror: Mirror) -> None:
+PACKED = gzip.compress(FILES[IMAGES])
+FAILURES = {  # what a mirror may answer → what the message must say
+    "not there": (Answer(404), "404"),
+    "server error": (Answer(500), "500"),
+    "empty": (Answer(), "its content has the sha256"),
+    "another page": (Answer(body=b"<html>sorry</html>"), "its content has the sha256"),
+    "connection lost": (Answer(body=PACKED, cut=100), "IncompleteRead"),
+    "cut file": (Answer(body=PACKED[:-100]), "end-of-stream"),
+    "corrupt file": (Answer(body=PACKED[:10] + b"\xff" * 30), "invalid"),
+}
+
+
+@pytest.mark.parametrize("failure", [failure for failure, _ in FAILURES.values()], ids=FAILURES)
+def test_a_failed_download_is_tried_again(failure: Answer, mirror: Mirror) -> None:
     mirror.answers[f"{IMAGES}.gz"].insert(0, failure)
     assert_whole(mnist(None, mirror.url))
     assert mirror.asked.count(f"{IMAGES}.gz") == 2
 
 
-@pytest.mark.parametrize(
-    ("failure", "why"),
-    [
-        ((404, b""), "404"),
-        ((200, b"<html>sorry</html>"), "its content has the sha256"),
-        ((200, gzip.compress(FILES[IMAGES])[:-100]), "end-of-stream"),
-        ((200, b"\x1f\x8b\x08\x00" + b"\0" * 6 + b"\xff" * 30), "invalid"),
-    ],
-    ids=["404", "another page", "cut off", "corrupt"],
-)
-def test_a_download_that_keeps_failing_says_where_and_why(
-    failure: tuple[int, bytes], why: str, mirror: Mirror
-) -> None:
+@pytest.mark.parametrize(("failure", "why"), FAILURES.values(), ids=FAILURES)
+def test_a_download_that_keeps_failing_says_where_and_why(failure: Answer, why: str, mirror: Mirror) -> None:
     mirror.answers[f"{IMAGES}.gz"] = [failure]
     with pytest.raises(SelfsameError) as caught:
         mnist(None, mirror.url)

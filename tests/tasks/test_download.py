@@ -18,9 +18,9 @@ from selfsame.sources.embedded import breast_cancer, digits
 RAW = Path("data/raw")
 
 
-def download(folder: Path, source: str, **changes: object) -> dict[str, object]:
-    run_task("download", folder, data={"source": source, **changes})
-    return json.loads((folder / RAW / "manifest.json").read_text())
+def download(root: Path, source: str, **changes: object) -> dict[str, object]:
+    run_task("download", root, data={"source": source, **changes})
+    return json.loads((root / RAW / "manifest.json").read_text())
 
 
 @pytest.mark.parametrize(("name", "rows", "classes"), [("digits", 1797, 10), ("breast_cancer", 569, 2)])
@@ -72,11 +72,12 @@ def test_folder_and_mirror_give_the_same_bytes(tmp_path: Path, monkeypatch: pyte
 
 def test_a_failed_download_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mnist, "_addresses", lambda mirror: [mirror])
-    monkeypatch.setattr(mnist.time, "sleep", lambda seconds: None)
-    files = idx_files()
-    with serve(files) as mirror:  # its content isn't MNIST's
-        with pytest.raises(SelfsameError, match="download of MNIST failed"):
-            download(tmp_path, "mnist", mirror=mirror.url)
+    monkeypatch.setattr(mnist.time, "sleep", lambda _: None)
+    with (
+        serve(idx_files()) as mirror,  # its content isn't MNIST's
+        pytest.raises(SelfsameError, match="download of MNIST failed"),
+    ):
+        download(tmp_path, "mnist", mirror=mirror.url)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
