@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-import psutil
 from dvc.lock import make_lock
 
 from selfsame.core.errors import SelfsameError
@@ -108,6 +107,8 @@ def is_alive(owner: dict[str, Any], written: float) -> bool:
     The number alone may have been given to a later process: the command's arguments must agree, and the
     process must be older than the table's last change (``written``, seconds since the epoch).
     """
+    import psutil
+
     arguments = " ".join(str(owner["cmd"]).split(" ")[1:])
     try:
         process = psutil.Process(int(owner["pid"]))
@@ -119,6 +120,8 @@ def is_alive(owner: dict[str, Any], written: float) -> bool:
 
 def _dvc_processes(root: Path) -> list[int]:
     """Return the ids of other processes of ``dvc`` whose working folder is inside the project."""
+    import psutil
+
     found = []
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
         command, folder = process.info["cmdline"] or [], process.info["cwd"]

@@ -255,7 +255,7 @@ def test_a_pool_batch_is_prepared_rows_with_their_labels() -> None:
         row.numpy().tobytes(): label.item()
         for row, label in zip(prepare(data.pool.inputs, SCALING), data.pool.labels, strict=True)
     }
-    assert [len(batch.labels) for batch in spy.pool] == [5] * 9  # a pass of 20 in 4 even batches; 3 epochs of 3 steps
+    assert [len(batch.labels) for batch in spy.pool] == [5] * 9  # 20 rows in 4 even batches
     for batch in spy.pool:
         assert batch.strong is None
         assert [label_of[row.numpy().tobytes()] for row in batch.weak] == batch.labels.tolist()
