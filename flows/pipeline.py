@@ -12,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
 from prefect.futures import wait as wait_for_all
+from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 
 from flows.artifacts import publish
@@ -81,6 +82,11 @@ def run_graph(
         news = any(not (state.message or "").startswith("unchanged") for state in states.values())
         publish(plan, states, news)
     return judge(states)
+
+
+def has_server() -> bool:
+    """Tell whether Prefect is set up to use a running server, instead of starting one for every run."""
+    return PREFECT_API_URL.value() is not None
 
 
 def check_params() -> None:

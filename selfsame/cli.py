@@ -46,11 +46,9 @@ def run(
     """Run the flow: bring every stale stage up to date."""
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    from prefect.settings import PREFECT_API_URL
+    from flows.pipeline import has_server, pipeline
 
-    from flows.pipeline import pipeline
-
-    if not PREFECT_API_URL.value():
+    if not has_server():
         typer.echo("no Prefect server is configured: starting a temporary one, which takes a while", err=True)
     state = pipeline(target, force, rehash, wait, return_state=True)
     if not state.is_completed():

@@ -2,9 +2,7 @@
 
 import ast
 import graphlib
-import itertools
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +12,6 @@ import pytest
 from closure import OBSERVERS, closure, imported_names, misfits, python_files
 from project import ROOT, copy_sources
 
-from selfsame.cli import app
 from selfsame.core.graph_file import StageSpec, read_stages, read_yaml
 from selfsame.core.params import all_schemas, json_schema, load_params
 
@@ -208,73 +205,3 @@ def test_parameters_satisfy_both_schemas(path: Path) -> None:
 
 def test_the_default_is_the_preset_digits() -> None:
     assert (ROOT / "presets" / "digits.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
-
-
-def code_of(text: str) -> list[str]:
-    """Return every line of code in a page: of its fenced blocks, and its code spans."""
-    blocks = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    prose = re.sub(r"^```[^\n]*\n.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-    return [line for block in blocks for line in block.splitlines()] + re.findall(r"`([^`\n]+)`", prose)
-
-
-def tree_paths(lines: list[str]) -> list[str]:
-    """Return the paths that a drawn tree names: a line's first words that look like one, below its parent."""
-    paths: list[str] = []
-    above: list[tuple[int, str]] = []  # column and path of each open folder
-    for line in lines:
-        column = len(line) - len(line.lstrip(" │├└─|`-"))
-        names = list(itertools.takewhile(PATH.fullmatch, re.split(r"\s{2,}|\s#", line[column:].strip())))
-        while above and above[-1][0] >= column:
-            above.pop()
-        parent = above[-1][1] if above else ""
-        paths += [parent + name for name in names]
-        if len(names) == 1 and names[0].endswith("/"):
-            above.append((column, parent + names[0]))
-    return paths
-
-
-PATH = re.compile(r"[\w.*-]+(/[\w.*-]+)*(/|\.\w+)|Makefile")
-README = ROOT / "README.md"
-
-
-def test_the_tree_in_the_readme_is_true() -> None:
-    blocks = re.findall(
-        r"^```[^\n]*\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
-    (tree,) = [block.splitlines() for block in blocks if "tasks/" in block and "selfsame/" in block]
-    paths = tree_paths(tree)
-    made = [*(out for spec in STAGES.values() for out in spec.outputs), "lineage/"]
-    untrue = [
-        path for path in paths if not (any(ROOT.glob(path)) or any(out.startswith(path) for out in made))
-    ]
-    assert untrue == []
-    top = {path.split("/")[0] for path in paths}
-    assert {"flows", "tasks", "data", "models", "tests", "dvc.yaml", "params.yaml", "pyproject.toml"} <= top
-
-
-def test_a_tree_is_read_as_it_is_drawn() -> None:
-    drawn = """
-flows/               WHEN, in params.yaml terms
-    pipeline.py      the flow
-tasks/
-├── split.py  download.py   both
-└── sub/
-    └── deep.py      # deepest
-data/  models/       artifacts only
-Makefile             the commands
-""".splitlines()
-    assert tree_paths(drawn) == [
-        *("flows/", "flows/pipeline.py", "tasks/", "tasks/split.py", "tasks/download.py", "tasks/sub/"),
-        *("tasks/sub/deep.py", "data/", "models/", "Makefile"),
-    ]
-
-
-def test_the_commands_in_the_readme_exist() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    commands = {str(command.name or command.callback.__name__) for command in app.registered_commands}
-    named: dict[str, set[str]] = {"make": set(), "selfsame": set()}
-    for line in code_of(README.read_text(encoding="utf-8")):
-        if words := re.match(r"(?:\$ )?(make|selfsame) ([a-z]+)", line.strip()):
-            named[words[1]].add(words[2])
-    assert {"run", "test"} <= named["make"] <= targets
-    assert named["selfsame"] <= commands

@@ -1,7 +1,6 @@
 """The command line: messages for people, and nothing imported before it is needed."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -117,7 +116,7 @@ def test_summary(project: Path) -> None:
 
 def test_run_stops_at_a_misspelt_key(project: Path, prefect_api: str) -> None:
     for name in ("tasks", "selfsame"):
-        os.symlink(ROOT / name, project / name)
+        (project / name).symlink_to(ROOT / name)
     subprocess.run(["git", "init", "-q"], check=True)
     subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], check=True)
     text = (project / "params.yaml").read_text()

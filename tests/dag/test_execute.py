@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -45,7 +46,7 @@ def test_failure_gives_the_stages_own_error(toy: Toy) -> None:
 
 
 def test_error_before_the_command(toy: Toy) -> None:
-    os.remove("source.txt")
+    Path("source.txt").unlink()
     outcome, _ = bring_up("prepare")
     assert outcome.kind == "failed"
     assert "source.txt" in outcome.error
@@ -72,7 +73,7 @@ def test_letting_go_kills_the_stage(toy: Toy) -> None:
     outcomes: list[execute.Outcome] = []
     with hold_workspace() as workspace:
         thread = threading.Thread(
-            target=lambda: outcomes.append(run_stage(workspace, "prepare", lambda line: None))
+            target=lambda: outcomes.append(run_stage(workspace, "prepare", lambda _: None))
         )
         thread.start()
         pid = toy.wait_for_start("prepare")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +17,9 @@ def reasons(plan: Plan) -> dict[str, list[str]]:
 
 def edit_unseen(name: str, text: str) -> None:
     """Change a file's content but not its size, modification time or inode."""
-    before = os.stat(name)
+    before = Path(name).stat()
     assert len(text) == before.st_size
-    with open(name, "r+") as file:
+    with Path(name).open("r+") as file:
         file.write(text)
     os.utime(name, ns=(before.st_atime_ns, before.st_mtime_ns))
 
@@ -54,7 +55,7 @@ def test_order_is_that_of_dvc(toy: Toy) -> None:
 
 
 def append(name: str) -> None:
-    with open(name, "a") as file:
+    with Path(name).open("a") as file:
         file.write("more")
 
 
