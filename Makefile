@@ -15,6 +15,7 @@ install: $(STAMP) ## make .venv with the tested versions of everything
 # The stamp is older than its sources exactly when the installation is out of date.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@echo "setting up .venv: several minutes and gigabytes the first time (torch)"
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@
