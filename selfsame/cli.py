@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from selfsame.audit import commands
 from selfsame.core.errors import SelfsameError
 
 PRESETS = Path("presets")
@@ -114,29 +115,8 @@ def summary() -> None:
     typer.echo(format_summary(json.loads(METRICS.read_text(encoding="utf-8"))))
 
 
-@app.command()
-def audit(
-    path: Annotated[Path, typer.Argument(help="A file or folder that a stage wrote.")] = Path(
-        "models/champion"
-    ),
-    as_json: AsJson = False,
-) -> None:
-    """Walk from an artifact back to the raw bytes."""
-    from selfsame.audit.chain import audit_chain, format_chain
-
-    chain = audit_chain(path)
-    typer.echo(to_json(chain) if as_json else format_chain(chain))
-
-
-@app.command()
-def verify(as_json: AsJson = False) -> None:
-    """Hash the workspace, the DVC cache and the records again, and name what doesn't match."""
-    from selfsame.audit.verify import verify as verify_all
-
-    answer = verify_all()
-    typer.echo(to_json(answer.as_dict()) if as_json else answer.format())
-    if answer.problems:
-        raise typer.Exit(1)
+for command in commands.COMMANDS:
+    app.command()(command)
 
 
 def format_summary(metrics: dict[str, Any]) -> str:

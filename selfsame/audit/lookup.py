@@ -21,6 +21,7 @@ from selfsame.core.tables import INFO_KEY
 
 SMALL_ROWS = 200_000  # a table of fewer is read through faster than an index is opened
 ID_HEX = 32
+BATCH_IDS = 1 << 16  # read at a time
 SLOTS = 256  # of the index: by the first byte of the id
 ENTRY = np.dtype([("key", ">u8"), ("row", "<u8")])  # the first 8 bytes of the id, and its position
 
@@ -30,7 +31,8 @@ class Table:
 
     def __init__(self, parts: Sequence[Path]) -> None:
         self._parts = list(parts)
-        self._files = [pq.ParquetFile(part) for part in self._parts]
+        # Without pre-buffering, which would hold a whole column of every part that was opened.
+        self._files = [pq.ParquetFile(part, pre_buffer=False) for part in self._parts]
         self._counts = [file.metadata.num_rows for file in self._files]
         self.rows = sum(self._counts)
 
@@ -98,7 +100,7 @@ class Table:
 
     def _id_batches(self) -> Iterator[pa.Array]:
         for file in self._files:
-            for batch in file.iter_batches(batch_size=1 << 18, columns=["example_id"]):
+            for batch in file.iter_batches(batch_size=BATCH_IDS, columns=["example_id"]):
                 yield batch.column(0)
 
     def _scan(self, example_id: str) -> Iterator[int]:
@@ -113,7 +115,7 @@ class Table:
             raw = bytes.fromhex(example_id)
         except ValueError:
             return []  # no id of this project
-        entries = np.memmap(self._index() / f"{raw[0]:02x}", dtype=ENTRY, mode="r")
+        entries = np.fromfile(self._index() / f"{raw[0]:02x}", dtype=ENTRY)
         key = np.frombuffer(raw[:8], dtype=">u8")[0]
         return entries["row"][entries["key"] == key].tolist()
 

@@ -121,9 +121,9 @@ def use_in(record: Record, found: dict[str, Any], snapshot: Snapshot) -> str | N
         return None
     if role == "pool":
         return "labeled it by machine"
-    return {"validation": "chose the champion with its human label", "holdout": "measured both models"}.get(
-        role
-    )
+    if role == "validation":
+        return "chose the champion with its human label"
+    return "measured both models with it" if role == "holdout" else None
 
 
 def describe_row(snapshot: Snapshot, example_id: str) -> dict[str, Any]:

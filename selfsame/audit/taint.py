@@ -1,4 +1,4 @@
-"""How far a withdrawn example reaches: every pseudo-label and model that rests on it, and how to go without."""
+"""How far a withdrawn example reaches: pseudo-labels and models that rest on it, and a way without."""
 
 import json
 from collections.abc import Sequence

@@ -54,9 +54,9 @@ class Walker:
         return trace
 
     def known_name(self, path: str, sha256: str) -> str:
-        """Return ``path`` if the records know these bytes by it, or not at all; else their first name."""
+        """Return ``path`` if the records know these bytes by it, or not at all; else their latest name."""
         names = self._names.get(sha256, [path])
-        return path if path in names else names[0]
+        return path if path in names else names[-1]
 
     def _follow(self, files: Mapping[str, str], reader: Record | None, trace: Trace) -> None:
         remaining = dict(files)

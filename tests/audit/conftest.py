@@ -1,9 +1,11 @@
-"""A small real project, run once by DVC and copied for every test."""
+"""A toy project and the real pipeline in small, each run once and copied for the tests that change it."""
 
 import shutil
 from pathlib import Path
 
 import pytest
+from project import Project as RealProject
+from real_project import copy_project, make_real_project
 from toy_project import FILES, Project
 
 
@@ -30,3 +32,24 @@ def project(finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     shutil.copytree(finished.root, root)
     monkeypatch.chdir(root)
     return Project(root)
+
+
+@pytest.fixture(scope="session")
+def finished_real(tmp_path_factory: pytest.TempPathFactory) -> RealProject:
+    """The real pipeline with its past; for reading and copying only."""
+    return make_real_project(tmp_path_factory.mktemp("real") / "project")
+
+
+@pytest.fixture
+def real(finished_real: RealProject, monkeypatch: pytest.MonkeyPatch) -> RealProject:
+    """The real pipeline, with the current folder in it; for reading only."""
+    monkeypatch.chdir(finished_real.root)
+    return finished_real
+
+
+@pytest.fixture
+def real_copy(finished_real: RealProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RealProject:
+    """A copy of it to change, with the current folder in it."""
+    copy = copy_project(finished_real, tmp_path / "real")
+    monkeypatch.chdir(copy.root)
+    return copy

@@ -1,0 +1,56 @@
+"""The model card of a release: Markdown with the metadata block that model hubs read."""
+
+import json
+
+from selfsame.audit.facts import class_names
+from selfsame.audit.questions import Answer, Case
+
+HONEST = """\
+* The record is tamper-*evident*, and only against someone who cannot also rewrite the git history or the
+  signing key. Ask for the digest in a signed tag.
+* The run is meant to be bit-equal on CPU with the pinned environment; on a GPU within the measured tolerance.
+* The record supports Annex IV 2(d) of the EU AI Act (labelling procedures). It is no statement of conformity.
+* Provenance is SLSA build level 1: the machine that built it also wrote the record."""
+
+
+def model_card(case: Case, answers: list[Answer]) -> str:
+    """Return the card of the model under audit, all of it taken from the record."""
+    manifest = case.snapshot.document("manifest") or {}
+    metrics = case.metrics
+    champion = metrics.get("champion")
+    lines = [
+        "---",
+        "library_name: selfsame",
+        f"license: {json.dumps(manifest.get('licence', 'not recorded'))}",
+        f"datasets: [{json.dumps(manifest.get('source', 'not recorded'))}]",
+        "tags: [semi-supervised, pseudo-labels]",
+        "---",
+        "",
+        f"# {case.params('evaluate').get('title', case.artifact.as_posix())}",
+        "",
+        f"Classes: {', '.join(class_names(case.snapshot)) or 'not recorded'}. "
+        f"Data: {manifest.get('origin', 'not recorded')}.",
+        "",
+    ]
+    if champion:
+        scores = metrics[champion]["holdout"]
+        interval = f"{scores['accuracy_low']:.4f} to {scores['accuracy_high']:.4f}"
+        lines += [
+            "| the champion on the holdout | |",
+            "| --- | --- |",
+            f"| accuracy | {scores['accuracy']:.4f} ({interval}) |",
+            f"| macro F1 | {scores['macro_f1']:.4f} |",
+            f"| the baseline's accuracy | {metrics['baseline']['holdout']['accuracy']:.4f} |",
+            "",
+        ]
+    lines += ["## What an auditor asks", ""]
+    for one in answers:
+        lines += [f"{one.number}. **{one.question}** {one.answer}"]
+    lines += ["", "## Honest words", "", HONEST, ""]
+    lines += [
+        "`model/` is the model, `lineage/` the record of every execution behind it, `audit.html` the audit.",
+        "Check all of it offline: `selfsame verify . --key SIGNER.pub`, or "
+        "`model_signing verify key . --signature model.sig --public_key SIGNER.pub`.",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,188 @@
+"""The auditor's commands: thin, each one call into the audit, imported when it is needed."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from selfsame.core.errors import SelfsameError
+
+CHAMPION = Path("models/champion")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Revision = Annotated[str | None, typer.Option("--rev", help="A git revision instead of the workspace.")]
+Model = Annotated[Path, typer.Argument(help="A file or folder that a stage wrote.")]
+
+
+def audit(
+    path: Model = CHAMPION,
+    rev: Revision = None,
+    as_json: AsJson = False,
+    html: Annotated[Path | None, typer.Option(help="Write one offline page to this file.")] = None,
+    chain: Annotated[bool, typer.Option(help="Print every execution, too.")] = True,
+) -> None:
+    """Walk from an artifact back to the raw bytes, and answer the auditor's fifteen questions."""
+    from dataclasses import asdict
+
+    from selfsame.audit.chain import audit_chain, format_chain
+    from selfsame.audit.questions import Case, answer_all, format_answers
+    from selfsame.audit.snapshot import Snapshot
+
+    snapshot = Snapshot(rev)
+    found = audit_chain(path, snapshot)
+    answers = answer_all(Case(snapshot, path))
+    document = found | {"questions": [asdict(answer) for answer in answers]}
+    if html is not None:
+        from selfsame.audit.page import render_page
+
+        html.write_text(render_page(document), encoding="utf-8")
+        typer.echo(f"wrote {html}")
+    elif as_json:
+        _echo_json(document)
+    else:
+        typer.echo(format_answers(answers))
+        if chain:
+            typer.echo("\n" + format_chain(found))
+
+
+def verify(
+    release: Annotated[Path | None, typer.Argument(help="A release; without one, the project here.")] = None,
+    key: Annotated[Path | None, typer.Option(help="The signer's public key, for a release.")] = None,
+    remote: Annotated[bool, typer.Option(help="Read every object of the DVC remote, too.")] = False,
+    resume: Annotated[bool, typer.Option(help="Take up an interrupted run.")] = False,
+    uncommitted: Annotated[bool, typer.Option(help="Let tracked files differ from the commit.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read every byte again, and name what doesn't match; exit with 1 if anything doesn't."""
+    if release is None:
+        from selfsame.audit.verify import verify as verify_project
+
+        answer = verify_project(remote, resume, uncommitted)
+    else:
+        from selfsame.audit.release import is_release, verify_release
+
+        if not is_release(release):
+            raise SelfsameError(f"{release}: no release", "name a folder that 'selfsame release' wrote")
+        if key is None:
+            raise SelfsameError(
+                f"{release}: nothing to check its signature with", "add --key with the signer's public key"
+            )
+        answer = verify_release(release, key)
+    if as_json:
+        _echo_json(answer.as_dict())
+    else:
+        typer.echo(answer.format())
+    if answer.problems:
+        raise typer.Exit(1)
+
+
+def rows(
+    example_id: Annotated[str | None, typer.Argument(help="The id of an example.")] = None,
+    source_row: Annotated[int | None, typer.Option(help="Its position in the source, from 0.")] = None,
+    source_file: Annotated[str | None, typer.Option(help="The source's file, where it has several.")] = None,
+    rev: Revision = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell one example's role, who labeled it and how, and which models learned from it."""
+    from selfsame.audit.rows import describe_row, format_row, id_of_source_row
+    from selfsame.audit.snapshot import Snapshot
+
+    snapshot = Snapshot(rev)
+    if (example_id is None) == (source_row is None):
+        raise SelfsameError("name one example", "give its id, or --source-row")
+    name = id_of_source_row(snapshot, source_row, source_file) if source_row is not None else example_id
+    assert name is not None
+    row = describe_row(snapshot, name)
+    if as_json:
+        _echo_json(row)
+    else:
+        typer.echo(format_row(row))
+
+
+def taint(
+    example_ids: Annotated[list[str], typer.Argument(help="Ids of withdrawn examples.")],
+    rev: Revision = None,
+    history: Annotated[bool, typer.Option(help="Every committed dvc.lock, the newest first.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Name every pseudo-label and model that withdrawn examples reach, and how to rebuild without them."""
+    from selfsame.audit.snapshot import Snapshot
+    from selfsame.audit.taint import format_taint, taint_history, trace_taint
+
+    answers = taint_history(example_ids) if history else [trace_taint(Snapshot(rev), example_ids)]
+    if as_json:
+        _echo_json(answers if history else answers[0])
+    else:
+        typer.echo("\n\n".join(map(format_taint, answers)))
+
+
+def diff(
+    left: Annotated[str, typer.Argument(help="A path, a revision, or REVISION:PATH.")],
+    right: Annotated[str, typer.Argument(help="The same; the workspace if left out.")] = "workspace",
+    as_json: AsJson = False,
+) -> None:
+    """Name what differs between two models or revisions, and what is the same."""
+    from selfsame.audit.diff import Side, compare, format_diff
+
+    found = compare(Side(left), Side(right))
+    if as_json:
+        _echo_json(found)
+    else:
+        typer.echo(format_diff(found))
+
+
+def release(
+    folder: Annotated[Path, typer.Argument(help="Where to write it.")],
+    key: Annotated[Path, typer.Option(help="PEM file of the private key, kept outside.")],
+    path: Annotated[Path, typer.Option("--model", help="The model to hand over.")] = CHAMPION,
+    rev: Revision = None,
+    tag: Annotated[str | None, typer.Option(help="Anchor the digest in a git tag of this name.")] = None,
+) -> None:
+    """Write a signed folder to hand over: model, card, records and the audit."""
+    from selfsame.audit.release import make_release
+    from selfsame.audit.snapshot import Snapshot
+
+    digest = make_release(Snapshot(rev), path, folder, key, tag)
+    typer.echo(f"wrote {folder}, digest sha256:{digest}{f', anchored in tag {tag}' if tag else ''}")
+
+
+def export(
+    form: Annotated[str, typer.Argument(metavar="openlineage|cyclonedx", help="Which standard.")],
+    path: Model = CHAMPION,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; stdout if left out.")] = None,
+    url: Annotated[str | None, typer.Option(help="An OpenLineage server's lineage endpoint.")] = None,
+    rev: Revision = None,
+) -> None:
+    """Put the chain in the words of a standard: OpenLineage events, or a CycloneDX ML-BOM."""
+    from selfsame.audit.mlbom import bill_of_materials
+    from selfsame.audit.openlineage import events, send_events
+    from selfsame.audit.questions import Case
+    from selfsame.audit.snapshot import Snapshot
+
+    case = Case(Snapshot(rev), path)
+    if form == "openlineage":
+        found = events(case)
+        text = "\n".join(json.dumps(event) for event in found)
+        if url is not None:
+            send_events(found, url)
+            typer.echo(f"sent {len(found)} events to {url}")
+            return
+    elif form == "cyclonedx" and url is None:
+        text = json.dumps(bill_of_materials(case), indent=2, ensure_ascii=False)
+    else:
+        raise SelfsameError(
+            f"no export named '{form}'{' to a server' if url else ''}", "openlineage, cyclonedx"
+        )
+    if output is None:
+        typer.echo(text)
+    else:
+        output.write_text(text + "\n", encoding="utf-8")
+        typer.echo(f"wrote {output}")
+
+
+COMMANDS = (audit, verify, rows, taint, diff, release, export)
+
+
+def _echo_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,174 @@
+"""What differs between two models or revisions: data, code, parameters, environment, metrics, decisions."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from selfsame.audit.chain import follow
+from selfsame.audit.rows import ROLES
+from selfsame.audit.snapshot import Snapshot
+from selfsame.core.errors import SelfsameError
+
+CHAMPION = Path("models/champion")
+MISSING = "absent"
+
+
+class Side:
+    """One side of a comparison: a path, a revision, or ``REVISION:PATH`` (the champion's if left out).
+
+    Raises:
+        SelfsameError: neither a path nor a revision is of that name.
+    """
+
+    def __init__(self, name: str) -> None:
+        revision, colon, path = name.partition(":")
+        here = Snapshot()
+        if name == "workspace":
+            self.snapshot, self.path = here, CHAMPION
+        elif not colon and (Path(name).exists() or name in here.outs):
+            self.snapshot, self.path = here, Path(name)
+        else:
+            self.snapshot, self.path = Snapshot(revision), Path(path or CHAMPION)
+        self.name = name
+        _, _, trace = follow(self.snapshot, self.path)
+        if not trace.executions:
+            raise SelfsameError(f"{name}: no record tells how it was made", "see 'selfsame audit'")
+        self.executions = {record.stage: record for record in trace.executions}
+        self.inputs = {name for record in trace.executions for name in record.inputs}
+
+    def has(self, stem: str) -> bool:
+        """Tell whether the model's past has read that table."""
+        path = self.snapshot.path_of(stem)
+        return path is not None and any(name == path or name.startswith(f"{path}/") for name in self.inputs)
+
+
+def compare(left: Side, right: Side) -> dict[str, Any]:
+    """Return all differences, as values that JSON can hold; what is the same is left out."""
+    found = {
+        "data": _data(left, right),
+        "code": _changes(_code(left), _code(right)),
+        "params": _changes(dict(_leaves(_params(left))), dict(_leaves(_params(right)))),
+        "environment": _changes(_environment(left), _environment(right)),
+        "metrics": _changes(dict(_leaves(_metrics(left))), dict(_leaves(_metrics(right)))),
+        "pseudo_labels": _decisions(left, right),
+    }
+    return {"left": left.name, "right": right.name, **{key: value for key, value in found.items() if value}}
+
+
+def _data(left: Side, right: Side) -> dict[str, Any]:
+    """Count added, removed and relabeled rows of every role."""
+    found = {}
+    for role in ROLES:
+        before, after = _labels(left, role), _labels(right, role)
+        if before is None or after is None or before.equals(after):
+            if (before is None) != (after is None):
+                found[role] = f"only behind {right.name if before is None else left.name}"
+            continue
+        places = pc.index_in(after["example_id"], value_set=before["example_id"])
+        stayed = pc.is_valid(places)
+        old = before["label"].take(places.drop_null())
+        new = after["label"].filter(stayed)
+        added = after.filter(pc.invert(stayed))["example_id"]
+        gone = pc.invert(pc.is_in(before["example_id"], value_set=after["example_id"]))
+        relabeled = after["example_id"].filter(stayed).filter(pc.fill_null(pc.not_equal(old, new), False))
+        found[role] = {
+            "added": len(added),
+            "removed": pc.sum(gone).as_py(),
+            "relabeled": len(relabeled),
+            "first_added": added.slice(0, 5).to_pylist(),
+            "first_removed": before["example_id"].filter(gone).slice(0, 5).to_pylist(),
+            "first_relabeled": relabeled.slice(0, 5).to_pylist(),
+        }
+    return found
+
+
+def _labels(side: Side, role: str) -> pa.Table | None:
+    table = side.snapshot.table(role) if side.has(role) else None
+    return table.to_table(columns=["example_id", "label"]).combine_chunks() if table else None
+
+
+def _decisions(left: Side, right: Side) -> dict[str, Any]:
+    """Count the pool rows whose machine label or decision differs, among those that both sides have."""
+    columns = ["example_id", "pseudo_label", "accepted"]
+    tables = [
+        side.snapshot.table("pseudo_labels").to_table(columns=columns)
+        for side in (left, right)
+        if side.has("pseudo_labels")
+    ]
+    if len(tables) < 2:
+        return {}
+    before, after = tables
+    places = pc.index_in(after["example_id"], value_set=before["example_id"])
+    both = pc.is_valid(places)
+    old, new = before.take(places.drop_null()), after.filter(both)
+    flipped = np.asarray(pc.not_equal(old["pseudo_label"], new["pseudo_label"]))
+    decided = np.asarray(pc.not_equal(old["accepted"], new["accepted"]))
+    if not (flipped.any() or decided.any()):
+        return {}
+    return {
+        "in_both": len(new),
+        "label_flipped": int(flipped.sum()),
+        "newly_accepted": int((decided & np.asarray(new["accepted"])).sum()),
+        "newly_rejected": int((decided & np.asarray(old["accepted"])).sum()),
+        "first_flipped": new["example_id"].filter(pa.array(flipped)).slice(0, 5).to_pylist(),
+    }
+
+
+def _code(side: Side) -> dict[str, str]:
+    return {name: digest for record in side.executions.values() for name, digest in record.code.items()}
+
+
+def _params(side: Side) -> dict[str, Any]:
+    return {key: values for record in side.executions.values() for key, values in record.params.items()}
+
+
+def _environment(side: Side) -> dict[str, Any]:
+    """Return every fact of the environments; where the stages ran in different ones, all its values."""
+    values: dict[str, set[str]] = {}
+    for record in side.executions.values():
+        for key, value in _leaves(record.environment):
+            values.setdefault(key, set()).add(value if isinstance(value, str) else json.dumps(value))
+    return {key: " | ".join(sorted(found)) for key, found in values.items()}
+
+
+def _metrics(side: Side) -> dict[str, Any]:
+    return side.snapshot.document("metrics") or {}
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return key → value before and after, for those that differ."""
+    keys = sorted(before.keys() | after.keys())
+    pairs = {key: [before.get(key, MISSING), after.get(key, MISSING)] for key in keys}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    if not isinstance(value, dict):
+        yield key, value
+        return
+    for name, item in value.items():
+        yield from _leaves(item, f"{key}.{name}" if key else name)
+
+
+def format_diff(found: dict[str, Any]) -> str:
+    """Return a comparison as text for a person."""
+    lines = [f"{found['left']} → {found['right']}"]
+    for part in ("data", "code", "params", "environment", "metrics", "pseudo_labels"):
+        lines.append(f"{part}: {'' if part in found else 'the same'}".rstrip())
+        for key, value in found.get(part, {}).items():
+            if isinstance(value, list) and len(value) == 2 and part not in ("data", "pseudo_labels"):
+                before, after = (_short(item) for item in value)
+                lines.append(f"  {key}: {before} → {after}")
+            else:
+                lines.append(f"  {key}: {value if isinstance(value, str) else json.dumps(value)}")
+    return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text[:12] if len(text) == 64 else text

@@ -1,0 +1,206 @@
+"""The fifteen questions of an auditor, each answered from the record with its evidence, or "not recorded"."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from selfsame.audit.chain import follow
+from selfsame.audit.facts import HUMAN_ROLES, class_names, label_counts, measured_precision, overlaps
+from selfsame.audit.records import Record
+from selfsame.audit.rows import NOT_RECORDED, Tables, executions_of, is_training, reads
+from selfsame.audit.snapshot import Snapshot
+from selfsame.audit.walk import Trace
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question with its answer.
+
+    Attributes:
+        evidence: what the answer rests on, as values that JSON can hold; empty if nothing is recorded.
+    """
+
+    number: int
+    question: str
+    answer: str
+    evidence: dict[str, Any]
+
+
+class Case:
+    """One model under audit, with what several questions need."""
+
+    def __init__(self, snapshot: Snapshot, artifact: Path) -> None:
+        self.snapshot = snapshot
+        self.artifact = artifact
+
+    @cached_property
+    def trace(self) -> Trace:
+        """The way back from the model."""
+        return follow(self.snapshot, self.artifact)[2]
+
+    @cached_property
+    def executions(self) -> list[Record]:
+        """Every execution behind the models and reports."""
+        return executions_of(self.snapshot)
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """``metrics.json``; empty if no stage writes it."""
+        return self.snapshot.document("metrics") or {}
+
+    @cached_property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Role or decision → class → rows."""
+        return label_counts(self.snapshot)
+
+    def params(self, section: str) -> dict[str, Any]:
+        """Return a section of the parameters as the latest execution that read it recorded it."""
+        used = [record.params[section] for record in self.executions if section in record.params]
+        return used[-1] if used else {}
+
+
+Asked = tuple[str, dict[str, Any]]
+
+
+def who_labeled(case: Case) -> Asked:
+    """Question 1."""
+    totals = {role: sum(counts.values()) for role, counts in case.counts.items()}
+    trainings = {}
+    for record in case.executions:
+        if not is_training(record, case.snapshot):
+            continue
+        human = totals["labeled"]
+        machine = totals["accepted"] if reads(record, case.snapshot.path_of("pseudo_labels")) else 0
+        method = record.params.get("retrain", {}).get("method")
+        trainings[record.stage] = {
+            "human": human,
+            "machine": machine,
+            "machine_share": machine / (human + machine),
+            "method": method or "supervised",
+        }
+    words = "; ".join(
+        f"{stage} learned from {rows['human']} human and {rows['machine']} machine labels "
+        f"({rows['machine_share']:.1%} machine, method {rows['method']})"
+        for stage, rows in trainings.items()
+    )
+    held = "Human labels: " + ", ".join(f"{totals[role]} {role}" for role in HUMAN_ROLES)
+    machine = f"machine labels: {totals['accepted']} accepted, {totals['rejected']} rejected"
+    return f"{held}; {machine}. {words}.", {"rows": totals, "trainings": trainings}
+
+
+def who_labeled_a_row(case: Case) -> Asked:
+    """Question 2."""
+    table = Tables(case.snapshot).get("pseudo_labels")
+    if table is None:
+        return NOT_RECORDED, {}
+    columns = [*table.columns]
+    wanted = {"calibrated_confidence"} - set(columns)
+    missing = f" {', '.join(sorted(wanted))}: {NOT_RECORDED}." if wanted else ""
+    return (
+        f"Each of the {table.rows} pool rows has a row of its own with {', '.join(columns)}; "
+        f"'selfsame rows EXAMPLE_ID' shows it.{missing}",
+        {"rows": table.rows, "columns": columns},
+    )
+
+
+def how_threshold_was_chosen(case: Case) -> Asked:
+    """Question 3."""
+    params = case.params("pseudo_label")
+    if not params:
+        return NOT_RECORDED, {}
+    used = [record.stage for record in case.executions if reads(record, case.snapshot.path_of("validation"))]
+    labeling = [record for record in case.executions if "pseudo_label" in record.params][-1]
+    on_validation = reads(labeling, case.snapshot.path_of("validation"))
+    if on_validation:
+        also = ", ".join(stage for stage in used if stage != labeling.stage)
+        how = f"Chosen on the validation rows by {labeling.stage}; the same rows were also used by {also}"
+    else:
+        how = f"Set by hand to {params.get('threshold')} in params.yaml: it was chosen on no rows"
+    return f"{how}.", {"params": params, "on_validation": on_validation, "validation_used_by": used}
+
+
+def precision_of_labels(case: Case) -> Asked:
+    """Question 4."""
+    found = measured_precision(case.snapshot)
+    if found is None:
+        return f"{NOT_RECORDED}: no hidden labels are known for the pool", {}
+    overall = found["overall"]
+    if not overall["total"]:
+        return "No accepted label could be compared with a hidden one.", found
+    worst = min(
+        (entry for entry in found["per_class"].items() if entry[1]["total"]),
+        key=lambda entry: entry[1]["value"],
+    )
+    return (
+        f"{_share_words(overall)} of the accepted labels are right; the worst class is {worst[0]} "
+        f"({_share_words(worst[1])}). Counted anew against the hidden labels.",
+        found,
+    )
+
+
+def leaks(case: Case) -> Asked:
+    """Question 5."""
+    found = overlaps(case.snapshot)
+    shared = {pair: count for pair, count in found.items() if count}
+    exact = f"Shared examples: {shared}" if shared else "No example stands in two roles (compared by content)"
+    return f"{exact}. Near copies: {NOT_RECORDED}.", {"shared": found, "near_copies": NOT_RECORDED}
+
+
+def class_shares(case: Case) -> Asked:
+    """Question 6."""
+    prior = (case.snapshot.document("manifest") or {}).get("rows_per_class", {})
+    shares = {word: _shares(counts) for word, counts in {**case.counts, "prior": prior}.items()}
+    names = class_names(case.snapshot)
+    if not names or not prior:
+        return NOT_RECORDED, {}
+    furthest = max(names, key=lambda name: abs(shares["accepted"].get(name, 0) - shares["prior"][name]))
+    accepted, expected = (shares[word].get(furthest, 0) for word in ("accepted", "prior"))
+    return (
+        f"Furthest from the source's own share is class {furthest}: {accepted:.1%} of the accepted labels, "
+        f"{expected:.1%} of the source.",
+        {"rows": case.counts | {"prior": prior}, "shares": shares},
+    )
+
+
+def _shares(counts: dict[str, int]) -> dict[str, float]:
+    total = sum(counts.values())
+    return {name: count / total for name, count in counts.items()} if total else {}
+
+
+def _share_words(entry: dict[str, Any]) -> str:
+    low, high = entry["interval_95"]
+    return f"{entry['value']:.1%} of {entry['total']} (95 % interval {low:.1%} to {high:.1%})"
+
+
+def answer_all(case: Case) -> list[Answer]:
+    """Answer every question, in order."""
+    from selfsame.audit import trust
+
+    asked: list[tuple[str, Callable[[Case], Asked]]] = [
+        ("Which rows carry human labels, which machine labels, and what share did each have?", who_labeled),
+        ("For a row: who labeled it, with what confidence and decision?", who_labeled_a_row),
+        (
+            "How was the threshold chosen, on which rows, and were they used elsewhere?",
+            how_threshold_was_chosen,
+        ),
+        ("What is the precision of the accepted labels?", precision_of_labels),
+        ("Does a holdout or validation row, or a near copy, sit in labeled rows or pool?", leaks),
+        ("What are the shares per class, and the prior they should match?", class_shares),
+        ("Did retraining help beyond noise? Was a worse student ever promoted?", trust.did_it_help),
+        ("Can the run be repeated, within which tolerance, on which hardware?", trust.can_be_repeated),
+        ("Which code, environment, data, parameters; who, when; what came from cache?", trust.what_ran),
+        ("Is the record complete, and can it be changed without notice?", trust.is_complete),
+        ("Who signed it, and can that be checked offline?", trust.who_signed),
+        ("If a labeled row is withdrawn, what is tainted?", trust.what_is_tainted),
+        ("Was the labeled set chosen by active learning?", trust.was_drawn_actively),
+        ("Where did the data come from, under which licence?", trust.where_from),
+        ("What changed since the version before?", trust.what_changed),
+    ]
+    return [Answer(number, question, *ask(case)) for number, (question, ask) in enumerate(asked, start=1)]
+
+
+def format_answers(answers: list[Answer]) -> str:
+    """Return question and answer, one pair after the other."""
+    return "\n".join(f"{one.number:>2}. {one.question}\n    {one.answer}" for one in answers)

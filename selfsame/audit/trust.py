@@ -1,0 +1,218 @@
+"""The questions of trust: benefit, repeatability, completeness, signature, origin, change."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from selfsame.audit.chain import was_restored
+from selfsame.audit.diff import Side, compare
+from selfsame.audit.git import commits_of, committed, head, read_blob, release_tags
+from selfsame.audit.records import Record
+from selfsame.audit.rows import NOT_RECORDED, WEIGHTS
+from selfsame.audit.stored import LOCK_FILE
+from selfsame.audit.taint import trace_taint
+from selfsame.core.errors import SelfsameError
+from selfsame.observe.record import LINEAGE
+
+if TYPE_CHECKING:
+    from selfsame.audit.questions import Asked, Case
+
+CHANCE = 0.05  # p-value above which a difference is called chance
+RELEASE_WORD = "selfsame release"  # begins the message of a tag that anchors a release's digest
+
+
+def did_it_help(case: "Case") -> "Asked":
+    """Question 7."""
+    metrics = case.metrics
+    if not metrics:
+        return NOT_RECORDED, {}
+    path = case.snapshot.path_of("metrics") or ""
+    history = {"this one": metrics}
+    for commit in commits_of(path, before=case.snapshot.commit or "HEAD"):
+        content = read_blob(commit.id, path)
+        if content is not None and json.loads(content) not in history.values():
+            history[commit.id] = json.loads(content)
+    worse = [name for name, each in history.items() if _worse_was_promoted(each)]
+    holdout = {side: metrics[side]["holdout"]["accuracy"] for side in ("baseline", "student")}
+    p_value = metrics["holdout"]["mcnemar_p_value"]
+    gain = holdout["student"] - holdout["baseline"]
+    words = "more than chance would explain" if p_value <= CHANCE else "no more than chance would explain"
+    promoted = (
+        f"A worse student was promoted in {', '.join(worse)}" if worse else "No worse student was promoted"
+    )
+    return (
+        f"On the holdout {gain:+.2%} accuracy, {words} (McNemar's exact test, p = {p_value:.2g}); the "
+        f"champion is the {metrics['champion']}. {promoted} in {len(history)} recorded results.",
+        {"holdout_accuracy": holdout, "p_value": p_value, "champion": metrics["champion"], "worse": worse},
+    )
+
+
+def _worse_was_promoted(metrics: dict[str, Any]) -> bool:
+    """Tell whether the student was promoted though it was worse on validation, where the choice is made."""
+    accuracy = {side: metrics[side]["validation"]["accuracy"] for side in ("baseline", "student")}
+    return metrics["champion"] == "student" and accuracy["student"] < accuracy["baseline"]
+
+
+def can_be_repeated(case: "Case") -> "Asked":
+    """Question 8."""
+    records, _ = case.snapshot.lineage
+    repeats: dict[str, dict[str, Any]] = {}
+    for record in case.executions:
+        same = [other for other in records if _same_request(record, other)]
+        repeats[record.stage] = {
+            "executions": len(same),
+            "bit_equal": sum(other.outputs == record.outputs for other in same),
+            "hardware": sorted({_hardware(other) for other in same}),
+        }
+    tried = {stage: each for stage, each in repeats.items() if each["executions"] > 1}
+    on_gpu = any(record.environment["hardware"]["gpus"] for record in case.executions)
+    hardware = sorted({name for each in repeats.values() for name in each["hardware"]})
+    if not tried:
+        words = f"{NOT_RECORDED}: no stage was executed twice on the same inputs"
+    else:
+        words = "; ".join(
+            f"{stage}: {each['bit_equal']} of {each['executions']} executions gave these bytes"
+            for stage, each in tried.items()
+        )
+    promise = (
+        "On a GPU the tolerance is the measured one"
+        if on_gpu
+        else "Meant to be bit-equal on CPU with the pinned environment"
+    )
+    return f"{words}. {promise}; ran on {', '.join(hardware)}.", {"repeats": repeats, "gpu": on_gpu}
+
+
+def _same_request(one: Record, other: Record) -> bool:
+    keys = ("stage", "command", "params", "inputs", "code")
+    return all(getattr(one, key) == getattr(other, key) for key in keys)
+
+
+def _hardware(record: Record) -> str:
+    hardware = record.environment["hardware"]
+    return ", ".join([f"{hardware['cpu']} ({hardware['cpuCount']} cores)", *hardware["gpus"]])
+
+
+def what_ran(case: "Case") -> "Asked":
+    """Question 9."""
+    records, _ = case.snapshot.lineage
+    evidence = {
+        record.stage: {
+            "record": record.path.as_posix(),
+            "started": record.started.isoformat(),
+            "by": record.started_by["user"],
+            "commit": record.git.get("commit", NOT_RECORDED),
+            "dirty": record.git.get("dirty"),
+            "python": record.environment["python"],
+            "packages": len(record.environment["packages"]),
+            "code_files": len(record.code),
+            "params": sorted(record.params),
+            "restored": was_restored(record, records),
+        }
+        for record in case.trace.executions
+    }
+    if not evidence:
+        return NOT_RECORDED, {}
+    people = sorted({each["by"] for each in evidence.values()})
+    dirty = [stage for stage, each in evidence.items() if each["dirty"]]
+    restored = [stage for stage, each in evidence.items() if each["restored"]]
+    times = [each["started"] for each in evidence.values()]
+    words = (
+        f"{len(evidence)} executions by {', '.join(people)} from {min(times)[:19]} to {max(times)[:19]} UTC"
+    )
+    words += f"; with uncommitted code or parameters: {', '.join(dirty) or 'none'}"
+    words += f"; restored from cache, first computed then: {', '.join(restored) or 'none'}"
+    return f"{words}. The chain has the digests.", evidence
+
+
+def is_complete(case: "Case") -> "Asked":
+    """Question 10."""
+    _, broken = case.snapshot.lineage
+    gaps = sorted(case.trace.gaps)
+    commit = case.snapshot.commit or head()
+    kept = committed(commit, [LINEAGE.as_posix()]) if commit else {}
+    loose = [record.path.as_posix() for record in case.trace.executions if record.path.as_posix() not in kept]
+    complete = (
+        "complete" if not gaps and not broken else f"not complete: {len(gaps)} gaps, {len(broken)} broken"
+    )
+    anchored = f"{len(loose)} records are in no commit" if loose else "all its records are committed"
+    return (
+        f"The chain is {complete}; {anchored}. It is tamper-evident, and only against someone who cannot "
+        "also rewrite the git history or the signing key: anchor the head in a signed tag. 'selfsame verify' "
+        "reads every byte again.",
+        {"gaps": gaps, "broken_records": [problem.path for problem in broken], "uncommitted": loose},
+    )
+
+
+def who_signed(case: "Case") -> "Asked":
+    """Question 11."""
+    weights = [
+        digest for name, digest in case.snapshot.digests(case.artifact).items() if name.endswith(WEIGHTS)
+    ]
+    tags = [tag for tag in release_tags(RELEASE_WORD) if any(digest in tag.message for digest in weights)]
+    if not tags:
+        return f"{NOT_RECORDED}: no tag anchors a release ('selfsame release --key … --tag …' makes one)", {}
+    words = "; ".join(f"{tag.name}{' (signed)' if tag.signed else ''}: {tag.message}" for tag in tags)
+    return (
+        f"Released as {words}. 'selfsame verify RELEASE --key KEY.pub' checks the signature offline.",
+        {"tags": [tag._asdict() for tag in tags]},
+    )
+
+
+def what_is_tainted(case: "Case") -> "Asked":
+    """Question 12: one labeled row as the example, for whichever is asked for ``selfsame taint`` tells."""
+    table = case.snapshot.table("labeled")
+    if table is None:
+        return NOT_RECORDED, {}
+    example = table.head(1, columns=["example_id"]).column(0)[0].as_py()
+    found = trace_taint(case.snapshot, [example])
+    labels, models = found["pseudo_labels"], [model["model"] for model in found["models"]]
+    return (
+        f"For example {example}: {labels['by_tainted_teachers']} of {labels['of']} pseudo-labels and the "
+        f"models {', '.join(models)}. 'selfsame taint EXAMPLE_ID' tells for any row, and how to do without.",
+        found,
+    )
+
+
+def was_drawn_actively(case: "Case") -> "Asked":
+    """Question 13."""
+    active = case.params("active_learning")
+    split = case.params("split")
+    if active:
+        return "Yes: see the parameters; the labeled rows are no random draw.", {"active_learning": active}
+    if not split:
+        return NOT_RECORDED, {}
+    return (
+        f"No: drawn at random, the same number of every class, with seed {split.get('seed')}; "
+        f"{len(split.get('exclude', []))} examples were withdrawn.",
+        {"split": split},
+    )
+
+
+def where_from(case: "Case") -> "Asked":
+    """Question 14."""
+    manifest = case.snapshot.document("manifest")
+    if not manifest:
+        return NOT_RECORDED, {}
+    return f"{manifest['origin']}; licence {manifest['licence']}; {manifest['rows']} rows.", manifest
+
+
+def what_changed(case: "Case") -> "Asked":
+    """Question 15."""
+    start = case.snapshot.commit
+    commits = commits_of(LOCK_FILE.as_posix(), before=start) if start else []
+    current = case.snapshot.read(LOCK_FILE.as_posix())
+    earlier = [commit for commit in commits if read_blob(commit.id, LOCK_FILE.as_posix()) != current]
+    if not earlier:
+        return f"{NOT_RECORDED}: no earlier {LOCK_FILE} is committed", {}
+    before = f"{earlier[0].id}:{case.artifact}"
+    after = (
+        f"{case.snapshot.revision}:{case.artifact}" if case.snapshot.revision else case.artifact.as_posix()
+    )
+    try:
+        found = compare(Side(before), Side(after))
+    except SelfsameError as error:
+        return f"{NOT_RECORDED}: {error.what}", {}
+    parts = [part for part in ("data", "code", "params", "environment", "pseudo_labels") if part in found]
+    return (
+        f"Since commit {earlier[0].id[:12]}: {', '.join(parts) or 'nothing'}. 'selfsame diff' lists it.",
+        found,
+    )

@@ -1,0 +1,158 @@
+"""The exports say what the records say, in the words of the standards' published schemas."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from project import Project
+from referencing import Registry, Resource
+
+from selfsame.audit.chain import audit_chain
+from selfsame.audit.mlbom import bill_of_materials
+from selfsame.audit.openlineage import FACET, events, facet_schema, send_events
+from selfsame.audit.page import layout, render_page
+from selfsame.audit.questions import Case, answer_all
+from selfsame.audit.snapshot import Snapshot
+from selfsame.core.errors import SelfsameError
+
+CHAMPION = Path("models/champion")
+OPENLINEAGE = json.loads((Path(__file__).parent / "schemas" / "OpenLineage.json").read_text())
+
+
+@pytest.fixture
+def case(real: Project) -> Case:
+    return Case(Snapshot(), CHAMPION)
+
+
+def cyclonedx(name: str) -> dict[str, Any]:
+    return json.loads(resources.files("cyclonedx.schema._res").joinpath(name).read_text(encoding="utf-8"))
+
+
+def bom_validator() -> jsonschema.Draft7Validator:
+    others = ("spdx.SNAPSHOT.schema.json", "jsf-0.82.SNAPSHOT.schema.json")
+    registry = Registry().with_resources(
+        [(f"http://cyclonedx.org/schema/{name}", Resource.from_contents(cyclonedx(name))) for name in others]
+    )
+    schema = cyclonedx("bom-1.6.SNAPSHOT.schema.json")
+    return jsonschema.Draft7Validator(schema, registry=registry, format_checker=jsonschema.FormatChecker())
+
+
+def test_openlineage_events_are_valid_and_tell_the_chain(case: Case) -> None:
+    found = events(case)
+    validator = jsonschema.Draft202012Validator(OPENLINEAGE, format_checker=jsonschema.FormatChecker())
+    for event in found:
+        validator.validate(event)
+        assert event["schemaURL"].startswith("https://openlineage.io/spec/")
+    executions = audit_chain(CHAMPION)["executions"]
+    assert [event["job"]["name"] for event in found[::2]] == [each["stage"] for each in executions]
+    assert [event["eventType"] for event in found] == ["START", "COMPLETE"] * len(executions)
+    for event, execution in zip(found[1::2], executions, strict=True):
+        record = json.loads(Path(execution["record"]).read_bytes())
+        metadata = record["predicate"]["runDetails"]["metadata"]
+        assert event["run"]["runId"] == metadata["invocationId"]
+        versions = {out["name"]: out["facets"]["version"]["datasetVersion"] for out in event["outputs"]}
+        assert versions == {s["name"]: f"sha256:{s['digest']['sha256']}" for s in record["subject"]}
+
+
+def test_openlineage_schema_refuses_what_lacks_a_job(case: Case) -> None:
+    event = events(case)[0]
+    del event["job"]
+    with pytest.raises(jsonschema.ValidationError, match="job"):
+        jsonschema.validate(event, OPENLINEAGE)
+
+
+def test_machine_labels_have_a_facet_of_their_own(case: Case) -> None:
+    facets = [
+        (event["job"]["name"], output["facets"][FACET])
+        for event in events(case)
+        for output in event["outputs"]
+        if FACET in output["facets"]
+    ]
+    ((stage, facet),) = facets
+    assert stage == "pseudo_label"
+    jsonschema.validate(facet, facet_schema(), jsonschema.Draft202012Validator)
+    assert facet["gate"]["threshold"] == 0.6
+    metrics = json.loads(Path("reports/metrics.json").read_text())
+    assert (facet["accepted"], facet["rejected"]) == (
+        metrics["pool"]["accepted"],
+        metrics["pool"]["rejected"],
+    )
+    assert facet["precision"]["value"] == pytest.approx(metrics["pool"]["precision"], abs=1e-6)
+
+
+def test_events_go_to_a_server(case: Case) -> None:
+    taken: list[dict[str, Any]] = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            taken.append(json.loads(body))
+            self.send_response(201 if self.path == "/api/v1/lineage" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        send_events(events(case), f"{address}/api/v1/lineage")
+        assert taken == events(case)
+        with pytest.raises(SelfsameError, match=r"event 1 of 12 was not taken: HTTP Error 404"):
+            send_events(events(case), f"{address}/elsewhere")
+        server.shutdown()
+    with pytest.raises(SelfsameError, match="not an http address"):
+        send_events(events(case), "file:///etc/passwd")
+
+
+def test_bill_of_materials_is_valid_and_the_same_twice(case: Case) -> None:
+    bill = bill_of_materials(case)
+    bom_validator().validate(bill)
+    assert bill == bill_of_materials(Case(Snapshot(), CHAMPION))
+    model = bill["metadata"]["component"]
+    digests = {each["name"]: each["hashes"][0]["content"] for each in model["components"]}
+    assert digests == {file["path"]: file["sha256"] for file in audit_chain(CHAMPION)["files"]}
+    references = {each["bom-ref"] for each in bill["components"]}
+    named = {each["ref"] for each in model["modelCard"]["modelParameters"]["datasets"]}
+    assert "data:data/pseudo_labels" in named and named <= references
+    assert "pkg:pypi/torch" in {reference.partition("@")[0] for reference in references}
+
+
+def test_bill_of_materials_schema_refuses_an_unknown_kind_of_learning(case: Case) -> None:
+    bill = bill_of_materials(case)
+    bill["metadata"]["component"]["modelCard"]["modelParameters"]["approach"]["type"] = "guessing"
+    assert list(bom_validator().iter_errors(bill))
+
+
+def test_page_is_whole_offline_and_safe(case: Case) -> None:
+    audit = audit_chain(CHAMPION)
+    questions = [vars(answer) for answer in answer_all(case)]
+    audit["executions"][0]["started_by"]["user"] = "<script>alert(1)</script>"
+    page = render_page(audit | {"questions": questions})
+    assert "<script>alert" not in page and "&lt;script&gt;alert" in page
+    assert not [word for word in ("http://", "https://", "src=", "@import") if word in page]
+    assert "default-src 'none'" in page
+    for execution in audit["executions"]:
+        assert execution["record"] in page
+        assert all(file["sha256"] in page for file in execution["inputs"] + execution["outputs"])
+    for one in questions:
+        assert one["question"] in page.replace("&#39;", "'")
+
+
+def test_graph_has_every_dependency_once_and_runs_to_the_right(case: Case) -> None:
+    audit = audit_chain(CHAMPION)
+    graph = layout(audit)
+    stages = {node["number"]: node for node in graph["nodes"]}
+    edges = {(stages[edge["from"]]["stage"], stages[edge["to"]]["stage"]) for edge in graph["edges"]}
+    expected = set()
+    for execution in audit["executions"]:
+        for file in execution["inputs"]:
+            expected.add((Path(file["origin"]).parent.name, execution["stage"]))
+    assert edges == expected and len(graph["edges"]) == len(expected)
+    assert all(stages[edge["from"]]["x"] < stages[edge["to"]]["x"] for edge in graph["edges"])
+    assert len({(node["x"], node["y"]) for node in graph["nodes"]}) == len(stages)

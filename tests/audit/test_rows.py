@@ -1,0 +1,178 @@
+"""One row's story and how far it reaches, on a real run."""
+
+import hashlib
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from project import Project
+
+from selfsame.audit import lookup
+from selfsame.audit.lookup import Table
+from selfsame.audit.rows import describe_row, format_row, id_of_source_row
+from selfsame.audit.snapshot import Snapshot
+from selfsame.audit.taint import format_taint, rebuild_command, taint_history, trace_taint
+from selfsame.core.errors import SelfsameError
+
+MODELS = ["models/baseline", "models/student", "models/champion"]
+
+
+def pick(path: str, **wanted: Any) -> dict[str, Any]:
+    """Return the first row of a table that has the wanted values."""
+    rows = pq.read_table(path).to_pylist()
+    return next(row for row in rows if all(row[key] == value for key, value in wanted.items()))
+
+
+def models(answer: dict[str, Any]) -> list[str]:
+    return [model["model"] for model in answer["models"]]
+
+
+def sha256(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def test_labeled_row(real: Project) -> None:
+    wanted = pick("data/splits/labeled.parquet")
+    row = describe_row(Snapshot(), wanted["example_id"])
+    assert (row["role"], row["label"], row["decision"]) == ("labeled", wanted["label"], None)
+    assert row["labeled_by"].startswith("human")
+    assert [(list(use["models"]), use["use"]) for use in row["uses"]] == [
+        (["models/baseline"], "trained on its human label"),
+        (["models/student"], "trained on its human label"),
+    ]
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_pool_row(real: Project, accepted: bool) -> None:
+    wanted = pick("data/pseudo_labels", accepted=accepted)
+    row = describe_row(Snapshot(), wanted["example_id"])
+    decision = row["decision"]
+    assert {key: decision[key] for key in wanted} == wanted
+    assert decision["calibrated_confidence"] == "not recorded"
+    assert row["labeled_by"] == f"machine: teacher {sha256('models/baseline/model.safetensors')}"
+    learned = [(list(use["models"]), use["use"]) for use in row["uses"]]
+    expected = [(["models/student"], f"trained on its machine label {wanted['pseudo_label']}")]
+    assert learned == (expected if accepted else [])
+    text = format_row(row)
+    assert wanted["reason"] in text and ("no model learned from it" in text) is not accepted
+
+
+def test_validation_and_holdout_rows(real: Project) -> None:
+    validation = describe_row(Snapshot(), pick("data/splits/validation.parquet")["example_id"])
+    assert [next(iter(use["models"])) for use in validation["uses"]] == MODELS
+    assert all("chose" in use["use"] for use in validation["uses"])
+    holdout = describe_row(Snapshot(), pick("data/splits/holdout.parquet")["example_id"])
+    assert [use["use"] for use in holdout["uses"]] == ["measured both models with it"]
+
+
+def test_row_by_its_place_in_the_source(real: Project) -> None:
+    wanted = pick("data/raw/examples", source_row=17)
+    assert id_of_source_row(Snapshot(), 17) == wanted["example_id"]
+    with pytest.raises(SelfsameError, match="source row 99999: 0 examples"):
+        id_of_source_row(Snapshot(), 99999)
+
+
+def test_unknown_row(real: Project) -> None:
+    with pytest.raises(SelfsameError, match="no table of the workspace has an example of that id"):
+        describe_row(Snapshot(), "0" * 32)
+
+
+def test_taint_of_a_labeled_row_reaches_everything(real: Project) -> None:
+    answer = trace_taint(Snapshot(), [pick("data/splits/labeled.parquet")["example_id"]])
+    assert models(answer) == MODELS
+    rows = pq.read_metadata("data/pseudo_labels/part-00000.parquet").num_rows
+    assert answer["pseudo_labels"] == {"own": [], "by_tainted_teachers": rows, "of": rows}
+    assert "reports/metrics.json" in answer["reports"]
+
+
+def test_taint_of_pool_rows_reaches_what_learned_from_them(real: Project) -> None:
+    accepted = pick("data/pseudo_labels", accepted=True)["example_id"]
+    rejected = pick("data/pseudo_labels", accepted=False)["example_id"]
+    champion, student = (sha256(f"models/{name}/model.safetensors") for name in ("champion", "student"))
+    expected = ["models/student", "models/champion"] if champion == student else ["models/student"]
+    answer = trace_taint(Snapshot(), [accepted])
+    assert models(answer) == expected
+    assert answer["pseudo_labels"]["own"] == [accepted]
+    assert answer["pseudo_labels"]["by_tainted_teachers"] == 0
+    assert models(trace_taint(Snapshot(), [rejected])) == []
+    both = trace_taint(Snapshot(), [rejected, accepted])
+    assert models(both) == expected and both["pseudo_labels"]["own"] == [rejected, accepted]
+    assert "models/student" in format_taint(both)
+
+
+def test_taint_of_a_holdout_row_reaches_the_report_alone(real: Project) -> None:
+    answer = trace_taint(Snapshot(), [pick("data/splits/holdout.parquet")["example_id"]])
+    assert models(answer) == [] and "reports/report.html" in answer["reports"]
+
+
+def test_taint_in_every_committed_result(real: Project) -> None:
+    kept_out = pick("data/pseudo_labels", accepted=False)["example_id"]
+    answers = taint_history([kept_out])
+    assert [models(answer) for answer in answers] == [[], [], []]
+    confidence = pq.read_table("data/pseudo_labels").to_pylist()
+    wavering = next(row for row in confidence if 0.6 <= row["confidence"] < 0.9)
+    latest, second, first = taint_history([wavering["example_id"]])
+    assert "models/student" in models(latest) and "models/student" in models(first)
+    assert models(second) == []  # there the threshold was 0.9
+
+
+def test_rebuild_command_withdraws_the_row_and_keeps_what_was_withdrawn(real_copy: Project) -> None:
+    before = pick("data/raw/examples", source_row=3)["example_id"]
+    row = pick("data/splits/labeled.parquet")["example_id"]
+    real_copy.set("split", exclude=[before])
+    command = shlex.split(rebuild_command(Snapshot(), [row]))
+    assert command[:4] == ["dvc", "exp", "run", "--set-param"]
+    key, _, value = command[4].partition("=")
+    assert key == "split.exclude" and json.loads(value) == [before, row]
+
+
+@pytest.mark.slow
+def test_rebuild_command_rebuilds(real_copy: Project) -> None:
+    row = pick("data/splits/labeled.parquet")["example_id"]
+    real_copy.run(*shlex.split(rebuild_command(Snapshot(), [row])))
+    answer = describe_row(Snapshot(), row)
+    assert answer["role"].startswith("none: withdrawn") and answer["uses"] == []
+
+
+def make_table(folder: Path, parts: int, rows: int) -> list[str]:
+    folder.mkdir()
+    ids = [hashlib.sha256(str(number).encode()).hexdigest()[:32] for number in range(parts * rows)]
+    for part in range(parts):
+        chunk = ids[part * rows : (part + 1) * rows]
+        columns = {
+            "example_id": chunk,
+            "teacher": ["a" if part == 0 else "b" if number % 2 else "c" for number in range(rows)],
+            "source_row": np.arange(part * rows, (part + 1) * rows),
+        }
+        pq.write_table(pa.table(columns), folder / f"part-{part:05d}.parquet", row_group_size=50)
+    return ids
+
+
+@pytest.mark.parametrize("small_rows", [0, 10**6], ids=["index", "scan"])
+def test_every_row_is_found_where_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_rows: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(lookup, "SMALL_ROWS", small_rows)
+    ids = make_table(tmp_path / "pool", parts=3, rows=120)
+    table = Table(sorted((tmp_path / "pool").iterdir()))
+    assert [table.find(example_id) for example_id in ids] == list(range(360))
+    assert [table.row(position)["example_id"] for position in range(360)] == ids
+    assert table.find("f" * 32) is None and table.find("not an id") is None
+    assert table.find(ids[7], hint=7) == 7 and table.find(ids[7], hint=8) == 7
+    assert table.count("teacher", ["a"]) == 120 and table.count("teacher", ["b", "a"]) == 240
+
+
+def test_a_changed_table_gets_a_new_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(lookup, "SMALL_ROWS", 0)
+    ids = make_table(tmp_path / "pool", parts=1, rows=10)
+    part = tmp_path / "pool" / "part-00000.parquet"
+    assert Table([part]).find(ids[9]) == 9
+    pq.write_table(pq.read_table(part).slice(1), part)
+    assert Table([part]).find(ids[9]) == 8 and Table([part]).find(ids[0]) is None
