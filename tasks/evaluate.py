@@ -22,12 +22,16 @@ from selfsame.learning.params import ComputeParams
 from selfsame.report.findings import Findings, ModelFindings, metrics
 from selfsame.report.gate import measure_gate
 from selfsame.report.page import render_report
-from selfsame.report.scores import Scores, choose_champion, score
+from selfsame.report.scores import Scores, choose_champion, compare, score
 
 
 class EvaluateParams(Section):
-    """Section ``evaluate``: how the report is headed."""
+    """Section ``evaluate``: when the student is promoted, and how the report is headed.
 
+    ``promotion_level`` is at most 0.5: above, a student that is no better would do.
+    """
+
+    promotion_level: float = Field(gt=0, le=0.5)
     title: str = Field(min_length=1)
 
 
@@ -77,8 +81,9 @@ def main(stage: Stage) -> None:
             name: score(each.labels, each.probabilities, info.classes) for name, each in predictions.items()
         }
 
+    own = stage.section("evaluate", EvaluateParams)
     validation = score_all("validation")
-    champion = choose_champion(validation["baseline"], validation["student"])
+    champion = choose_champion(compare(validation["baseline"], validation["student"]), own.promotion_level)
     # The bytes alone: a file that DVC has linked from its cache is read-only.
     shutil.copytree(stage.inputs[champion], stage.outputs["champion"], copy_function=shutil.copyfile)
 
@@ -88,13 +93,13 @@ def main(stage: Stage) -> None:
         for name in models
     )
     findings = Findings(
-        title=stage.section("evaluate", EvaluateParams).title,
+        title=own.title,
         info=info,
         labeled_per_class=rows_per_class(stage.inputs["labeled"], info),
         gate=measure_gate(stage.inputs["pseudo_labels"], stage.inputs["hidden_labels"], len(info.classes)),
         baseline=baseline,
         student=student,
-        champion=champion,
+        promotion_level=own.promotion_level,
         method=models["student"].recipe["retrain"]["method"],
         settings={"model": models["student"].params.model_dump(), **models["student"].recipe},
         digests=digest_files(stage.inputs.values()),

@@ -1,6 +1,7 @@
 """Findings made of small arrays, without any model."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from selfsame.core.tables import TableInfo, TableWriter
 from selfsame.report.findings import Findings, ModelFindings
 from selfsame.report.gate import Gate, measure_gate
-from selfsame.report.scores import Scores, choose_champion, score
+from selfsame.report.scores import Scores, score
+from selfsame.selection.calibration import measure_reliability
+from selfsame.selection.record import GateRecord
 
 CLASSES = ("cat", "dog", "emu")
 LABELS = np.arange(60) % 3
@@ -38,19 +41,37 @@ def write_gate(tmp_path: Path) -> Callable[..., Gate]:
         hidden: dict[int, int],
         threshold: float = 0.9,
         batch_rows: int = 2,
+        **changes: Any,
     ) -> Gate:
         ids = [f"{row:032x}" for row in range(len(labels))]
         scored = np.array(confidence, dtype=np.float32)
+        right = np.ones(20, dtype=bool)
+        record = GateRecord(
+            rule="threshold",
+            thresholds=(float(np.float32(threshold)),) * len(CLASSES),
+            promise=None,
+            verdict="The threshold is a fixed one.",
+            judged_on="validation",
+            judged_rows=20,
+            temperature=1.5,
+            before=measure_reliability(np.full(20, 0.95), right),
+            after=measure_reliability(np.full(20, 0.99), right),
+            balance="none",
+            prior=(1 / 3,) * 3,
+        )
+        record = replace(record, **changes)
         pseudo = pa.table(
             {
                 "example_id": ids,
                 "pseudo_label": pa.array(labels, pa.int64()),
                 "confidence": pa.array(scored),
+                "calibrated_confidence": pa.array(scored / 2),
                 "threshold": pa.array(np.full(len(ids), threshold, np.float32)),
                 "accepted": pa.array(scored >= np.float32(threshold)),
                 "teacher": pa.array(["ab" * 32] * len(ids), pa.string()),
             }
         )
+        pseudo = pseudo.cast(record.attach(pseudo.schema))
         truth = pa.table(
             {
                 "example_id": pa.array([ids[row] for row in hidden], pa.string()),
@@ -91,7 +112,7 @@ def make_findings(write_gate: Callable[..., Gate]) -> Callable[..., Findings]:
             "title": "Animals",
             "info": TableInfo("zoo", "classification", classes, features=("weight",)),
             "labeled_per_class": np.array([5, 5, 4]),
-            "champion": choose_champion(models["baseline"].validation, models["student"].validation),
+            "promotion_level": 0.05,
             "method": "offline",
             "settings": {"model": {"widths": [32, 64]}},
             "digests": {"data/splits/holdout.parquet": "cd" * 32},

@@ -33,11 +33,20 @@ def test_metrics_hold_the_promised_keys(make_findings: MakeFindings) -> None:
         "precision": 0.75,
         "threshold": 0.9,
     }
-    assert (figures["labeled"], figures["validation"], figures["holdout"]["rows"]) == (
-        {"rows": 14},
-        {"rows": 60},
-        60,
-    )
+    assert [figures[role]["rows"] for role in ("labeled", "validation", "holdout")] == [14, 60, 60]
+    assert figures["validation"] == {
+        "rows": 60,
+        "gained_by_student": 14,
+        "lost_by_student": 0,
+        "promotion_p_value": round(0.5**14, 6),
+        "promotion_level": 0.05,
+    }
+    assert figures["calibration"] == {
+        "rows": 20,
+        "temperature": 1.5,
+        "error_before": 0.05,
+        "error_after": 0.01,
+    }
 
 
 def test_metrics_without_truth_are_null_and_strict_json(
@@ -79,7 +88,7 @@ def test_a_difference_by_chance_is_called_that(make_findings: MakeFindings) -> N
 
 
 def test_a_champion_that_loses_on_the_holdout_is_named(make_findings: MakeFindings) -> None:
-    found = warnings(make_findings(baseline_wrong=20, student_wrong=6, champion="baseline"))
+    found = warnings(make_findings(baseline_wrong=20, student_wrong=6, promotion_level=1e-9))
     assert (
         found[-1]
         == "The baseline was chosen on validation, as it must be; on the holdout the student does better."
