@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 
 from selfsame.core.tables import TableInfo
+from selfsame.report.gallery import Gallery
 from selfsame.report.gate import Gate
 from selfsame.report.scores import Comparison, Scores, Share, choose_champion, compare
+from selfsame.report.watches import CHANCE as WATCH_CHANCE
+from selfsame.report.watches import Watches
 
 CHANCE = 0.05  # p-value above which a difference is called chance
 
@@ -33,6 +36,8 @@ class Findings:
         method: how the student learned from the pool, as ``retrain.method`` names it.
         settings: the parameters known to the stage, by section and key.
         digests: sha256 of every file that was read, by path.
+        watches: what was seen of rows that should be alike.
+        galleries: examples to look at.
     """
 
     title: str
@@ -45,6 +50,8 @@ class Findings:
     method: str
     settings: Mapping[str, Mapping[str, Any]]
     digests: Mapping[str, str]
+    watches: Watches
+    galleries: tuple[Gallery, ...]
 
     @property
     def models(self) -> tuple[ModelFindings, ModelFindings]:
@@ -114,6 +121,15 @@ def metrics(findings: Findings) -> dict[str, Any]:
             "error_before": record.before.error,
             "error_after": record.after.error,
         },
+        "watches": {
+            "largest_class_share": gate.largest_class[1],
+            "pool_disagreement": findings.watches.pool_disagreement.value,
+            "validation_disagreement": findings.watches.validation_disagreement.value,
+            "disagreement_p_value": findings.watches.disagreement_p_value,
+            "near_copies": findings.watches.near_copies.part,
+            "drift_p_value": findings.watches.drift.p_value,
+            "drifted_features": findings.watches.drift.differing.part,
+        },
     }
     return _rounded(figures)
 
@@ -149,6 +165,7 @@ def warnings(findings: Findings) -> list[str]:
             f"The teacher is overconfident: every accepted label has a confidence of {gate.threshold:.6g} or "
             f"more, but only {interval[0]:.1%} to {interval[1]:.1%} of them are right."
         )
+    found += _watched(findings)
     comparison = findings.on_holdout
     better_on_holdout = "student" if comparison.gained > comparison.lost else "baseline"
     if comparison.gained != comparison.lost and better_on_holdout != findings.champion:
@@ -160,6 +177,37 @@ def warnings(findings: Findings) -> list[str]:
         found.append(
             "On the holdout the two models differ by no more than chance would explain "
             f"(McNemar's exact test, p = {comparison.p_value:.2g})."
+        )
+    return found
+
+
+def _watched(findings: Findings) -> list[str]:
+    """Say which watch has seen something."""
+    gate, watches = findings.gate, findings.watches
+    found = []
+    largest, share = gate.largest_class
+    if share is not None and share > (1 + gate.record.prior[largest]) / 2:
+        found.append(
+            f"The accepted labels collapse on one class: {share:.1%} of them are "
+            f"{findings.info.classes[largest]}, where the prior says {gate.record.prior[largest]:.1%}."
+        )
+    pool, validation = watches.pool_disagreement, watches.validation_disagreement
+    if watches.disagreement_p_value < WATCH_CHANCE:
+        found.append(
+            f"Student and teacher disagree on {pool.value:.1%} of the pool, but on {validation.value:.1%} of "
+            "the validation rows: one of them has learned something of the pool that isn't so elsewhere."
+        )
+    if watches.near_copies.part:
+        found.append(
+            f"{watches.near_copies.part} of {watches.near_copies.total} holdout and validation rows have a "
+            "near copy among the rows that were learned from: the scores may flatter."
+        )
+    drift = watches.drift
+    if drift.p_value < WATCH_CHANCE:
+        found.append(
+            f"The pool looks different from the labeled rows, in {drift.differing.part} of "
+            f"{drift.differing.total} features beyond chance: what was shown on validation rows, a promised "
+            "precision above all, need not hold there."
         )
     return found
 

@@ -54,6 +54,12 @@ class Gate:
         return self.expected_right / self.coverage.part if self.coverage.part else None
 
     @property
+    def largest_class(self) -> tuple[int, float | None]:
+        """The class that most accepted labels name, and its share of them."""
+        largest = int(self.accepted_per_class.argmax())
+        return largest, Share(int(self.accepted_per_class[largest]), self.coverage.part).value
+
+    @property
     def prior_divergence(self) -> float | None:
         """Share of accepted labels that would have to be of another class to match the prior."""
         return divergence(self.accepted_per_class, np.array(self.record.prior))

@@ -55,6 +55,7 @@ class Scores:
         macro_f1: mean F1 of the classes, each of the same weight.
         confusion: (K, K) int64 counts, actual × predicted.
         actual, predicted: (N,) int64 class indices, in the table's order.
+        positive: (N,) probability of the second of two classes; None of more classes.
     """
 
     accuracy: Share
@@ -64,6 +65,7 @@ class Scores:
     confusion: np.ndarray
     actual: np.ndarray
     predicted: np.ndarray
+    positive: np.ndarray | None
 
     @property
     def right(self) -> np.ndarray:
@@ -101,6 +103,7 @@ def score(labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...
         confusion=confusion_matrix(labels, predicted, labels=indices),
         actual=labels,
         predicted=predicted,
+        positive=probabilities[:, 1] if len(classes) == 2 else None,
     )
 
 

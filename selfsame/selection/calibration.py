@@ -22,6 +22,11 @@ class Reliability:
     confidence: tuple[float, ...]
 
     @property
+    def shares(self) -> list[float | None]:
+        """Share of right labels in each bin; None in an empty one."""
+        return [right / rows if rows else None for right, rows in zip(self.right, self.rows, strict=True)]
+
+    @property
     def error(self) -> float:
         """Expected calibration error: the mean gap between confidence and share of right labels."""
         gaps = [

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from project import run_task
+from ruamel.yaml import YAML
 
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.graph_file import StageSpec, by_stem
@@ -37,10 +38,10 @@ def write_inputs(root: Path, random: np.random.Generator) -> None:
             np.tile([0.1, 0.4, 0.8], (rows, 1)) + random.uniform(0, 0.1, (rows, 3)), axis=1
         )
         labels, ids = inputs.argmax(axis=1), example_ids(inputs)
-        if role != "pool":
-            with TableWriter(root / f"{role}.parquet", INFO.schema()) as writer:
-                columns = [pa.array(ids), *input_columns(inputs, INFO), pa.array(labels)]
-                writer.write(pa.record_batch(columns, schema=INFO.schema()))
+        known = pa.array(labels) if role != "pool" else pa.nulls(rows, pa.int64())
+        with TableWriter(root / (f"{role}.parquet" if role != "pool" else role), INFO.schema()) as writer:
+            columns = [pa.array(ids), *input_columns(inputs, INFO), known]
+            writer.write(pa.record_batch(columns, schema=INFO.schema()))
     hidden = pa.record_batch({"example_id": ids, "label": labels})
     confidence = np.linspace(0.5, 1, len(ids), dtype=np.float32)
     pseudo = pa.record_batch(
@@ -107,8 +108,9 @@ def write_model(folder: Path, blind: float) -> None:
 def evaluate(out: str, title: str = "Toy") -> dict[str, Path]:
     """Run the stage in the current folder; return its outputs by name."""
     inputs = [f"{role}.parquet" for role in ("labeled", "validation", "holdout", "hidden_labels")]
-    inputs += ["pseudo_labels", "models/baseline", "models/student"]
-    names = ["champion", "report.html", "confusion_matrix.csv", "metrics.json"]
+    inputs += ["pool", "pseudo_labels", "models/baseline", "models/student"]
+    names = ["champion", "report.html", "confusion_matrix.csv", "threshold.csv", "reliability.csv"]
+    names += ["metrics.json"]
     outputs = [f"{out}/{name}" for name in names]
     spec = StageSpec("evaluate", "", "", (), tuple(inputs), tuple(outputs), ("compute", "evaluate"))
     params = {
@@ -150,7 +152,7 @@ def test_every_output_tells_the_same_story(workspace: Path) -> None:
     assert all(pair["actual"] == pair["predicted"] and pair["actual"] in CLASSES for pair in pairs)
 
     compared = filecmp.dircmp(workspace / "models/student", outputs["champion"])
-    assert compared.left_list == compared.right_list
+    assert {*compared.left_list, "README.md"} == {*compared.right_list}
     _, mismatch, errors = filecmp.cmpfiles(compared.left, compared.right, compared.left_list, shallow=False)
     assert (mismatch, errors) == ([], [])
 
@@ -189,8 +191,33 @@ def test_the_same_inputs_give_the_same_bytes_in_another_process() -> None:
 def test_a_title_changes_the_report_alone() -> None:
     first, second = evaluate("first"), evaluate("second", title="Another")
     assert first["report"].read_bytes() != second["report"].read_bytes()
-    for name in ("metrics", "confusion_matrix"):
+    for name in ("metrics", "confusion_matrix", "threshold", "reliability"):
         assert first[name].read_bytes() == second[name].read_bytes()
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_plots_hold_the_gates_figures() -> None:
+    outputs = evaluate("out")
+    with outputs["threshold"].open(newline="") as file:
+        rows = {row["threshold"]: row for row in csv.DictReader(file)}
+    assert float(rows["0"]["coverage"]) == 1 and float(rows["0"]["precision"]) == 39 / 40
+    assert rows["0.999"]["coverage"] == str(1 / 40)
+    assert outputs["reliability"].read_text().splitlines() == [
+        "confidence,right,calibrated_right",
+        "0.95,1.0,1.0",
+    ]
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_champion_has_a_model_card() -> None:
+    card = (evaluate("out", title="A <b> title")["champion"] / "README.md").read_text(encoding="utf-8")
+    _, head, body = card.split("---\n", 2)
+    metadata = YAML(typ="safe").load(head)
+    (entry,) = metadata["model-index"]
+    assert entry["name"] == "A <b> title"
+    assert entry["results"][0]["metrics"][0] == {"type": "accuracy", "value": 1.0}
+    assert "<b>" not in body
+    assert "The student: 100.0% (94.0% to 100.0%) of 60 holdout examples right" in body
 
 
 def test_importing_the_stage_loads_nothing_heavy() -> None:
