@@ -65,9 +65,13 @@ def rows_per_class(table: Path, info: TableInfo) -> np.ndarray:
 
 
 def digest_files(paths: Iterable[Path]) -> dict[str, str]:
-    """Return the sha256 of every file that is or lies below one of ``paths``."""
-    files = sorted(file for path in paths for file in files_under(path))
-    return {file.as_posix(): sha256_file(file) for file in files}
+    """Return the sha256 of every file that is or lies below one of ``paths``, in their order."""
+    return {file.as_posix(): sha256_file(file) for path in paths for file in files_under(path)}
+
+
+def dotted(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Name every parameter as ``section.key``."""
+    return {f"{section}.{key}": value for section, keys in sections.items() for key, value in keys.items()}
 
 
 def write_csv(path: Path, columns: Mapping[str, Iterable[Any]]) -> None:
@@ -184,7 +188,10 @@ def main(stage: Stage) -> None:
         student=student,
         promotion_level=own.promotion_level,
         method=models["student"].recipe["retrain"]["method"],
-        settings={"model": models["student"].params.model_dump(), **models["student"].recipe},
+        settings={
+            stage.inputs[name].as_posix(): dotted({"model": model.params.model_dump(), **model.recipe})
+            for name, model in models.items()
+        },
         digests=digest_files(stage.inputs.values()),
         watches=watch(
             stage, validation, partial(predict_inputs, models["student"]), classes=len(info.classes)

@@ -34,8 +34,8 @@ class Findings:
         labeled_per_class: (K,) labeled rows.
         promotion_level: highest p-value with which the student replaces the baseline.
         method: how the student learned from the pool, as ``retrain.method`` names it.
-        settings: the parameters known to the stage, by section and key.
-        digests: sha256 of every file that was read, by path.
+        settings: the parameters that are known of each place (``models/student``), by dotted key.
+        digests: sha256 of every file that was read, by path, in the order in which they were made.
         watches: what was seen of rows that should be alike.
         galleries: examples to look at.
     """

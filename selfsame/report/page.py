@@ -1,5 +1,6 @@
 """The report: one self-contained HTML page that follows from the findings alone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import floor, sqrt
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from selfsame.core.digests import sha256_json
 from selfsame.report.figures import (
     accuracy_figure,
     gate_figure,
@@ -60,6 +62,7 @@ def render_report(findings: Findings) -> str:
         class_rows=class_rows(findings),
         heat=heat,
         kept_epoch=kept_epoch,
+        lineage=lineage(findings),
         explored=explored(findings.gate),
         picture=picture,
         brightest=max((int(example.raw.max()) for example in shown), default=0),
@@ -76,6 +79,28 @@ def explored(gate: Gate) -> dict[str, Any]:
         "rows": gate.coverage.total,
         "start": int(np.abs(THRESHOLDS - chosen).argmin()),
     }
+
+
+@dataclass(frozen=True)
+class Place:
+    """One box of the lineage: what lies there, and the parameters it was made with."""
+
+    path: str
+    digests: dict[str, str]
+    settings: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """One digest of all its files and their names."""
+        return sha256_json(self.digests)
+
+
+def lineage(findings: Findings) -> list[Place]:
+    """Gather the files that the page follows from by the folder that a stage wrote, first made first."""
+    places: dict[str, dict[str, str]] = {}
+    for path, digest in findings.digests.items():
+        places.setdefault("/".join(Path(path).parts[:2]), {})[path] = digest
+    return [Place(path, files, findings.settings.get(path, {})) for path, files in places.items()]
 
 
 @dataclass(frozen=True)

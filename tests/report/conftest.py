@@ -117,8 +117,8 @@ def make_findings(write_gate: Callable[..., Gate]) -> Callable[..., Findings]:
             "labeled_per_class": np.array([5, 5, 4]),
             "promotion_level": 0.05,
             "method": "offline",
-            "settings": {"model": {"widths": [32, 64]}},
-            "digests": {"data/splits/holdout.parquet": "cd" * 32},
+            "settings": {"models/student": {"model.widths": [32, 64]}},
+            "digests": {"data/splits/holdout.parquet": "cd" * 32, "models/student/config.json": "ef" * 32},
             **models,
             **fields,
         }

@@ -186,6 +186,17 @@ def test_examples_show_what_was_said_and_what_is_true(make_findings: MakeFinding
     assert "Mistakes There are none." in text
 
 
+def test_every_box_of_the_lineage_opens_its_files_and_parameters(make_findings: MakeFindings) -> None:
+    page = Page(render_report(make_findings()))
+    lineage = page.text[page.text.index("What this page follows from") :]
+    splits, student, end = (
+        lineage.index(name) for name in ("data/splits ", "models/student ", "models/champion , and")
+    )
+    assert splits < lineage.index("cd" * 32) < student < lineage.index("ef" * 32) < end
+    assert student < lineage.index("model.widths [32, 64]") < end
+    assert [tag for tag, _ in page.elements].count("details") == 2
+
+
 def test_images_are_shown_as_pictures_inside_the_page(make_findings: MakeFindings) -> None:
     raw = np.array([[[0, 8], [16, 4]]], dtype=np.uint8)
     findings = make_findings(
