@@ -1,15 +1,20 @@
 """Stage evaluate: choose the champion on validation, then read the holdout once and write the report.
 
-In: ``labeled``, ``validation``, ``holdout``, ``hidden_labels``, ``pseudo_labels``, both models, params
-``compute evaluate``. Out: ``models/champion`` (a copy of the better model) and the report:
-``metrics.json``, ``confusion_matrix.csv`` (the champion on the holdout) and ``report.html``.
+In: ``labeled``, ``validation``, ``pool``, ``holdout``, ``hidden_labels``, ``pseudo_labels``, both models,
+params ``compute evaluate``. Out: ``models/champion`` (a copy of the better model, and its model card) and
+the report: ``metrics.json``, ``report.html``, and for plots ``confusion_matrix.csv`` (the champion on the
+holdout), ``threshold.csv`` and ``reliability.csv``.
 """
+
+from __future__ import annotations
 
 import csv
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
@@ -17,17 +22,30 @@ from pydantic import Field
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
-from selfsame.core.tables import TableInfo, read_column
+from selfsame.core.tables import TableInfo, count_rows, read_column
 from selfsame.learning.params import ComputeParams
+from selfsame.report.card import CARD, render_card
 from selfsame.report.findings import Findings, ModelFindings, metrics
-from selfsame.report.gate import measure_gate
+from selfsame.report.gallery import gate_galleries, mistakes, take_inputs
+from selfsame.report.gate import THRESHOLDS, Gate, measure_gate
 from selfsame.report.page import render_report
-from selfsame.report.scores import Scores, choose_champion, score
+from selfsame.report.scores import Scores, choose_champion, compare, score
+from selfsame.report.watches import Watches, disagreement, evenly, measure_drift, near_copies
+from selfsame.selection.calibration import BINS
+
+if TYPE_CHECKING:
+    from selfsame.learning.models import Predictions
+
+POOL_SAMPLE = 5000  # pool rows that the watches look at
 
 
 class EvaluateParams(Section):
-    """Section ``evaluate``: how the report is headed."""
+    """Section ``evaluate``: when the student is promoted, and how the report is headed.
 
+    ``promotion_level`` is at most 0.5: above, a student that is no better would do.
+    """
+
+    promotion_level: float = Field(gt=0, le=0.5)
     title: str = Field(min_length=1)
 
 
@@ -47,61 +65,144 @@ def rows_per_class(table: Path, info: TableInfo) -> np.ndarray:
 
 
 def digest_files(paths: Iterable[Path]) -> dict[str, str]:
-    """Return the sha256 of every file that is or lies below one of ``paths``."""
-    files = sorted(file for path in paths for file in files_under(path))
-    return {file.as_posix(): sha256_file(file) for file in files}
+    """Return the sha256 of every file that is or lies below one of ``paths``, in their order."""
+    return {file.as_posix(): sha256_file(file) for path in paths for file in files_under(path)}
+
+
+def dotted(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Name every parameter as ``section.key``."""
+    return {f"{section}.{key}": value for section, keys in sections.items() for key, value in keys.items()}
+
+
+def write_csv(path: Path, columns: Mapping[str, Iterable[Any]]) -> None:
+    """Write columns of the same length; None is an empty field."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
 
 
 def write_confusion(path: Path, scores: Scores, classes: tuple[str, ...]) -> None:
     """Write one row per example, actual and predicted class, as DVC's ``confusion`` template counts them."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["actual", "predicted"])
-        pairs = zip(scores.actual, scores.predicted, strict=True)
-        writer.writerows([classes[actual], classes[predicted]] for actual, predicted in pairs)
+    columns = {"actual": scores.actual, "predicted": scores.predicted}
+    write_csv(path, {name: [classes[label] for label in labels] for name, labels in columns.items()})
+
+
+def write_gate(stage: Stage, gate: Gate) -> None:
+    """Write what DVC plots of the gate: coverage and precision by threshold, reliability by confidence."""
+    places = range(len(THRESHOLDS))
+    write_csv(
+        stage.outputs["threshold"],
+        {
+            "threshold": [f"{value:.6g}" for value in THRESHOLDS],
+            "coverage": [gate.coverage_at(place).value for place in places],
+            "precision": [gate.precision_at(place).value for place in places],
+        },
+    )
+    raw, calibrated = gate.record.before.shares, gate.record.after.shares
+    bins = [place for place in range(BINS) if raw[place] is not None or calibrated[place] is not None]
+    write_csv(
+        stage.outputs["reliability"],
+        {
+            "confidence": [f"{(place + 0.5) / BINS:.6g}" for place in bins],
+            "right": [raw[place] for place in bins],
+            "calibrated_right": [calibrated[place] for place in bins],
+        },
+    )
+
+
+def watch(
+    stage: Stage, validation: Mapping[str, Scores], student: Callable[[np.ndarray], np.ndarray], classes: int
+) -> Watches:
+    """Compare rows that should be alike, on a sample of the pool.
+
+    Args:
+        student: its probabilities (N, K) of raw inputs.
+    """
+    pool, labeled = stage.inputs["pool"], stage.inputs["labeled"]
+    rows = evenly(count_rows(pool), POOL_SAMPLE)
+    sample = take_inputs(pool, rows)
+    teacher_says = read_column(stage.inputs["pseudo_labels"], "pseudo_label").astype(np.int64)[rows]
+    held, learned = stage.inputs["validation"], take_all(labeled)
+    known = np.concatenate([learned, take_all(held)])
+    known_labels = np.concatenate([read_column(table, "label") for table in (labeled, held)])
+    return Watches(
+        pool_disagreement=disagreement(teacher_says, student(sample).argmax(axis=1)),
+        validation_disagreement=disagreement(
+            validation["baseline"].predicted, validation["student"].predicted
+        ),
+        near_copies=near_copies(
+            np.concatenate([take_all(stage.inputs["holdout"]), take_all(held)]),
+            np.concatenate([learned, sample]),
+        ),
+        drift=measure_drift(known, known_labels.astype(np.int64), sample, teacher_says, classes),
+    )
+
+
+def take_all(table: Path) -> np.ndarray:
+    """Return all raw inputs of a table that fits in memory."""
+    return take_inputs(table, np.arange(count_rows(table)))
 
 
 def main(stage: Stage) -> None:
     """Score both models, promote the better one, measure the gate, write the report."""
     from selfsame.learning.device import prepare_device
-    from selfsame.learning.models import HISTORY, load_model, predict_table
+    from selfsame.learning.models import HISTORY, load_model, predict_inputs, predict_table
 
     compute = stage.section("compute", ComputeParams)
     device = prepare_device(compute)
     info = TableInfo.of(stage.inputs["holdout"])
     models = {name: load_model(stage.inputs[name], device) for name in ("baseline", "student")}
 
-    def score_all(role: str) -> dict[str, Scores]:
-        predictions = {name: predict_table(model, stage.inputs[role]) for name, model in models.items()}
+    own = stage.section("evaluate", EvaluateParams)
+
+    def score_all(predictions: Mapping[str, Predictions]) -> dict[str, Scores]:
         return {
             name: score(each.labels, each.probabilities, info.classes) for name, each in predictions.items()
         }
 
-    validation = score_all("validation")
-    champion = choose_champion(validation["baseline"], validation["student"])
+    def predict_all(role: str) -> dict[str, Predictions]:
+        return {name: predict_table(model, stage.inputs[role]) for name, model in models.items()}
+
+    validation = score_all(predict_all("validation"))
+    champion = choose_champion(compare(validation["baseline"], validation["student"]), own.promotion_level)
     # The bytes alone: a file that DVC has linked from its cache is read-only.
     shutil.copytree(stage.inputs[champion], stage.outputs["champion"], copy_function=shutil.copyfile)
 
-    holdout = score_all("holdout")
+    predictions = predict_all("holdout")
+    holdout = score_all(predictions)
     baseline, student = (
         ModelFindings(name, validation[name], holdout[name], read_history(stage.inputs[name] / HISTORY))
         for name in models
     )
+    pseudo_labels, hidden_labels = stage.inputs["pseudo_labels"], stage.inputs["hidden_labels"]
+    worst = mistakes(
+        stage.inputs["holdout"], predictions[champion].labels, predictions[champion].probabilities
+    )
     findings = Findings(
-        title=stage.section("evaluate", EvaluateParams).title,
+        title=own.title,
         info=info,
         labeled_per_class=rows_per_class(stage.inputs["labeled"], info),
-        gate=measure_gate(stage.inputs["pseudo_labels"], stage.inputs["hidden_labels"], len(info.classes)),
+        gate=measure_gate(pseudo_labels, hidden_labels, len(info.classes)),
         baseline=baseline,
         student=student,
-        champion=champion,
+        promotion_level=own.promotion_level,
         method=models["student"].recipe["retrain"]["method"],
-        settings={"model": models["student"].params.model_dump(), **models["student"].recipe},
+        settings={
+            stage.inputs[name].as_posix(): dotted({"model": model.params.model_dump(), **model.recipe})
+            for name, model in models.items()
+        },
         digests=digest_files(stage.inputs.values()),
+        watches=watch(
+            stage, validation, partial(predict_inputs, models["student"]), classes=len(info.classes)
+        ),
+        galleries=(*gate_galleries(pseudo_labels, stage.inputs["pool"], hidden_labels), worst),
     )
     text = json.dumps(metrics(findings), indent=2, sort_keys=True, allow_nan=False)
     stage.outputs["metrics"].write_text(text + "\n", encoding="utf-8")
     write_confusion(stage.outputs["confusion_matrix"], holdout[champion], info.classes)
+    write_gate(stage, findings.gate)
+    (stage.outputs["champion"] / CARD).write_text(render_card(findings), encoding="utf-8")
     stage.outputs["report"].write_text(render_report(findings), encoding="utf-8")
 
 

@@ -1,26 +1,35 @@
-"""Stage pseudo_label: the baseline, as teacher, labels the pool; confident labels are accepted.
+"""Stage pseudo_label: the baseline, as teacher, labels the pool; the gate accepts the labels to trust.
 
-In: ``pool``, ``baseline``, params ``compute pseudo_label``. Out: ``pseudo_labels``, one row for every
-pool row, accepted or not, with the decision, its reason and the teacher's digest.
+In: ``pool``, ``validation``, ``calibration``, ``baseline``, params ``compute pseudo_label``.
+Out: ``pseudo_labels``, one row for every pool row, accepted or not, with the decision, its reason and
+the teacher's digest; its metadata hold the gate's record (``selfsame.selection.record``).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from selfsame.core.digests import sha256_file
+from selfsame.core.errors import SelfsameError
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
-from selfsame.core.tables import TableWriter, count_rows
+from selfsame.core.tables import BATCH_ROWS, TableWriter, count_rows, iter_batches
 from selfsame.learning.params import ComputeParams
 from selfsame.observe.progress import progress
+from selfsame.selection.balance import most_confident, rows_for_prior
+from selfsame.selection.calibration import calibrate, fit_temperature, measure_reliability
+from selfsame.selection.record import GateRecord
+from selfsame.selection.threshold import Search, lowest_threshold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from pathlib import Path
+
+    from selfsame.learning.models import Model, Predictions
 
 FIRST_ROUND = 1
 SCHEMA = pa.schema(
@@ -28,7 +37,8 @@ SCHEMA = pa.schema(
         pa.field("example_id", pa.string(), nullable=False),
         pa.field("pseudo_label", pa.int64(), nullable=False),
         pa.field("confidence", pa.float32(), nullable=False),
-        pa.field("threshold", pa.float32(), nullable=False),
+        pa.field("calibrated_confidence", pa.float32(), nullable=False),
+        pa.field("threshold", pa.float32()),  # null where no threshold keeps the promise
         pa.field("accepted", pa.bool_(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
         pa.field("round", pa.int64(), nullable=False),
@@ -40,59 +50,201 @@ SCHEMA = pa.schema(
 class PseudoLabelParams(Section):
     """Section ``pseudo_label``: which machine-made labels are good enough to learn from."""
 
+    rule: Literal["threshold", "target_precision"]
     threshold: float = Field(ge=0, le=1)
+    target_precision: float = Field(gt=0, lt=1)
+    confidence_level: float = Field(gt=0, lt=1)
+    per_class: bool
+    balance: Literal["none", "top_k", "prior"]
+    rows_per_class: int = Field(ge=1)
+    class_prior: list[float] | None
+
+    @model_validator(mode="after")
+    def _prior_is_a_distribution(self) -> Self:
+        shares = self.class_prior
+        if shares is not None and (min(shares, default=0) < 0 or abs(sum(shares) - 1) > 1e-6):
+            raise ValueError(f"class_prior = {shares} must be shares of 0 or more that add up to 1")
+        return self
+
+    def prior(self, classes: int) -> np.ndarray:
+        """Return the shares (K,) that accepted labels are compared with, and matched to.
+
+        Raises:
+            SelfsameError: they are not one for each class.
+        """
+        shares = self.class_prior if self.class_prior is not None else [1 / classes] * classes
+        if len(shares) != classes:
+            raise SelfsameError(
+                f"params.yaml: pseudo_label.class_prior has {len(shares)} shares, the data {classes} classes",
+                "give one share for each class, or null for equal ones",
+            )
+        return np.array(shares)
 
 
 PARAMS = {"compute": ComputeParams, "pseudo_label": PseudoLabelParams}
 
 
-def decide(probabilities: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Label every row with its most probable class and accept confidences at or above the threshold.
+@dataclass(frozen=True)
+class Labels:
+    """What the teacher says of a table's rows: (N,) int64 labels, (N,) float32 confidences."""
 
-    Args:
-        probabilities: (N, K) float32.
+    labels: np.ndarray
+    confidence: np.ndarray
+    calibrated: np.ndarray
+
+    @classmethod
+    def from_probabilities(cls, probabilities: np.ndarray, temperature: float) -> Labels:
+        """Take the most probable class of (N, K) probabilities."""
+        calibrated = calibrate(probabilities, temperature).max(axis=1)
+        return cls(probabilities.argmax(axis=1), probabilities.max(axis=1), calibrated)
+
+
+def choose_thresholds(
+    own: PseudoLabelParams, pool: Labels, judges: Predictions, classes: int
+) -> tuple[np.ndarray, str]:
+    """Choose every class's threshold.
 
     Returns:
-        (N,) int64 pseudo-labels, (N,) float32 confidences, (N,) bool accepted.
+        (K,) float32 thresholds, NaN where no label is to be accepted, and why, in one sentence.
     """
-    confidence = probabilities.max(axis=1)
-    return probabilities.argmax(axis=1), confidence, confidence >= np.float32(threshold)
-
-
-def to_rows(ids: pa.Array, probabilities: np.ndarray, threshold: float, teacher: str) -> pa.RecordBatch:
-    """Return one batch of decisions."""
-    labels, confidence, accepted = decide(probabilities, threshold)
-    count = len(ids)
-    columns: Iterable[pa.Array] = [
-        ids,
-        pa.array(labels),
-        pa.array(confidence),
-        pa.array(np.full(count, threshold, np.float32)),
-        pa.array(accepted),
-        pa.array(np.where(accepted, "confidence at or above threshold", "confidence below threshold")),
-        pa.array(np.full(count, FIRST_ROUND)),
-        pa.array(np.full(count, teacher)),
+    if own.rule == "threshold":
+        return np.full(classes, own.threshold, np.float32), "The threshold is a fixed one."
+    right = judges.predicted == judges.labels
+    error = 1 - own.confidence_level
+    target = own.target_precision
+    if not own.per_class:
+        search = lowest_threshold(pool.confidence, judges.confidence, right, target, error)
+        return np.full(classes, _or_nan(search), np.float32), _verdict(own, [search], len(right))
+    # All classes' promises hold at once with the confidence level: each has its part of the error.
+    searches = [
+        lowest_threshold(
+            pool.confidence[pool.labels == label],
+            judges.confidence[judges.predicted == label],
+            right[judges.predicted == label],
+            target,
+            error / classes,
+        )
+        for label in range(classes)
     ]
-    return pa.record_batch(list(columns), schema=SCHEMA)
+    thresholds = np.array([_or_nan(search) for search in searches], dtype=np.float32)
+    return thresholds, _verdict(own, searches, len(right))
+
+
+def _or_nan(search: Search) -> float:
+    return np.nan if search.threshold is None else search.threshold
+
+
+def _verdict(own: PseudoLabelParams, searches: list[Search], judges: int) -> str:
+    promise = f"a precision of {own.target_precision:g} with a confidence of {own.confidence_level:g}"
+    found = [search for search in searches if search.threshold is not None]
+    of_class = f" for {len(found)} of {len(searches)} classes" if own.per_class else ""
+    if found:
+        right, rows = sum(search.right for search in found), sum(search.rows for search in found)
+        return (
+            f"The lowest threshold that shows {promise} was found{of_class}: {right} of {rows} labels at or "
+            f"above it are right among the {judges} rows that judge."
+        )
+    needed = searches[0].needed
+    return (
+        f"No threshold shows {promise}, so nothing is accepted. To show it, at least {needed} "
+        f"{'rows of a class' if own.per_class else 'rows'} at or above a threshold must all be right; "
+        f"{judges} rows judge in all."
+    )
+
+
+def decide(own: PseudoLabelParams, pool: Labels, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Accept the labels that reach their class's threshold and that the balance keeps.
+
+    Returns:
+        (N,) bool accepted, (N,) reasons.
+    """
+    of_row = thresholds[pool.labels]
+    passed = pool.confidence >= of_row  # never where the threshold is NaN
+    accepted = passed
+    classes = len(thresholds)
+    if own.balance != "none":
+        rows = np.full(classes, own.rows_per_class)
+        if own.balance == "prior":
+            rows = rows_for_prior(np.bincount(pool.labels[passed], minlength=classes), own.prior(classes))
+        accepted = most_confident(pool.labels, pool.confidence, passed, rows)
+    reasons = np.select(
+        [accepted, passed, np.isnan(of_row)],
+        [
+            "confidence at or above threshold",
+            "left out to balance the classes",
+            "no threshold shows the target precision",
+        ],
+        "confidence below threshold",
+    )
+    return accepted, reasons
+
+
+def label_pool(model: Model, pool: Path, temperature: float) -> Labels:
+    """Let the teacher label the whole pool, batch by batch; only labels and confidences stay in memory."""
+    from selfsame.learning.models import iter_probabilities
+
+    parts = [Labels(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.float32))]
+    with progress("pseudo_label", total=count_rows(pool), unit="row") as bar:
+        for batch, probabilities in iter_probabilities(model, pool):
+            parts.append(Labels.from_probabilities(probabilities, temperature))
+            bar.update(advance=batch.num_rows)
+    return Labels(
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.confidence for part in parts]),
+        np.concatenate([part.calibrated for part in parts]),
+    )
 
 
 def main(stage: Stage) -> None:
-    """Stream the pool through the teacher and write every row's decision."""
+    """Calibrate the teacher, label the pool, choose thresholds, write every row's decision."""
     from selfsame.learning.device import prepare_device
-    from selfsame.learning.models import WEIGHTS, iter_probabilities, load_model
+    from selfsame.learning.models import WEIGHTS, load_model, predict_table
 
-    threshold = stage.section("pseudo_label", PseudoLabelParams).threshold
+    own = stage.section("pseudo_label", PseudoLabelParams)
     device = prepare_device(stage.section("compute", ComputeParams))
-    pool, baseline = stage.inputs["pool"], stage.inputs["baseline"]
-    teacher = sha256_file(baseline / WEIGHTS)
+    baseline = stage.inputs["baseline"]
     model = load_model(baseline, device)
-    with (
-        TableWriter(stage.outputs["pseudo_labels"], SCHEMA) as writer,
-        progress("pseudo_label", total=count_rows(pool), unit="row") as bar,
-    ):
-        for batch, probabilities in iter_probabilities(model, pool):
-            writer.write(to_rows(batch.column("example_id"), probabilities, threshold, teacher))
-            bar.update(advance=batch.num_rows)
+    classes = len(model.info.classes)
+
+    judged_on = "calibration" if count_rows(stage.inputs["calibration"]) else "validation"
+    judges = predict_table(model, stage.inputs[judged_on])
+    temperature = fit_temperature(judges.probabilities, judges.labels)
+    pool = label_pool(model, stage.inputs["pool"], temperature)
+    thresholds, verdict = choose_thresholds(own, pool, judges, classes)
+    accepted, reasons = decide(own, pool, thresholds)
+
+    right = judges.predicted == judges.labels
+    calibrated = Labels.from_probabilities(judges.probabilities, temperature).calibrated
+    record = GateRecord(
+        rule=own.rule,
+        thresholds=tuple(None if np.isnan(value) else float(value) for value in thresholds),
+        promise=(own.target_precision, own.confidence_level) if own.rule == "target_precision" else None,
+        verdict=verdict,
+        judged_on=judged_on,
+        judged_rows=len(right),
+        temperature=temperature,
+        before=measure_reliability(judges.confidence, right),
+        after=measure_reliability(calibrated, right),
+        balance=own.balance,
+        prior=tuple(own.prior(classes).tolist()),
+    )
+    teacher = sha256_file(baseline / WEIGHTS)
+    schema = record.attach(SCHEMA)
+    with TableWriter(stage.outputs["pseudo_labels"], schema) as writer:
+        for number, ids in enumerate(iter_batches(stage.inputs["pool"], ["example_id"])):
+            rows = slice(number * BATCH_ROWS, number * BATCH_ROWS + ids.num_rows)
+            columns = [
+                ids.column("example_id"),
+                pa.array(pool.labels[rows]),
+                pa.array(pool.confidence[rows]),
+                pa.array(pool.calibrated[rows]),
+                pa.array(thresholds[pool.labels[rows]], from_pandas=True),  # NaN becomes null
+                pa.array(accepted[rows]),
+                pa.array(reasons[rows]),
+                pa.array(np.full(ids.num_rows, FIRST_ROUND)),
+                pa.array(np.full(ids.num_rows, teacher)),
+            ]
+            writer.write(pa.record_batch(columns, schema=schema))
 
 
 if __name__ == "__main__":

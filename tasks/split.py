@@ -1,6 +1,7 @@
 """Stage split: give every example one role and fit the scaling.
 
-In: ``examples``, params ``split``. Out: ``labeled``, ``validation``, ``pool`` (labels blanked),
+In: ``examples``, params ``split``. Out: ``labeled``, ``validation``, ``calibration`` (validation rows
+that only the gate may read, in a file of their own, so that no training can), ``pool`` (labels blanked),
 ``holdout``, ``hidden_labels`` (the pool's true labels, for measuring only) and ``scaling.json``
 (mean and standard deviation of the labeled rows).
 """
@@ -9,19 +10,25 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
 from selfsame.core.tables import TableInfo, TableWriter, inputs_of, iter_batches, read_column
 
-LABELED, VALIDATION, POOL, HOLDOUT, DROPPED = range(5)
-ROLE_NAMES = {LABELED: "labeled", VALIDATION: "validation", POOL: "pool", HOLDOUT: "holdout"}
+LABELED, VALIDATION, CALIBRATION, POOL, HOLDOUT, DROPPED = range(6)
+ROLE_NAMES = {
+    LABELED: "labeled",
+    VALIDATION: "validation",
+    CALIBRATION: "calibration",
+    POOL: "pool",
+    HOLDOUT: "holdout",
+}
 
 
 class SplitParams(Section):
@@ -30,9 +37,24 @@ class SplitParams(Section):
     seed: int = Field(ge=0)
     labels_per_class: int = Field(ge=1)
     validation_per_class: int = Field(ge=1)
+    calibration_fraction: float = Field(ge=0, lt=1)
     holdout_fraction: float | None = Field(gt=0, lt=1)
     duplicates: Literal["stop", "drop"]
     exclude: list[str]
+
+    @property
+    def calibration_per_class(self) -> int:
+        """Validation rows of every class that are kept for calibration and gate alone."""
+        return round(self.calibration_fraction * self.validation_per_class)
+
+    @model_validator(mode="after")
+    def _some_validation_is_left(self) -> Self:
+        if self.calibration_per_class == self.validation_per_class:
+            raise ValueError(
+                f"calibration_fraction = {self.calibration_fraction} leaves none of "
+                f"{self.validation_per_class} validation rows a class to choose checkpoints by"
+            )
+        return self
 
 
 PARAMS = {"split": SplitParams}
@@ -78,6 +100,7 @@ def assign_roles(
             )
         roles[rest[: params.labels_per_class]] = LABELED
         roles[rest[params.labels_per_class : needed]] = VALIDATION
+        roles[rest[needed - params.calibration_per_class : needed]] = CALIBRATION
     return roles
 
 

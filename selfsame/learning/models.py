@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import TableInfo, inputs_of, iter_batches
+from selfsame.core.tables import BATCH_ROWS, TableInfo, inputs_of, iter_batches
 from selfsame.learning.inputs import Scaling, prepare
 from selfsame.learning.nets import build_net
 from selfsame.learning.params import ModelParams
@@ -138,6 +138,15 @@ def iter_probabilities(model: Model, table: Path) -> Iterator[tuple[pa.RecordBat
     for batch in iter_batches(table):
         raw = torch.tensor(inputs_of(batch, info))
         yield batch, model.logits(raw).softmax(dim=1).cpu().numpy()
+
+
+def predict_inputs(model: Model, raw: np.ndarray) -> np.ndarray:
+    """Return class probabilities (N, K), float32, of raw inputs as a table holds them."""
+    blocks = [
+        model.logits(torch.from_numpy(raw[start : start + BATCH_ROWS])).softmax(dim=1).cpu().numpy()
+        for start in range(0, len(raw), BATCH_ROWS)
+    ]
+    return np.concatenate([np.empty((0, len(model.info.classes)), np.float32), *blocks])
 
 
 def predict_table(model: Model, table: Path) -> Predictions:

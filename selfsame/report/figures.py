@@ -11,6 +11,7 @@ import numpy as np
 
 from selfsame.report.findings import Findings
 from selfsame.report.gate import THRESHOLDS, Gate
+from selfsame.selection.record import GateRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,6 +72,49 @@ def gate_figure(gate: Gate) -> str:
         below.set_ylabel("coverage")
 
     return _svg("gate", draw)
+
+
+def reliability_figure(record: GateRecord) -> str:
+    """Draw how often labels of each confidence are right, by raw and by calibrated confidence."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color=INK, **CHOSEN, label="as confident as right")
+        kinds = ((record.before, BASELINE, "raw"), (record.after, STUDENT, "calibrated"))
+        for reliability, colour, name in kinds:
+            filled = [place for place, rows in enumerate(reliability.rows) if rows]
+            shares = [reliability.shares[place] for place in filled]
+            confidence = [reliability.confidence[place] for place in filled]
+            axes.plot(confidence, shares, "o-", color=colour, markersize=5, label=name)
+        axes.set_xlim(0, 1.02)
+        axes.set_ylim(-0.02, 1.04)
+        axes.set_xlabel("mean confidence")
+        axes.set_ylabel("share right")
+
+    return _svg("reliability", draw)
+
+
+def ranking_figure(findings: Findings) -> str:
+    """Draw ROC and precision against recall of both models on the holdout, for two classes."""
+
+    def draw(figure: Figure) -> None:
+        from sklearn.metrics import precision_recall_curve, roc_curve
+
+        left, right = figure.subplots(1, 2)
+        for model in findings.models:
+            scores, colour = model.holdout, COLOURS[model.name]
+            false_rate, true_rate, _ = roc_curve(scores.actual, scores.positive)
+            left.plot(false_rate, true_rate, color=colour, label=model.name)
+            precision, recall, _ = precision_recall_curve(scores.actual, scores.positive)
+            right.plot(recall, precision, color=colour)
+        left.set_xlabel("false positive rate")
+        left.set_ylabel("true positive rate")
+        right.set_xlabel("recall")
+        right.set_ylabel("precision")
+        for axes in (left, right):
+            axes.set_ylim(0, 1.03)
+
+    return _svg("ranking", draw)
 
 
 def loss_figure(findings: Findings) -> str:

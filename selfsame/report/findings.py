@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 
 from selfsame.core.tables import TableInfo
+from selfsame.report.gallery import Gallery
 from selfsame.report.gate import Gate
-from selfsame.report.scores import Comparison, Scores, Share, compare
+from selfsame.report.scores import Comparison, Scores, Share, choose_champion, compare
+from selfsame.report.watches import CHANCE as WATCH_CHANCE
+from selfsame.report.watches import Watches
 
 CHANCE = 0.05  # p-value above which a difference is called chance
 
@@ -29,10 +32,12 @@ class Findings:
 
     Attributes:
         labeled_per_class: (K,) labeled rows.
-        champion: ``baseline`` or ``student``.
+        promotion_level: highest p-value with which the student replaces the baseline.
         method: how the student learned from the pool, as ``retrain.method`` names it.
-        settings: the parameters known to the stage, by section and key.
-        digests: sha256 of every file that was read, by path.
+        settings: the parameters that are known of each place (``models/student``), by dotted key.
+        digests: sha256 of every file that was read, by path, in the order in which they were made.
+        watches: what was seen of rows that should be alike.
+        galleries: examples to look at.
     """
 
     title: str
@@ -41,15 +46,27 @@ class Findings:
     gate: Gate
     baseline: ModelFindings
     student: ModelFindings
-    champion: str
+    promotion_level: float
     method: str
     settings: Mapping[str, Mapping[str, Any]]
     digests: Mapping[str, str]
+    watches: Watches
+    galleries: tuple[Gallery, ...]
 
     @property
     def models(self) -> tuple[ModelFindings, ModelFindings]:
         """Baseline and student."""
         return self.baseline, self.student
+
+    @property
+    def champion(self) -> str:
+        """Name the promoted model: ``baseline`` or ``student``."""
+        return choose_champion(self.on_validation, self.promotion_level)
+
+    @property
+    def on_validation(self) -> Comparison:
+        """Both models, row by row, where the champion is chosen."""
+        return compare(self.baseline.validation, self.student.validation)
 
     @property
     def learned_accepted(self) -> bool:
@@ -64,7 +81,8 @@ class Findings:
 
 def metrics(findings: Findings) -> dict[str, Any]:
     """Return the figures for ``metrics.json``: nested, floats rounded to 6 digits, None where undefined."""
-    gate, comparison = findings.gate, findings.on_holdout
+    gate, record = findings.gate, findings.gate.record
+    holdout, validation = findings.on_holdout, findings.on_validation
     figures = {
         "champion": findings.champion,
         "method": findings.method,
@@ -73,12 +91,18 @@ def metrics(findings: Findings) -> dict[str, Any]:
             for model in findings.models
         },
         "labeled": {"rows": int(findings.labeled_per_class.sum())},
-        "validation": {"rows": findings.baseline.validation.accuracy.total},
+        "validation": {
+            "rows": findings.baseline.validation.accuracy.total,
+            "gained_by_student": validation.gained,
+            "lost_by_student": validation.lost,
+            "promotion_p_value": validation.better_p_value,
+            "promotion_level": findings.promotion_level,
+        },
         "holdout": {
             "rows": findings.baseline.holdout.accuracy.total,
-            "gained_by_student": comparison.gained,
-            "lost_by_student": comparison.lost,
-            "mcnemar_p_value": comparison.p_value,
+            "gained_by_student": holdout.gained,
+            "lost_by_student": holdout.lost,
+            "mcnemar_p_value": holdout.p_value,
         },
         "pool": {
             "rows": gate.coverage.total,
@@ -88,6 +112,23 @@ def metrics(findings: Findings) -> dict[str, Any]:
             "coverage": gate.coverage.value,
             "known_accepted": gate.precision.total,
             **_share("precision", gate.precision),
+            "expected_precision": gate.expected_precision,
+            "prior_divergence": gate.prior_divergence,
+        },
+        "calibration": {
+            "rows": record.judged_rows,
+            "temperature": record.temperature,
+            "error_before": record.before.error,
+            "error_after": record.after.error,
+        },
+        "watches": {
+            "largest_class_share": gate.largest_class[1],
+            "pool_disagreement": findings.watches.pool_disagreement.value,
+            "validation_disagreement": findings.watches.validation_disagreement.value,
+            "disagreement_p_value": findings.watches.disagreement_p_value,
+            "near_copies": findings.watches.near_copies.part,
+            "drift_p_value": findings.watches.drift.p_value,
+            "drifted_features": findings.watches.drift.differing.part,
         },
     }
     return _rounded(figures)
@@ -100,7 +141,7 @@ def warnings(findings: Findings) -> list[str]:
     if findings.learned_accepted and not gate.coverage.part:
         found.append(
             "No pseudo-label was accepted: the student learned from the labeled rows alone, and "
-            "differs from the baseline only by its seed and its schedule."
+            f"differs from the baseline only by its seed and its schedule. {gate.record.verdict}"
         )
     elif findings.learned_accepted:
         unseen = [
@@ -113,12 +154,18 @@ def warnings(findings: Findings) -> list[str]:
                 f"No pool row was accepted as {', '.join(unseen)}: the student's pool lacks "
                 f"{len(unseen)} of {len(findings.info.classes)} classes."
             )
-    interval = gate.precision.interval
-    if interval and gate.threshold is not None and interval[1] < gate.threshold:
+    interval, promise = gate.precision.interval, gate.record.promise
+    if interval and promise and interval[1] < promise[0]:
+        found.append(
+            f"The gate’s promise of a precision of {promise[0]:.6g} is broken on the pool, where it is "
+            f"{interval[0]:.1%} to {interval[1]:.1%}: the pool is not like the rows that judged the teacher."
+        )
+    elif interval and gate.threshold is not None and interval[1] < gate.threshold:
         found.append(
             f"The teacher is overconfident: every accepted label has a confidence of {gate.threshold:.6g} or "
             f"more, but only {interval[0]:.1%} to {interval[1]:.1%} of them are right."
         )
+    found += _watched(findings)
     comparison = findings.on_holdout
     better_on_holdout = "student" if comparison.gained > comparison.lost else "baseline"
     if comparison.gained != comparison.lost and better_on_holdout != findings.champion:
@@ -130,6 +177,37 @@ def warnings(findings: Findings) -> list[str]:
         found.append(
             "On the holdout the two models differ by no more than chance would explain "
             f"(McNemar's exact test, p = {comparison.p_value:.2g})."
+        )
+    return found
+
+
+def _watched(findings: Findings) -> list[str]:
+    """Say which watch has seen something."""
+    gate, watches = findings.gate, findings.watches
+    found = []
+    largest, share = gate.largest_class
+    if share is not None and share > (1 + gate.record.prior[largest]) / 2:
+        found.append(
+            f"The accepted labels collapse on one class: {share:.1%} of them are "
+            f"{findings.info.classes[largest]}, where the prior says {gate.record.prior[largest]:.1%}."
+        )
+    pool, validation = watches.pool_disagreement, watches.validation_disagreement
+    if watches.disagreement_p_value < WATCH_CHANCE:
+        found.append(
+            f"Student and teacher disagree on {pool.value:.1%} of the pool, but on {validation.value:.1%} of "
+            "the validation rows: one of them has learned something of the pool that isn't so elsewhere."
+        )
+    if watches.near_copies.part:
+        found.append(
+            f"{watches.near_copies.part} of {watches.near_copies.total} holdout and validation rows have a "
+            "near copy among the rows that were learned from: the scores may flatter."
+        )
+    drift = watches.drift
+    if drift.p_value < WATCH_CHANCE:
+        found.append(
+            f"The pool looks different from the labeled rows, in {drift.differing.part} of "
+            f"{drift.differing.total} features beyond chance: what was shown on validation rows, a promised "
+            "precision above all, need not hold there."
         )
     return found
 

@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import iter_batches, open_table, same_ids
 from selfsame.report.scores import Share
+from selfsame.selection.balance import divergence
+from selfsame.selection.record import GateRecord
 
 ROUND_THRESHOLDS = np.array([0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999], dtype=np.float32)
 # Evenly spaced in nines (0, 0.9, 0.99, 0.999, 0.9999), since confidences crowd just below one; float32 like
@@ -24,20 +26,43 @@ class Gate:
     where it is known, so its ``total`` says what it rests on.
 
     Attributes:
-        threshold: lowest confidence that was accepted; None for an empty pool.
+        record: what was decided, and why.
         teachers: sha256 of the weights of every teacher.
         labeled_per_class, accepted_per_class: (K,) rows by pseudo-label, of the pool and of the accepted.
         known_per_class, right_per_class: (K,) accepted rows whose hidden label is known, and agrees.
+        expected_right: accepted rows that are right if the calibrated confidences are.
         at_thresholds: (len(THRESHOLDS), 3) rows that each threshold would keep: all, known, right.
     """
 
-    threshold: float | None
+    record: GateRecord
     teachers: tuple[str, ...]
     labeled_per_class: np.ndarray
     accepted_per_class: np.ndarray
     known_per_class: np.ndarray
     right_per_class: np.ndarray
+    expected_right: float
     at_thresholds: np.ndarray
+
+    @property
+    def threshold(self) -> float | None:
+        """Lowest confidence that is accepted, of any class; None where nothing is."""
+        return min((value for value in self.record.thresholds if value is not None), default=None)
+
+    @property
+    def expected_precision(self) -> float | None:
+        """What the calibrated confidences say the precision is, truth or no truth; None of no rows."""
+        return self.expected_right / self.coverage.part if self.coverage.part else None
+
+    @property
+    def largest_class(self) -> tuple[int, float | None]:
+        """The class that most accepted labels name, and its share of them."""
+        largest = int(self.accepted_per_class.argmax())
+        return largest, Share(int(self.accepted_per_class[largest]), self.coverage.part).value
+
+    @property
+    def prior_divergence(self) -> float | None:
+        """Share of accepted labels that would have to be of another class to match the prior."""
+        return divergence(self.accepted_per_class, np.array(self.record.prior))
 
     @property
     def coverage(self) -> Share:
@@ -65,7 +90,7 @@ def measure_gate(pseudo_labels: Path, hidden_labels: Path, class_count: int) -> 
     Raises:
         SelfsameError: the hidden labels aren't rows of this pool in its order.
     """
-    thresholds: set[float] = set()
+    expected_right = 0.0
     teachers: set[str] = set()
     per_class = np.zeros((4, class_count), dtype=np.int64)
     kept = np.zeros((len(THRESHOLDS), 3), dtype=np.int64)
@@ -90,7 +115,8 @@ def measure_gate(pseudo_labels: Path, hidden_labels: Path, class_count: int) -> 
         confidence = batch.column("confidence").to_numpy()
         for column, mask in enumerate((np.ones_like(known), known, right)):
             kept[:, column] += _kept_by_threshold(confidence[mask])
-        thresholds.update(pc.unique(batch.column("threshold")).to_pylist())
+        calibrated = batch.column("calibrated_confidence").to_numpy()
+        expected_right += float(calibrated[accepted].sum(dtype=np.float64))
         teachers.update(pc.unique(batch.column("teacher")).to_pylist())
     if position != len(hidden):
         raise SelfsameError(
@@ -98,12 +124,13 @@ def measure_gate(pseudo_labels: Path, hidden_labels: Path, class_count: int) -> 
             "run 'dvc repro', so that both come from the same split",
         )
     return Gate(
-        threshold=min(thresholds, default=None),
+        record=GateRecord.of(pseudo_labels),
         teachers=tuple(sorted(teachers)),
         labeled_per_class=per_class[0],
         accepted_per_class=per_class[1],
         known_per_class=per_class[2],
         right_per_class=per_class[3],
+        expected_right=expected_right,
         at_thresholds=kept,
     )
 

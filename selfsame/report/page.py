@@ -1,11 +1,24 @@
 """The report: one self-contained HTML page that follows from the findings alone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import floor, sqrt
 from pathlib import Path
+from typing import Any
 
-from selfsame.report.figures import accuracy_figure, gate_figure, kept_epoch, loss_figure
+import numpy as np
+
+from selfsame.core.digests import sha256_json
+from selfsame.report.figures import (
+    accuracy_figure,
+    gate_figure,
+    kept_epoch,
+    loss_figure,
+    ranking_figure,
+    reliability_figure,
+)
 from selfsame.report.findings import Findings, warnings
+from selfsame.report.gallery import picture
 from selfsame.report.gate import ROUND_THRESHOLDS, THRESHOLDS, Gate
 from selfsame.report.scores import Share
 
@@ -28,6 +41,15 @@ def render_report(findings: Findings) -> str:
     environment.filters.update(
         count=count, decimal=decimal, interval=interval, number=number, p_value=p_value, percent=percent
     )
+    figures = {
+        "gate": gate_figure(findings.gate),
+        "reliability": reliability_figure(findings.gate.record),
+        "loss": loss_figure(findings),
+        "accuracy": accuracy_figure(findings),
+    }
+    if findings.baseline.holdout.positive is not None and len(set(findings.baseline.holdout.actual)) == 2:
+        figures["ranking"] = ranking_figure(findings)
+    shown = [example for gallery in findings.galleries for example in gallery.examples]
     champion, other = sorted(findings.models, key=lambda model: model.name != findings.champion)
     return environment.get_template("page.html.j2").render(
         findings=findings,
@@ -40,12 +62,45 @@ def render_report(findings: Findings) -> str:
         class_rows=class_rows(findings),
         heat=heat,
         kept_epoch=kept_epoch,
-        figures={
-            "gate": Markup(gate_figure(findings.gate)),
-            "loss": Markup(loss_figure(findings)),
-            "accuracy": Markup(accuracy_figure(findings)),
-        },
+        lineage=lineage(findings),
+        explored=explored(findings.gate),
+        picture=picture,
+        brightest=max((int(example.raw.max()) for example in shown), default=0),
+        figures={name: Markup(svg) for name, svg in figures.items()},
     )
+
+
+def explored(gate: Gate) -> dict[str, Any]:
+    """Return what the slider over thresholds needs: the kept, known and right rows at each."""
+    chosen = gate.threshold if gate.threshold is not None else 1.0
+    return {
+        "thresholds": [float(value) for value in THRESHOLDS],
+        "kept": gate.at_thresholds.tolist(),
+        "rows": gate.coverage.total,
+        "start": int(np.abs(THRESHOLDS - chosen).argmin()),
+    }
+
+
+@dataclass(frozen=True)
+class Place:
+    """One box of the lineage: what lies there, and the parameters it was made with."""
+
+    path: str
+    digests: dict[str, str]
+    settings: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """One digest of all its files and their names."""
+        return sha256_json(self.digests)
+
+
+def lineage(findings: Findings) -> list[Place]:
+    """Gather the files that the page follows from by the folder that a stage wrote, first made first."""
+    places: dict[str, dict[str, str]] = {}
+    for path, digest in findings.digests.items():
+        places.setdefault("/".join(Path(path).parts[:2]), {})[path] = digest
+    return [Place(path, files, findings.settings.get(path, {})) for path, files in places.items()]
 
 
 @dataclass(frozen=True)

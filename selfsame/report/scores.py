@@ -55,6 +55,7 @@ class Scores:
         macro_f1: mean F1 of the classes, each of the same weight.
         confusion: (K, K) int64 counts, actual × predicted.
         actual, predicted: (N,) int64 class indices, in the table's order.
+        positive: (N,) probability of the second of two classes; None of more classes.
     """
 
     accuracy: Share
@@ -64,6 +65,7 @@ class Scores:
     confusion: np.ndarray
     actual: np.ndarray
     predicted: np.ndarray
+    positive: np.ndarray | None
 
     @property
     def right(self) -> np.ndarray:
@@ -101,14 +103,8 @@ def score(labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...
         confusion=confusion_matrix(labels, predicted, labels=indices),
         actual=labels,
         predicted=predicted,
+        positive=probabilities[:, 1] if len(classes) == 2 else None,
     )
-
-
-def choose_champion(baseline: Scores, student: Scores) -> str:
-    """Name the better of two models by their validation scores: accuracy, then loss, then the baseline."""
-    by_accuracy = student.accuracy.part - baseline.accuracy.part
-    better = by_accuracy > 0 or (by_accuracy == 0 and student.loss < baseline.loss)
-    return "student" if better else "baseline"
 
 
 @dataclass(frozen=True)
@@ -131,12 +127,25 @@ class Comparison:
         differing = self.gained + self.lost
         return float(binomtest(self.gained, differing).pvalue) if differing else 1.0
 
+    @property
+    def better_p_value(self) -> float:
+        """The same test, one-sided: how often a student that is no better does as well as this one."""
+        from scipy.stats import binomtest
+
+        differing = self.gained + self.lost
+        return float(binomtest(self.gained, differing, alternative="greater").pvalue) if differing else 1.0
+
 
 def compare(baseline: Scores, student: Scores) -> Comparison:
     """Compare two models that were scored on the same table."""
     return Comparison(
         gained=int((student.right & ~baseline.right).sum()), lost=int((baseline.right & ~student.right).sum())
     )
+
+
+def choose_champion(on_validation: Comparison, promotion_level: float) -> str:
+    """Let the student replace the baseline only if it is better beyond noise on the validation rows."""
+    return "student" if on_validation.better_p_value <= promotion_level else "baseline"
 
 
 def _negative_log_likelihood(labels: np.ndarray, probabilities: np.ndarray) -> float:

@@ -1,6 +1,7 @@
 """Findings made of small arrays, without any model."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,12 @@ import pytest
 
 from selfsame.core.tables import TableInfo, TableWriter
 from selfsame.report.findings import Findings, ModelFindings
+from selfsame.report.gallery import Example, Gallery
 from selfsame.report.gate import Gate, measure_gate
-from selfsame.report.scores import Scores, choose_champion, score
+from selfsame.report.scores import Scores, Share, score
+from selfsame.report.watches import Drift, Watches
+from selfsame.selection.calibration import measure_reliability
+from selfsame.selection.record import GateRecord
 
 CLASSES = ("cat", "dog", "emu")
 LABELS = np.arange(60) % 3
@@ -38,19 +43,38 @@ def write_gate(tmp_path: Path) -> Callable[..., Gate]:
         hidden: dict[int, int],
         threshold: float = 0.9,
         batch_rows: int = 2,
+        classes: int = len(CLASSES),
+        **changes: Any,
     ) -> Gate:
         ids = [f"{row:032x}" for row in range(len(labels))]
         scored = np.array(confidence, dtype=np.float32)
+        right = np.ones(20, dtype=bool)
+        record = GateRecord(
+            rule="threshold",
+            thresholds=(float(np.float32(threshold)),) * classes,
+            promise=None,
+            verdict="The threshold is a fixed one.",
+            judged_on="validation",
+            judged_rows=20,
+            temperature=1.5,
+            before=measure_reliability(np.full(20, 0.95), right),
+            after=measure_reliability(np.full(20, 0.99), right),
+            balance="none",
+            prior=(1 / classes,) * classes,
+        )
+        record = replace(record, **changes)
         pseudo = pa.table(
             {
                 "example_id": ids,
                 "pseudo_label": pa.array(labels, pa.int64()),
                 "confidence": pa.array(scored),
+                "calibrated_confidence": pa.array(scored / 2),
                 "threshold": pa.array(np.full(len(ids), threshold, np.float32)),
                 "accepted": pa.array(scored >= np.float32(threshold)),
                 "teacher": pa.array(["ab" * 32] * len(ids), pa.string()),
             }
         )
+        pseudo = pseudo.cast(record.attach(pseudo.schema))
         truth = pa.table(
             {
                 "example_id": pa.array([ids[row] for row in hidden], pa.string()),
@@ -61,7 +85,7 @@ def write_gate(tmp_path: Path) -> Callable[..., Gate]:
             with TableWriter(tmp_path / name, table.schema) as writer:
                 for batch in table.to_batches(max_chunksize=batch_rows):
                     writer.write(batch)
-        return measure_gate(tmp_path / "pseudo_labels", tmp_path / "hidden_labels.parquet", len(CLASSES))
+        return measure_gate(tmp_path / "pseudo_labels", tmp_path / "hidden_labels.parquet", classes)
 
     return write
 
@@ -91,13 +115,25 @@ def make_findings(write_gate: Callable[..., Gate]) -> Callable[..., Findings]:
             "title": "Animals",
             "info": TableInfo("zoo", "classification", classes, features=("weight",)),
             "labeled_per_class": np.array([5, 5, 4]),
-            "champion": choose_champion(models["baseline"].validation, models["student"].validation),
+            "promotion_level": 0.05,
             "method": "offline",
-            "settings": {"model": {"widths": [32, 64]}},
-            "digests": {"data/splits/holdout.parquet": "cd" * 32},
+            "settings": {"models/student": {"model.widths": [32, 64]}},
+            "digests": {"data/splits/holdout.parquet": "cd" * 32, "models/student/config.json": "ef" * 32},
             **models,
             **fields,
         }
+        values.setdefault(
+            "watches",
+            Watches(Share(1, 100), Share(2, 100), Share(0, 80), Drift(0.5, Share(0, 1))),
+        )
+        values.setdefault(
+            "galleries",
+            (
+                Gallery("Accepted", (Example("ab12", np.array([1.25]), 0, 0.91, 1),)),
+                Gallery("Rejected", (Example("cd34", np.array([2.5]), 2, 0.42, None),)),
+                Gallery("Mistakes", ()),
+            ),
+        )
         if "gate" not in values:
             values["gate"] = write_gate(
                 [0, 1, 2, 1, 0], [0.99, 0.95, 0.9, 0.7, 0.96], {0: 0, 1: 1, 2: 0, 3: 1, 4: 0}

@@ -1,13 +1,17 @@
 """The gate's figures against plain counting."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from selfsame.core.errors import SelfsameError
 from selfsame.report.gate import THRESHOLDS, Gate
 from selfsame.report.scores import Share
+from selfsame.selection.record import GateRecord
 
 WriteGate = Callable[..., Gate]
 
@@ -47,7 +51,22 @@ def test_no_hidden_labels(write_gate: WriteGate) -> None:
 
 def test_an_empty_pool(write_gate: WriteGate) -> None:
     gate = write_gate([], [], {})
-    assert (gate.coverage, gate.threshold, gate.teachers) == (Share(0, 0), None, ())
+    assert (gate.coverage, gate.expected_precision, gate.prior_divergence) == (Share(0, 0), None, None)
+    assert gate.teachers == ()
+
+
+def test_the_record_travels_with_the_table(write_gate: WriteGate) -> None:
+    gate = write_gate([0, 1, 0], [0.99, 0.95, 0.5], {}, thresholds=(None, 0.9, 0.8), promise=(0.9, 0.95))
+    assert (gate.threshold, gate.record.promise, gate.record.temperature) == (0.8, (0.9, 0.95), 1.5)
+    assert gate.record.before.rows[9] == gate.record.before.right[9] == 20
+    assert gate.expected_precision == pytest.approx((0.99 + 0.95) / 4)
+    assert gate.prior_divergence == pytest.approx(1 / 3)
+
+
+def test_a_table_without_a_record_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"example_id": ["a"]}), tmp_path / "plain.parquet")
+    with pytest.raises(SelfsameError, match="not a table of pseudo-labels"):
+        GateRecord.of(tmp_path / "plain.parquet")
 
 
 def test_hidden_labels_of_another_pool_are_refused(write_gate: WriteGate) -> None:

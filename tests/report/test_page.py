@@ -1,21 +1,32 @@
 """The page: self-contained, escaped, the same bytes, readable in both themes, and a browser opens it."""
 
+import base64
+import io
 import re
 import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from html import unescape as html_text
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from selfsame.core.tables import TableInfo
 from selfsame.report.findings import Findings
+from selfsame.report.gallery import Example, Gallery
 from selfsame.report.gate import Gate
 from selfsame.report.page import TEMPLATES, render_report
+from selfsame.report.scores import Share, score
 
 MakeFindings = Callable[..., Findings]
-VOID = {"meta", "link", "br", "path", "use"}
+Browse = Callable[[str], tuple[str, str]]
+CLASSES = ("cat", "dog", "emu")
+VOID = {"meta", "link", "br", "path", "use", "img", "input"}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -43,7 +54,7 @@ class Page(HTMLParser):
             assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.words.append(data)
 
     def values(self, name: str) -> list[str]:
@@ -57,7 +68,7 @@ def test_the_same_findings_give_the_same_bytes(make_findings: MakeFindings) -> N
 def test_the_answer_comes_first_and_says_it_all(make_findings: MakeFindings) -> None:
     text = Page(render_report(make_findings(baseline_wrong=20, student_wrong=6))).text
     assert "The student is the champion. It gets 90.0 % of 60 holdout examples right" in text
-    headings = ["The answer", "The gate", "Evaluation", "Lineage"]
+    headings = ["The answer", "The gate", "Examples", "Evaluation", "Lineage"]
     places = [text.rindex(heading) for heading in headings]  # the last mention: the first is in the contents
     assert places == sorted(places)
     assert "4 of 5 rows, a coverage of 80.0 %" in text
@@ -94,7 +105,9 @@ def test_a_gate_without_figures_is_said_plainly(
 def test_html_in_a_class_name_or_a_title_stays_text(make_findings: MakeFindings) -> None:
     evil = "<script>alert(1)</script>"
     page = Page(render_report(make_findings(classes=(evil, '"><img src=x>', "&amp;"), title=evil)))
-    assert {"script", "img"}.isdisjoint(tag for tag, _ in page.elements)
+    scripts = [attributes.get("type") for tag, attributes in page.elements if tag == "script"]
+    assert scripts == ["application/json", "module"]
+    assert "img" not in [tag for tag, _ in page.elements]
     assert evil in page.text and '"><img src=x>' in page.text and "&amp;" in page.text
 
 
@@ -126,7 +139,7 @@ def test_tables_and_figures_are_accessible(make_findings: MakeFindings) -> None:
     assert all(attributes.get("scope") for tag, attributes in page.elements if tag == "th")
     assert all(attributes.get("aria-label") for _, attributes in page.elements if attributes.get("role"))
     assert all(attributes.get("aria-hidden") for tag, attributes in page.elements if tag == "svg")
-    assert [tag for tag, _ in page.elements if tag == "svg"] == ["svg"] * 3
+    assert [tag for tag, _ in page.elements if tag == "svg"] == ["svg"] * 4
 
 
 def test_figures_take_their_colours_from_the_page(make_findings: MakeFindings) -> None:
@@ -166,21 +179,112 @@ def _contrast(one: list[float], other: list[float]) -> float:
     return max(lights) / min(lights)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_a_browser_opens_it_without_a_message(make_findings: MakeFindings, tmp_path: Path) -> None:
-    assert CHROMIUM
-    report = tmp_path / "report.html"
-    report.write_text(render_report(make_findings()), encoding="utf-8")
-    options = (
-        "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync"
+def test_examples_show_what_was_said_and_what_is_true(make_findings: MakeFindings) -> None:
+    text = Page(render_report(make_findings())).text
+    assert "Accepted labeled confidence truth weight cat 0.910 dog 1.25" in text
+    assert "emu 0.420 – 2.5" in text
+    assert "Mistakes There are none." in text
+
+
+def test_every_box_of_the_lineage_opens_its_files_and_parameters(make_findings: MakeFindings) -> None:
+    page = Page(render_report(make_findings()))
+    lineage = page.text[page.text.index("What this page follows from") :]
+    splits, student, end = (
+        lineage.index(name) for name in ("data/splits ", "models/student ", "models/champion , and")
     )
-    options += " --disable-component-update --enable-logging=stderr --dump-dom"
-    browser = subprocess.run(
-        [CHROMIUM, *options.split(), f"--user-data-dir={tmp_path / 'profile'}", report.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
+    assert splits < lineage.index("cd" * 32) < student < lineage.index("ef" * 32) < end
+    assert student < lineage.index("model.widths [32, 64]") < end
+    assert [tag for tag, _ in page.elements].count("details") == 2
+
+
+def test_images_are_shown_as_pictures_inside_the_page(make_findings: MakeFindings) -> None:
+    raw = np.array([[[0, 8], [16, 4]]], dtype=np.uint8)
+    findings = make_findings(
+        info=TableInfo("zoo", "classification", CLASSES, image_shape=(1, 2, 2)),
+        galleries=(Gallery("Accepted", (Example("ab12", raw, 0, 0.91, 1),)),),
     )
-    assert "student</strong> is the champion" in browser.stdout
-    assert "CONSOLE" not in browser.stderr
+    page = Page(render_report(findings))
+    (image,) = [attributes for tag, attributes in page.elements if tag == "img"]
+    assert image["alt"] == "Example ab12, labeled cat"
+    kind, _, encoded = (image["src"] or "").partition(",")
+    assert kind == "data:image/png;base64"
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))))
+    assert pixels.tolist() == [[0, 127], [255, 63]]
+    assert "cat 0.910, is dog" in page.text
+
+
+def test_two_classes_have_a_ranking_figure(
+    make_findings: MakeFindings, write_gate: Callable[..., Gate]
+) -> None:
+    labels = np.arange(60) % 2
+    probabilities = np.stack([np.where(labels == 0, 0.8, 0.3), np.where(labels == 0, 0.2, 0.7)], axis=1)
+    gate = write_gate([0, 1], [0.95, 0.9], {0: 0}, classes=2)
+    findings = make_findings(gate=gate, labeled_per_class=np.array([5, 5]), galleries=())
+    scores = score(labels, probabilities, ("no", "yes"))
+    models = {
+        name: replace(getattr(findings, name), validation=scores, holdout=scores)
+        for name in ("baseline", "student")
+    }
+    binary = replace(findings, info=replace(findings.info, classes=("no", "yes")), **models)
+    html = render_report(binary)
+    assert "ROC curve" in html and html.count("<svg") == 5
+    assert "ROC curve" not in render_report(make_findings())
+
+
+def test_the_promotion_is_told_with_its_numbers(make_findings: MakeFindings) -> None:
+    text = Page(render_report(make_findings(baseline_wrong=7, student_wrong=6))).text
+    assert "it gets 1 right that the baseline gets wrong, and loses 0: p = 0.5" in text
+    assert "where 0.05 or less promotes it. So the baseline stays." in text
+
+
+@pytest.fixture
+def browse(tmp_path: Path) -> Callable[..., tuple[str, str]]:
+    """Open a page in Chromium, offline; return its elements after its scripts ran, and the messages."""
+
+    def open_page(html: str) -> tuple[str, str]:
+        if CHROMIUM is None:
+            pytest.skip("no Chromium on this machine")
+        report = tmp_path / "report.html"
+        report.write_text(html, encoding="utf-8")
+        options = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
+        options += " --disable-sync --disable-component-update --enable-logging=stderr --dump-dom"
+        options += " --proxy-server=127.0.0.1:9"  # nothing outside the page can be reached
+        browser = subprocess.run(
+            [CHROMIUM, *options.split(), f"--user-data-dir={tmp_path / 'profile'}", report.as_uri()],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return browser.stdout, browser.stderr
+
+    return open_page
+
+
+def test_a_browser_opens_it_without_a_message(make_findings: MakeFindings, browse: Browse) -> None:
+    dom, messages = browse(render_report(make_findings()))
+    assert "student</strong> is the champion" in dom
+    assert "CONSOLE" not in messages
+
+
+def test_the_slider_moves_the_numbers(make_findings: MakeFindings, browse: Browse) -> None:
+    html = render_report(make_findings())
+    dom, _ = browse(html)
+    assert 'id="explore" class="explore">' in dom  # shown, since its script runs
+    shown = {name: _text_of(dom, name) for name in ("at-threshold", "at-accepted", "at-coverage")}
+    assert shown == {"at-threshold": "0.9", "at-accepted": "4", "at-coverage": "80.0\xa0%"}
+    assert _text_of(dom, "at-precision") == "75.0\xa0%"
+    low, high = Share(3, 4).interval or (0, 0)
+    assert _text_of(dom, "at-interval") == f"{low:.1%} to {high:.1%}".replace("%", "\xa0%")
+    move = "<script type=module>const s = document.getElementById('threshold'); s.value = 0;"
+    dom, messages = browse(
+        html.replace("</body>", f"{move} s.dispatchEvent(new Event('input'))</script></body>")
+    )
+    assert (_text_of(dom, "at-threshold"), _text_of(dom, "at-accepted")) == ("0", "5")
+    assert "CONSOLE" not in messages
+
+
+def _text_of(dom: str, name: str) -> str:
+    found = re.search(rf'id="{name}"[^>]*>([^<]*)<', dom)
+    assert found, name
+    return html_text(found[1])

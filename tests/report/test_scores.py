@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from selfsame.core.errors import SelfsameError
-from selfsame.report.scores import Scores, Share, choose_champion, compare, score
+from selfsame.report.scores import Comparison, Scores, Share, choose_champion, compare, score
 
 NAMES = ("a", "b", "c")
 
@@ -83,17 +83,25 @@ def _scored(right: int, sure: float) -> Scores:
 
 
 @pytest.mark.parametrize(
-    ("student", "champion"),
+    ("gained", "lost", "level", "champion"),
     [
-        (_scored(8, 0.9), "student"),
-        (_scored(6, 0.9), "baseline"),
-        (_scored(7, 0.8), "student"),  # the same accuracy, less sure of its mistakes
-        (_scored(7, 0.95), "baseline"),
-        (_scored(7, 0.9), "baseline"),  # equal in all: nothing to promote
+        (5, 0, 0.05, "student"),  # 1 / 32
+        (4, 0, 0.05, "baseline"),  # 1 / 16
+        (1, 0, 0.5, "student"),
+        (3, 2, 0.5, "student"),  # at 0.5, as soon as it is ahead
+        (2, 2, 0.5, "baseline"),
+        (0, 0, 0.5, "baseline"),
+        (0, 9, 0.5, "baseline"),
     ],
 )
-def test_champion_is_better_by_accuracy_then_loss(student: Scores, champion: str) -> None:
-    assert choose_champion(_scored(7, 0.9), student) == champion
+def test_the_student_must_be_better_beyond_noise(gained: int, lost: int, level: float, champion: str) -> None:
+    assert choose_champion(Comparison(gained, lost), level) == champion
+
+
+def test_a_student_of_the_same_skill_is_promoted_no_more_often_than_the_level() -> None:
+    gained = np.random.default_rng(0).binomial(20, 0.5, 2000)
+    promoted = sum(choose_champion(Comparison(int(n), 20 - int(n)), 0.05) == "student" for n in gained)
+    assert 0 < promoted / 2000 <= 0.06
 
 
 def test_comparison_counts_rows_that_only_one_model_has_right() -> None:

@@ -7,21 +7,28 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from project import run_task
+from ruamel.yaml import YAML
 
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.graph_file import StageSpec, by_stem
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
 from selfsame.learning.params import ComputeParams, ModelParams
+from selfsame.selection.calibration import measure_reliability
+from selfsame.selection.record import GateRecord
 from tasks.evaluate import EvaluateParams, main
 
 CLASSES = ("low", "middle", "high")
 INFO = TableInfo("toy", "classification", CLASSES, features=("a", "b", "c"))
 ROLES = {"labeled": 6, "validation": 30, "holdout": 60, "pool": 40}
+LEARNING = {"max_epochs": 40, "patience_epochs": 40}
 
 
 def write_inputs(root: Path, random: np.random.Generator) -> None:
@@ -31,10 +38,10 @@ def write_inputs(root: Path, random: np.random.Generator) -> None:
             np.tile([0.1, 0.4, 0.8], (rows, 1)) + random.uniform(0, 0.1, (rows, 3)), axis=1
         )
         labels, ids = inputs.argmax(axis=1), example_ids(inputs)
-        if role != "pool":
-            with TableWriter(root / f"{role}.parquet", INFO.schema()) as writer:
-                columns = [pa.array(ids), *input_columns(inputs, INFO), pa.array(labels)]
-                writer.write(pa.record_batch(columns, schema=INFO.schema()))
+        known = pa.array(labels) if role != "pool" else pa.nulls(rows, pa.int64())
+        with TableWriter(root / (f"{role}.parquet" if role != "pool" else role), INFO.schema()) as writer:
+            columns = [pa.array(ids), *input_columns(inputs, INFO), known]
+            writer.write(pa.record_batch(columns, schema=INFO.schema()))
     hidden = pa.record_batch({"example_id": ids, "label": labels})
     confidence = np.linspace(0.5, 1, len(ids), dtype=np.float32)
     pseudo = pa.record_batch(
@@ -42,13 +49,29 @@ def write_inputs(root: Path, random: np.random.Generator) -> None:
             "example_id": ids,
             "pseudo_label": np.where(np.arange(len(ids)) == len(ids) - 1, (labels + 1) % 3, labels),
             "confidence": confidence,
+            "calibrated_confidence": confidence,
             "threshold": np.full(len(ids), 0.75, np.float32),
             "accepted": confidence >= 0.75,
             "teacher": ["ab" * 32] * len(ids),
         }
     )
+    certain = measure_reliability(np.ones(30), np.ones(30, dtype=bool))
+    record = GateRecord(
+        rule="threshold",
+        thresholds=(0.75,) * 3,
+        promise=None,
+        verdict="The threshold is a fixed one.",
+        judged_on="validation",
+        judged_rows=30,
+        temperature=1.0,
+        before=certain,
+        after=certain,
+        balance="none",
+        prior=(1 / 3,) * 3,
+    )
     for name, batch in (("hidden_labels.parquet", hidden), ("pseudo_labels", pseudo)):
-        with TableWriter(root / name, batch.schema) as writer:
+        schema = record.attach(batch.schema) if name == "pseudo_labels" else batch.schema
+        with TableWriter(root / name, schema) as writer:
             writer.write(batch)
 
 
@@ -85,11 +108,15 @@ def write_model(folder: Path, blind: float) -> None:
 def evaluate(out: str, title: str = "Toy") -> dict[str, Path]:
     """Run the stage in the current folder; return its outputs by name."""
     inputs = [f"{role}.parquet" for role in ("labeled", "validation", "holdout", "hidden_labels")]
-    inputs += ["pseudo_labels", "models/baseline", "models/student"]
-    names = ["champion", "report.html", "confusion_matrix.csv", "metrics.json"]
+    inputs += ["pool", "pseudo_labels", "models/baseline", "models/student"]
+    names = ["champion", "report.html", "confusion_matrix.csv", "threshold.csv", "reliability.csv"]
+    names += ["metrics.json"]
     outputs = [f"{out}/{name}" for name in names]
     spec = StageSpec("evaluate", "", "", (), tuple(inputs), tuple(outputs), ("compute", "evaluate"))
-    params = {"compute": ComputeParams(device="cpu", cpu_threads=1), "evaluate": EvaluateParams(title=title)}
+    params = {
+        "compute": ComputeParams(device="cpu", cpu_threads=1),
+        "evaluate": EvaluateParams(promotion_level=0.05, title=title),
+    }
     Path(out).mkdir()
     main(Stage(spec, by_stem(inputs), by_stem(outputs), params))
     return by_stem(outputs)
@@ -125,7 +152,7 @@ def test_every_output_tells_the_same_story(workspace: Path) -> None:
     assert all(pair["actual"] == pair["predicted"] and pair["actual"] in CLASSES for pair in pairs)
 
     compared = filecmp.dircmp(workspace / "models/student", outputs["champion"])
-    assert compared.left_list == compared.right_list
+    assert {*compared.left_list, "README.md"} == {*compared.right_list}
     _, mismatch, errors = filecmp.cmpfiles(compared.left, compared.right, compared.left_list, shallow=False)
     assert (mismatch, errors) == ([], [])
 
@@ -151,7 +178,7 @@ def test_the_baseline_is_promoted_when_the_student_is_worse(workspace: Path) -> 
 def test_the_same_inputs_give_the_same_bytes_in_another_process() -> None:
     first = evaluate("first")
     rerun = "import sys; sys.path[:0] = sys.argv[1:]; from test_evaluate import evaluate; evaluate('second')"
-    folders = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+    folders = [str(folder) for folder in Path(__file__).resolve().parents[:3]]
     Path("matplotlibrc").write_text("font.size: 30\nsvg.fonttype: path\n")  # somebody's own taste
     environment = os.environ | {"PYTHONHASHSEED": "7", "MATPLOTLIBRC": "matplotlibrc"}
     subprocess.run([sys.executable, "-c", rerun, *folders], check=True, env=environment)
@@ -164,8 +191,33 @@ def test_the_same_inputs_give_the_same_bytes_in_another_process() -> None:
 def test_a_title_changes_the_report_alone() -> None:
     first, second = evaluate("first"), evaluate("second", title="Another")
     assert first["report"].read_bytes() != second["report"].read_bytes()
-    for name in ("metrics", "confusion_matrix"):
+    for name in ("metrics", "confusion_matrix", "threshold", "reliability"):
         assert first[name].read_bytes() == second[name].read_bytes()
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_plots_hold_the_gates_figures() -> None:
+    outputs = evaluate("out")
+    with outputs["threshold"].open(newline="") as file:
+        rows = {row["threshold"]: row for row in csv.DictReader(file)}
+    assert float(rows["0"]["coverage"]) == 1 and float(rows["0"]["precision"]) == 39 / 40
+    assert rows["0.999"]["coverage"] == str(1 / 40)
+    assert outputs["reliability"].read_text().splitlines() == [
+        "confidence,right,calibrated_right",
+        "0.95,1.0,1.0",
+    ]
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_champion_has_a_model_card() -> None:
+    card = (evaluate("out", title="A <b> title")["champion"] / "README.md").read_text(encoding="utf-8")
+    _, head, body = card.split("---\n", 2)
+    metadata = YAML(typ="safe").load(head)
+    (entry,) = metadata["model-index"]
+    assert entry["name"] == "A <b> title"
+    assert entry["results"][0]["metrics"][0] == {"type": "accuracy", "value": 1.0}
+    assert "<b>" not in body
+    assert "The student: 100.0% (94.0% to 100.0%) of 60 holdout examples right" in body
 
 
 def test_importing_the_stage_loads_nothing_heavy() -> None:
@@ -174,3 +226,28 @@ def test_importing_the_stage_loads_nothing_heavy() -> None:
     root = Path(__file__).parents[2]
     found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert found.stdout.split() == []
+
+
+def test_a_poisoned_pool_leaves_the_baseline_in_place(trained: Path) -> None:
+    """Every pseudo-label wrong and accepted: the mildest level there is doesn't promote what learns them."""
+    shared: dict[str, Any] = {"model": {"widths": [16]}, "training": {"learning_rate": 0.02}}
+    run_task("train_baseline", trained, train_baseline=LEARNING, **shared)
+    run_task("pseudo_label", trained, pseudo_label={"threshold": 0.0})
+    part = trained / "data/pseudo_labels/part-00000.parquet"
+    table = pq.read_table(part)
+    truth = pq.read_table(trained / "data/splits/hidden_labels.parquet")
+    assert table["example_id"] == truth["example_id"]
+    column = table.schema.get_field_index("pseudo_label")
+    wrong = pa.array(1 - truth["label"].to_numpy())
+    pq.write_table(table.set_column(column, table.schema.field(column), wrong), part)
+    run_task("retrain", trained, retrain=LEARNING, **shared)
+    run_task("evaluate", trained, evaluate={"promotion_level": 0.5})
+    figures = json.loads((trained / "reports/metrics.json").read_text())
+    assert figures["pool"]["precision"] == 0
+    assert figures["student"]["holdout"]["accuracy"] < figures["baseline"]["holdout"]["accuracy"]
+    assert figures["champion"] == "baseline"
+    weights = "model.safetensors"
+    champion, baseline = (trained / "models" / name / weights for name in ("champion", "baseline"))
+    assert champion.read_bytes() == baseline.read_bytes()
+    html = (trained / "reports/report.html").read_text(encoding="utf-8")
+    assert "stays the champion" in html

@@ -1,15 +1,22 @@
 """The stage ``pseudo_label``: every pool row with its decision, the threshold inclusive."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from project import run_task
+from project import ROOT, run_task
+from pydantic import ValidationError
 
 from selfsame.core.digests import files_under, sha256_file
-from tasks.pseudo_label import decide
+from selfsame.core.errors import SelfsameError
+from selfsame.core.graph_file import read_yaml
+from selfsame.learning.models import Predictions
+from selfsame.selection.calibration import calibrate, fit_temperature
+from selfsame.selection.record import GateRecord
+from tasks.pseudo_label import Labels, PseudoLabelParams, choose_thresholds, decide
 
 POOL, OUT = Path("data/splits/pool"), Path("data/pseudo_labels")
 
@@ -17,6 +24,10 @@ POOL, OUT = Path("data/splits/pool"), Path("data/pseudo_labels")
 def label(trained: Path, threshold: float) -> pa.Table:
     run_task("pseudo_label", trained, pseudo_label={"threshold": threshold})
     return pq.read_table(trained / OUT)
+
+
+def params(**changes: object) -> PseudoLabelParams:
+    return PseudoLabelParams.model_validate(read_yaml(ROOT / "params.yaml")["pseudo_label"] | changes)
 
 
 def test_every_pool_row_is_there_in_order(trained: Path) -> None:
@@ -28,7 +39,8 @@ def test_every_pool_row_is_there_in_order(trained: Path) -> None:
     }
     assert {*decisions["round"].to_pylist()} == {1}
     assert set(decisions.column_names) == {
-        *("example_id", "pseudo_label", "confidence", "threshold", "accepted", "reason", "round", "teacher")
+        *("example_id", "pseudo_label", "confidence", "calibrated_confidence", "threshold", "accepted"),
+        *("reason", "round", "teacher"),
     }
 
 
@@ -65,10 +77,12 @@ def test_a_threshold_of_nothing_accepts_all(trained: Path) -> None:
 
 
 def test_a_threshold_of_one_accepts_certainty_alone() -> None:
+    own = params(threshold=1.0)
     sure = np.array([[1, 0], [np.nextafter(np.float32(1), np.float32(0)), 1e-7]], np.float32)
-    labels, confidence, accepted = decide(sure, 1.0)
-    assert (labels.tolist(), accepted.tolist()) == ([0, 0], [True, False])
-    assert confidence.dtype == np.float32
+    labels = Labels.from_probabilities(sure, 1.0)
+    accepted, _ = decide(own, labels, np.ones(2, np.float32))
+    assert (labels.labels.tolist(), accepted.tolist()) == ([0, 0], [True, False])
+    assert labels.confidence.dtype == labels.calibrated.dtype == np.float32
 
 
 def test_the_same_inputs_give_the_same_bytes(trained: Path) -> None:
@@ -81,5 +95,89 @@ def test_the_same_inputs_give_the_same_bytes(trained: Path) -> None:
 
 @pytest.mark.parametrize("probabilities", [[0.25, 0.25, 0.25, 0.25], [0.4, 0.4, 0.2, 0.0]])
 def test_of_equal_classes_the_first_is_taken(probabilities: list[float]) -> None:
-    labels, confidence, _ = decide(np.array([probabilities], np.float32), 0.5)
-    assert (labels[0], confidence[0]) == (0, np.float32(max(probabilities)))
+    labels = Labels.from_probabilities(np.array([probabilities], np.float32), 1.0)
+    assert (labels.labels[0], labels.confidence[0]) == (0, np.float32(max(probabilities)))
+
+
+def test_the_calibrated_confidence_is_that_of_the_recorded_temperature(trained: Path) -> None:
+    from selfsame.learning.models import load_model, predict_table
+
+    decisions = label(trained, 0.6)
+    record = GateRecord.of(trained / OUT)
+    model = load_model(trained / "models" / "baseline")
+    probabilities = predict_table(model, trained / POOL).probabilities
+    np.testing.assert_array_equal(
+        decisions["calibrated_confidence"], calibrate(probabilities, record.temperature).max(axis=1)
+    )
+    judges = predict_table(model, trained / "data/splits/validation.parquet")
+    assert record.temperature == fit_temperature(judges.probabilities, judges.labels) != 1
+    assert (record.judged_on, record.judged_rows) == ("validation", len(judges.labels))
+    assert sum(record.before.right) == sum(record.after.right) == (judges.predicted == judges.labels).sum()
+
+
+def test_rows_set_aside_for_the_gate_judge_alone(trained: Path) -> None:
+    run_task("split", trained, split={"calibration_fraction": 0.6})
+    label(trained, 0.6)
+    record = GateRecord.of(trained / OUT)
+    assert (record.judged_on, record.judged_rows) == ("calibration", 12)
+
+
+@pytest.mark.parametrize("per_class", [False, True])
+def test_a_promise_that_cannot_be_shown_accepts_nothing(trained: Path, per_class: bool) -> None:
+    asked = {"rule": "target_precision", "target_precision": 0.99, "per_class": per_class}
+    run_task("pseudo_label", trained, pseudo_label=asked)
+    decisions = pq.read_table(trained / OUT)
+    assert {*decisions["reason"].to_pylist()} == {"no threshold shows the target precision"}
+    assert {*decisions["accepted"].to_pylist()} == {False}
+    assert decisions["threshold"].null_count == decisions.num_rows
+    record = GateRecord.of(trained / OUT)
+    assert record.thresholds == (None, None)
+    assert "nothing is accepted" in record.verdict and "20 rows judge" in record.verdict
+
+
+def test_a_promise_that_can_be_shown_is_kept_class_by_class() -> None:
+    """One class is labeled well, the other is not: only a promise for each class sees it."""
+    random = np.random.default_rng(0)
+    confidence = random.uniform(0.5, 1, 600).astype(np.float32)
+    predicted = np.arange(600) % 2
+    truth = np.where((predicted == 1) & (random.random(600) < 0.3), 0, predicted)
+    probabilities = np.stack([1 - confidence, confidence], axis=1)
+    probabilities[predicted == 0] = probabilities[predicted == 0][:, ::-1]
+    judges = Predictions([], truth, probabilities)
+    pool = Labels(predicted, confidence, confidence)
+    asked = {"rule": "target_precision", "target_precision": 0.8}
+    together, verdict = choose_thresholds(params(**asked), pool, judges, 2)
+    assert together[0] == together[1] <= 0.7
+    assert "The lowest threshold" in verdict
+    apart, verdict = choose_thresholds(params(**asked, per_class=True), pool, judges, 2)
+    assert apart[0] == confidence[predicted == 0].min() and np.isnan(apart[1])
+    assert "found for 1 of 2 classes" in verdict
+    accepted, reasons = decide(params(), pool, apart)
+    np.testing.assert_array_equal(accepted, predicted == 0)
+    assert set(reasons[predicted == 1]) == {"no threshold shows the target precision"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "rows"),
+    [
+        ({"balance": "top_k", "rows_per_class": 7}, [7, 7]),
+        ({"balance": "prior"}, [20, 20]),
+        ({"balance": "prior", "class_prior": [0.75, 0.25]}, [60, 20]),
+    ],
+)
+def test_balance_leaves_out_the_least_confident(asked: dict[str, Any], rows: list[int]) -> None:
+    pool = Labels(np.repeat([0, 1], [80, 20]), np.linspace(0.6, 1, 100, dtype=np.float32), np.zeros(100))
+    accepted, reasons = decide(params(**asked), pool, np.full(2, 0.6, np.float32))
+    assert np.bincount(pool.labels[accepted]).tolist() == rows
+    assert set(reasons[~accepted]) == {"left out to balance the classes"}
+
+
+def test_a_prior_of_other_classes_is_refused(trained: Path) -> None:
+    with pytest.raises(SelfsameError, match=r"class_prior has 3 shares, the data 2 classes"):
+        run_task("pseudo_label", trained, pseudo_label={"balance": "prior", "class_prior": [0.2, 0.3, 0.5]})
+
+
+@pytest.mark.parametrize("shares", [[0.5, 0.6], [1.5, -0.5], []])
+def test_shares_that_are_none_are_refused(shares: list[float]) -> None:
+    with pytest.raises(ValidationError, match="must be shares"):
+        params(class_prior=shares)

@@ -8,11 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from project import run_task
+from pydantic import ValidationError
 
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
 from tasks.download import ORIGIN_FIELDS
+from tasks.split import SplitParams
 
 INFO = TableInfo("toy", "classification", ("a", "b", "c"), features=("x", "y", "constant"))
 IMAGES = TableInfo("toy", "classification", ("a", "b"), image_shape=(2, 3, 3))
@@ -22,6 +24,7 @@ DEFAULT = {
     "seed": 0,
     "labels_per_class": 3,
     "validation_per_class": 4,
+    "calibration_fraction": 0.0,
     "holdout_fraction": 0.25,
     "duplicates": "stop",
     "exclude": [],
@@ -101,6 +104,23 @@ def test_every_row_has_one_role_of_exact_size(seed: int, tmp_path: Path) -> None
         np.testing.assert_array_equal(tables[name]["x"].to_numpy(), inputs[places, 0])
 
 
+def test_calibration_takes_its_share_from_validation_alone(tmp_path: Path) -> None:
+    write_examples(tmp_path, *draw())
+    whole = split(tmp_path)
+    assert read(tmp_path, "calibration").num_rows == 0
+    shared = split(tmp_path, calibration_fraction=0.5)
+    aside = read(tmp_path, "calibration")
+    assert np.bincount(aside["label"]).tolist() == [2, 2, 2]
+    assert sorted(ids_of(shared["validation"]) + ids_of(aside)) == sorted(ids_of(whole["validation"]))
+    for name in ("labeled", "pool", "holdout", "hidden_labels"):
+        assert shared[name] == whole[name]
+
+
+def test_calibration_leaves_some_validation() -> None:
+    with pytest.raises(ValidationError, match="leaves none of 4 validation rows"):
+        SplitParams.model_validate(DEFAULT | {"calibration_fraction": 0.9})
+
+
 def test_the_pool_keeps_no_label_and_the_hidden_ones_are_the_truth(tmp_path: Path) -> None:
     inputs, labels = draw()
     truth = dict(zip(write_examples(tmp_path, inputs, labels), labels.tolist(), strict=True))
@@ -131,7 +151,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
         files = files_under(tmp_path / name / "data" / "splits")
         digests.append({file.relative_to(tmp_path / name): sha256_file(file) for file in files})
     assert digests[0] == digests[1]
-    assert len(digests[0]) == 6
+    assert len(digests[0]) == 7
 
 
 def test_another_seed_draws_other_rows_under_the_same_names(tmp_path: Path) -> None:

@@ -1,0 +1,114 @@
+"""Watches over what the gate's promise and the scores take for granted.
+
+Each compares rows that should be alike and says how unlike they are; ``CHANCE`` is the p-value below
+which that is called more than chance.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from selfsame.report.scores import Share
+from selfsame.selection.balance import most_confident, rows_for_prior
+
+CHANCE = 0.01
+NEAR = 0.1  # of the median distance to the nearest row: below, two rows are near copies
+QUERY_ROWS = 2000  # rows whose nearest row is looked for; more would cost seconds
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Whether the pool's features are spread as those of rows with known labels.
+
+    Attributes:
+        p_value: of the most different feature, times the number of features (Bonferroni).
+        differing: features that differ by more than chance, of those that aren't constant.
+    """
+
+    p_value: float
+    differing: Share
+
+
+@dataclass(frozen=True)
+class Watches:
+    """What was seen.
+
+    Attributes:
+        pool_disagreement: sampled pool rows to which teacher and student give different labels.
+        validation_disagreement: the same of the validation rows.
+        near_copies: holdout and validation rows with a near copy among labeled and sampled pool rows.
+        drift: the pool against the labeled and validation rows.
+    """
+
+    pool_disagreement: Share
+    validation_disagreement: Share
+    near_copies: Share
+    drift: Drift
+
+    @property
+    def disagreement_p_value(self) -> float:
+        """How often as much more disagreement on the pool than on validation would be chance."""
+        from scipy.stats import fisher_exact
+
+        pool, validation = self.pool_disagreement, self.validation_disagreement
+        table = [[share.part, share.total - share.part] for share in (pool, validation)]
+        return float(fisher_exact(table, alternative="greater").pvalue)
+
+
+def disagreement(one: np.ndarray, other: np.ndarray) -> Share:
+    """Count where two (N,) predictions differ."""
+    return Share(int((one != other).sum()), len(one))
+
+
+def near_copies(queries: np.ndarray, rows: np.ndarray) -> Share:
+    """Count the queries that have a near copy among ``rows``.
+
+    What is near is measured by the data: a tenth of the median distance from a query to its nearest row.
+
+    Args:
+        queries, rows: (N, …) and (M, …) raw inputs; of the queries, ``QUERY_ROWS`` evenly spaced ones.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    if not len(queries) or not len(rows):
+        return Share(0, len(queries))
+    queries = queries[evenly(len(queries), QUERY_ROWS)]
+    flat = [part.reshape(len(part), -1).astype(np.float64) for part in (queries, rows)]
+    spread = flat[1].std(axis=0)
+    spread[spread == 0] = 1.0
+    scaled = [(part / spread).astype(np.float32) for part in flat]
+    distances = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(scaled[1]).kneighbors(scaled[0])[0]
+    return Share(int((distances < NEAR * np.median(distances)).sum()), len(queries))
+
+
+def measure_drift(
+    known: np.ndarray, known_labels: np.ndarray, pool: np.ndarray, pool_labels: np.ndarray, classes: int
+) -> Drift:
+    """Compare every feature's spread by the Kolmogorov–Smirnov test.
+
+    Labeled rows come by a budget for each class, the pool as the world is: so the pool is first thinned
+    to the classes' shares among the known rows, by the teacher's labels, or every budget would look like
+    drift.
+
+    Args:
+        known, pool: (N, …) and (M, …) raw inputs.
+        known_labels, pool_labels: (N,) true ones, (M,) the teacher's.
+    """
+    from scipy.stats import ks_2samp
+
+    prior = np.bincount(known_labels, minlength=classes) / max(len(known), 1)
+    rows = rows_for_prior(np.bincount(pool_labels, minlength=classes), prior)
+    everyone = np.ones(len(pool), dtype=bool)
+    alike = pool[most_confident(pool_labels, np.zeros(len(pool)), everyone, rows)]
+    if not len(alike):
+        return Drift(1.0, Share(0, 0))
+    left, right = known.reshape(len(known), -1), alike.reshape(len(alike), -1)
+    varies = np.flatnonzero(np.ptp(np.concatenate([left, right]), axis=0) > 0)
+    p_values = np.array([ks_2samp(left[:, each], right[:, each], method="asymp").pvalue for each in varies])
+    corrected = np.minimum(p_values * len(p_values), 1.0)
+    return Drift(float(corrected.min(initial=1.0)), Share(int((corrected < CHANCE).sum()), len(varies)))
+
+
+def evenly(total: int, limit: int) -> np.ndarray:
+    """Return at most ``limit`` positions, evenly spaced over ``total`` rows and the same every time."""
+    return np.arange(total) if total <= limit else np.linspace(0, total - 1, limit).astype(np.int64)
