@@ -1,6 +1,8 @@
 """What the tables say, counted anew: labels, decisions, precision, overlap. A batch in memory at a time."""
 
+import json
 from collections import Counter
+from itertools import combinations
 from math import sqrt
 from typing import Any
 
@@ -10,7 +12,8 @@ import pyarrow.compute as pc
 from selfsame.audit.snapshot import Snapshot
 from selfsame.core.tables import INFO_KEY
 
-HUMAN_ROLES = ("labeled", "validation", "holdout")
+HUMAN_ROLES = ("labeled", "validation", "calibration", "holdout")
+GATE_KEY = b"gate"  # of the metadata in which a table of pseudo-labels carries the gate's decision
 Z = 1.959964  # of the 95 % interval
 
 
@@ -35,10 +38,15 @@ def share(part: int, total: int) -> dict[str, Any]:
     }
 
 
+def gate_decision(snapshot: Snapshot) -> dict[str, Any]:
+    """Return what the gate wrote beside the pseudo-labels: rule, verdict, judges; empty if nothing."""
+    table = snapshot.table("pseudo_labels")
+    metadata = (table.schema.metadata or {}) if table else {}
+    return json.loads(metadata[GATE_KEY]) if GATE_KEY in metadata else {}
+
+
 def class_names(snapshot: Snapshot) -> list[str]:
     """Return the classes that a label is an index into."""
-    import json
-
     table = snapshot.table("labeled")
     metadata = (table.schema.metadata or {}) if table else {}
     return json.loads(metadata[INFO_KEY])["classes"] if INFO_KEY in metadata else []
@@ -94,8 +102,7 @@ def overlaps(snapshot: Snapshot) -> dict[str, int]:
     """Count the examples that stand in two roles, by content: an id is a hash of the example's input."""
     held = {role: _ids(snapshot, role) for role in HUMAN_ROLES}
     found = {
-        f"{one} and {other}": len(held[one] & held[other])
-        for one, other in (("labeled", "validation"), ("labeled", "holdout"), ("validation", "holdout"))
+        f"{one} and {other}": len(held[one] & held[other]) for one, other in combinations(HUMAN_ROLES, 2)
     }
     pool = snapshot.table("pool")
     counts: Counter[str] = Counter()

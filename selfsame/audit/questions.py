@@ -6,8 +6,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from selfsame.audit import trust
 from selfsame.audit.chain import follow
-from selfsame.audit.facts import HUMAN_ROLES, class_names, label_counts, measured_precision, overlaps
+from selfsame.audit.facts import (
+    HUMAN_ROLES,
+    class_names,
+    gate_decision,
+    label_counts,
+    measured_precision,
+    overlaps,
+)
 from selfsame.audit.records import Record
 from selfsame.audit.rows import NOT_RECORDED, Tables, executions_of, is_training, reads
 from selfsame.audit.snapshot import Snapshot
@@ -72,8 +80,10 @@ def who_labeled(case: Case) -> Asked:
         if not is_training(record, case.snapshot):
             continue
         human = totals["labeled"]
-        machine = totals["accepted"] if reads(record, case.snapshot.path_of("pseudo_labels")) else 0
         method = record.params.get("retrain", {}).get("method")
+        machine = totals["accepted"] if reads(record, case.snapshot.path_of("pseudo_labels")) else 0
+        if method not in (None, "offline"):  # these label every pool row anew while they train
+            machine += totals["rejected"]
         trainings[record.stage] = {
             "human": human,
             "machine": machine,
@@ -110,15 +120,18 @@ def how_threshold_was_chosen(case: Case) -> Asked:
     params = case.params("pseudo_label")
     if not params:
         return NOT_RECORDED, {}
-    used = [record.stage for record in case.executions if reads(record, case.snapshot.path_of("validation"))]
     labeling = [record for record in case.executions if "pseudo_label" in record.params][-1]
-    on_validation = reads(labeling, case.snapshot.path_of("validation"))
-    if on_validation:
-        also = ", ".join(stage for stage in used if stage != labeling.stage)
-        how = f"Chosen on the validation rows by {labeling.stage}; the same rows were also used by {also}"
+    gate = gate_decision(case.snapshot)
+    role = gate.get("judged_on")
+    if params.get("rule", "threshold") == "threshold":
+        how = f"Set by hand to {params.get('threshold')} in params.yaml: it was chosen on no rows."
     else:
-        how = f"Set by hand to {params.get('threshold')} in params.yaml: it was chosen on no rows"
-    return f"{how}.", {"params": params, "on_validation": on_validation, "validation_used_by": used}
+        how = gate.get("verdict", NOT_RECORDED)
+    used = [record.stage for record in case.executions if role and reads(record, case.snapshot.path_of(role))]
+    if role:
+        also = ", ".join(stage for stage in used if stage != labeling.stage) or "nothing else"
+        how += f" {gate['judged_rows']} {role} rows calibrated and judged; they were also read by {also}."
+    return how, {"params": params, "gate": gate, "judges_used_by": used}
 
 
 def precision_of_labels(case: Case) -> Asked:
@@ -145,7 +158,8 @@ def leaks(case: Case) -> Asked:
     found = overlaps(case.snapshot)
     shared = {pair: count for pair, count in found.items() if count}
     exact = f"Shared examples: {shared}" if shared else "No example stands in two roles (compared by content)"
-    return f"{exact}. Near copies: {NOT_RECORDED}.", {"shared": found, "near_copies": NOT_RECORDED}
+    near = case.metrics.get("watches", {}).get("near_copies", NOT_RECORDED)
+    return f"{exact}. Near copies: {near}.", {"shared": found, "near_copies": near}
 
 
 def class_shares(case: Case) -> Asked:
@@ -176,8 +190,6 @@ def _share_words(entry: dict[str, Any]) -> str:
 
 def answer_all(case: Case) -> list[Answer]:
     """Answer every question, in order."""
-    from selfsame.audit import trust
-
     asked: list[tuple[str, Callable[[Case], Asked]]] = [
         ("Which rows carry human labels, which machine labels, and what share did each have?", who_labeled),
         ("For a row: who labeled it, with what confidence and decision?", who_labeled_a_row),

@@ -3,8 +3,6 @@
 import base64
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -114,18 +112,18 @@ def verify_release(folder: Path, key: Path) -> Report:
 
 
 def _signature_problems(folder: Path, key: Path) -> list[Problem]:
-    with _model_signing() as (_, verifying, hashing):
-        try:
-            verifier = verifying.Config().use_elliptic_key_verifier(public_key=key)
-        except (OSError, ValueError) as error:
-            raise SelfsameError(f"{key}: no public key in PEM: {error}", "ask the signer for it") from None
-        path = folder / SIGNATURE
-        own = hashing.Config().set_ignored_paths(paths=[path], ignore_git_paths=False)
-        try:
-            _require_canonical(path.read_bytes())
-            verifier.set_hashing_config(own).verify(folder, path)
-        except Exception as error:  # whatever is wrong with it, a signature that can't be checked is refused
-            return [_broken(str(path), f"a signature of these files by {key.name}", _words(error))]
+    _, verifying, hashing = _model_signing()
+    try:
+        verifier = verifying.Config().use_elliptic_key_verifier(public_key=key)
+    except (OSError, ValueError) as error:
+        raise SelfsameError(f"{key}: no public key in PEM: {error}", "ask the signer for it") from None
+    path = folder / SIGNATURE
+    own = hashing.Config().set_ignored_paths(paths=[path], ignore_git_paths=False)
+    try:
+        _require_canonical(path.read_bytes())
+        verifier.set_hashing_config(own).verify(folder, path)
+    except Exception as error:  # whatever is wrong with it, a signature that can't be checked is refused
+        return [_broken(str(path), f"a signature of these files by {key.name}", _words(error))]
     return []
 
 
@@ -151,28 +149,27 @@ def _require_canonical(content: bytes) -> None:
 
 
 def _sign(folder: Path, key: Path) -> None:
-    with _model_signing() as (signing, _, hashing):
-        try:
-            config = signing.Config().use_elliptic_key_signer(private_key=key)
-        except (OSError, ValueError, TypeError) as error:
-            raise SelfsameError(
-                f"{key}: no elliptic-curve private key in PEM: {error}",
-                "make one with 'openssl ecparam -name prime256v1 -genkey -noout -out KEY.pem'",
-            ) from None
-        config.set_hashing_config(hashing.Config().set_ignored_paths(paths=[], ignore_git_paths=False))
-        config.sign(folder, folder / SIGNATURE)
+    signing, _, hashing = _model_signing()
+    try:
+        config = signing.Config().use_elliptic_key_signer(private_key=key)
+    except (OSError, ValueError, TypeError) as error:
+        raise SelfsameError(
+            f"{key}: no elliptic-curve private key in PEM: {error}",
+            "make one with 'openssl ecparam -name prime256v1 -genkey -noout -out KEY.pem'",
+        ) from None
+    config.set_hashing_config(hashing.Config().set_ignored_paths(paths=[], ignore_git_paths=False))
+    config.sign(folder, folder / SIGNATURE)
 
 
-@contextmanager
-def _model_signing() -> Iterator[tuple[Any, Any, Any]]:
-    """Load the one package that only releases need."""
+def _model_signing() -> tuple[Any, Any, Any]:
+    """Return the modules signing, verifying, hashing of the one package that only releases need."""
     try:
         from model_signing import hashing, signing, verifying
     except ImportError as error:
         raise SelfsameError(
             f"releases need a package that is not here: {error}", "pip install 'selfsame[audit]'"
         ) from None
-    yield signing, verifying, hashing
+    return signing, verifying, hashing
 
 
 def _read_sums(folder: Path) -> dict[str, str]:

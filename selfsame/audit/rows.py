@@ -3,16 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+from selfsame.audit.facts import HUMAN_ROLES, gate_decision
 from selfsame.audit.lookup import Table
 from selfsame.audit.records import Record
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.walk import Walker
 from selfsame.core.errors import SelfsameError
 
-HUMAN_ROLES = ("labeled", "validation", "holdout")
-ROLES = ("labeled", "validation", "holdout", "pool")  # the large one last
+ROLES = (*HUMAN_ROLES, "pool")  # the large one last
 WEIGHTS = "model.safetensors"
 NOT_RECORDED = "not recorded"
+OWN_LABEL = "labeled it by machine"
 
 
 class Tables:
@@ -103,6 +104,11 @@ def is_training(record: Record, snapshot: Snapshot) -> bool:
     return bool(weights - set(record.inputs.values())) and reads(record, snapshot.path_of("labeled"))
 
 
+def is_labeling(record: Record, snapshot: Snapshot) -> bool:
+    """Tell whether an execution made labels for the pool, rather than a model."""
+    return reads(record, snapshot.path_of("pool")) and not models_of(record)
+
+
 def use_in(record: Record, found: dict[str, Any], snapshot: Snapshot) -> str | None:
     """Say what an execution did with a row by itself, if it did anything."""
     role, decision = found["role"], found["decision"]
@@ -119,8 +125,10 @@ def use_in(record: Record, found: dict[str, Any], snapshot: Snapshot) -> str | N
         if decision and decision["accepted"]:
             return f"trained on its machine label {decision['pseudo_label']}"
         return None
-    if role == "pool":
-        return "labeled it by machine"
+    if is_labeling(record, snapshot):
+        judged_on = gate_decision(snapshot).get("judged_on", role)
+        judged = "calibrated the teacher and judged the gate with its human label"
+        return OWN_LABEL if role == "pool" else judged if role == judged_on else None
     if role == "validation":
         return "chose the champion with its human label"
     return "measured both models with it" if role == "holdout" else None
@@ -144,7 +152,7 @@ def describe_row(snapshot: Snapshot, example_id: str) -> dict[str, Any]:
     uses = []
     for record in executions_of(snapshot):
         use = use_in(record, found, snapshot)
-        if use and models_of(record):
+        if use and use != OWN_LABEL:
             uses.append({"models": models_of(record), "use": use, "record": record.path.as_posix()})
     return {
         "example_id": example_id,

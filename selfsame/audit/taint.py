@@ -7,7 +7,16 @@ from typing import Any
 
 from selfsame.audit.git import commits_of
 from selfsame.audit.records import Record
-from selfsame.audit.rows import Tables, executions_of, find_row, models_of, reads, use_in
+from selfsame.audit.rows import (
+    OWN_LABEL,
+    WEIGHTS,
+    Tables,
+    executions_of,
+    find_row,
+    is_labeling,
+    models_of,
+    use_in,
+)
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.stored import LOCK_FILE
 from selfsame.core.errors import SelfsameError
@@ -32,12 +41,10 @@ def trace_taint(snapshot: Snapshot, example_ids: Sequence[str]) -> dict[str, Any
         passed_on = [name for name in record.inputs if name in tainted]
         why = _reasons(record, found, snapshot, passed_on)
         weights = models_of(record)
-        if reads(record, snapshot.path_of("pool")) and not weights:
-            if not passed_on:
-                continue  # the teacher is clean: only the row's own pseudo-label goes with it
-            teachers += [record.inputs[name] for name in passed_on]
-        if not why:
+        if not why or why == [OWN_LABEL]:  # with a clean teacher only the row's own pseudo-label goes
             continue
+        if is_labeling(record, snapshot):
+            teachers += [digest for name, digest in record.inputs.items() if Path(name).name == WEIGHTS]
         clean = {folder for folder, digest in weights.items() if _is_clean_copy(record, digest, tainted)}
         tainted |= {name for name in record.outputs if Path(name).parent.as_posix() not in clean}
         models += [

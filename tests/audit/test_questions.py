@@ -64,6 +64,7 @@ def test_1_human_and_machine_labels(answers: dict[int, Answer]) -> None:
     assert rows == {
         "labeled": len(table("data/splits/labeled.parquet")),
         "validation": len(table("data/splits/validation.parquet")),
+        "calibration": len(table("data/splits/calibration.parquet")),
         "holdout": len(table("data/splits/holdout.parquet")),
         "accepted": accepted,
         "rejected": len(decisions) - accepted,
@@ -78,14 +79,17 @@ def test_2_every_pool_row_has_a_decision(answers: dict[int, Answer]) -> None:
     pool, decisions = table("data/splits/pool"), table("data/pseudo_labels")
     assert [row["example_id"] for row in pool] == [row["example_id"] for row in decisions]
     assert answers[2].evidence["rows"] == len(pool)
-    assert "calibrated_confidence: not recorded" in answers[2].answer
+    assert answers[2].evidence["columns"] == pq.read_schema("data/pseudo_labels/part-00000.parquet").names
 
 
 def test_3_the_threshold_was_set_by_hand(answers: dict[int, Answer]) -> None:
     assert answers[3].evidence["params"]["threshold"] == 0.6
-    assert answers[3].evidence["on_validation"] is False
-    assert set(answers[3].evidence["validation_used_by"]) == {"train_baseline", "retrain", "evaluate"}
-    assert "0.6" in answers[3].answer and "no rows" in answers[3].answer
+    assert "Set by hand to 0.6" in answers[3].answer and "no rows" in answers[3].answer
+    gate = json.loads(pq.read_schema("data/pseudo_labels/part-00000.parquet").metadata[b"gate"])
+    assert answers[3].evidence["gate"] == gate and gate["judged_on"] == "validation"
+    assert f"{len(table('data/splits/validation.parquet'))} validation rows" in answers[3].answer
+    readers = ["train_baseline", "pseudo_label", "retrain", "evaluate"]
+    assert answers[3].evidence["judges_used_by"] == readers
 
 
 def test_4_precision_with_its_interval(answers: dict[int, Answer]) -> None:
@@ -109,6 +113,7 @@ def test_5_no_row_in_two_roles(answers: dict[int, Answer]) -> None:
         for role, file in {
             "labeled": "labeled.parquet",
             "validation": "validation.parquet",
+            "calibration": "calibration.parquet",
             "holdout": "holdout.parquet",
             "pool": "pool",
         }.items()
@@ -116,7 +121,8 @@ def test_5_no_row_in_two_roles(answers: dict[int, Answer]) -> None:
     for pair, count in answers[5].evidence["shared"].items():
         left, right = pair.split(" and ")
         assert count == len(roles[left] & roles[right]) == 0
-    assert "Near copies: not recorded" in answers[5].answer
+    near = json.loads(Path("reports/metrics.json").read_text())["watches"]["near_copies"]
+    assert f"Near copies: {near}." in answers[5].answer
 
 
 def test_6_shares_per_class(answers: dict[int, Answer]) -> None:

@@ -53,7 +53,6 @@ def test_pool_row(real: Project, accepted: bool) -> None:
     row = describe_row(Snapshot(), wanted["example_id"])
     decision = row["decision"]
     assert {key: decision[key] for key in wanted} == wanted
-    assert decision["calibrated_confidence"] == "not recorded"
     assert row["labeled_by"] == f"machine: teacher {sha256('models/baseline/model.safetensors')}"
     learned = [(list(use["models"]), use["use"]) for use in row["uses"]]
     expected = [(["models/student"], f"trained on its machine label {wanted['pseudo_label']}")]
@@ -64,8 +63,13 @@ def test_pool_row(real: Project, accepted: bool) -> None:
 
 def test_validation_and_holdout_rows(real: Project) -> None:
     validation = describe_row(Snapshot(), pick("data/splits/validation.parquet")["example_id"])
-    assert [next(iter(use["models"])) for use in validation["uses"]] == MODELS
-    assert all("chose" in use["use"] for use in validation["uses"])
+    assert [next(iter(use["models"]), "gate") for use in validation["uses"]] == [
+        "models/baseline",
+        "gate",
+        "models/student",
+        "models/champion",
+    ]
+    assert all("human label" in use["use"] for use in validation["uses"])
     holdout = describe_row(Snapshot(), pick("data/splits/holdout.parquet")["example_id"])
     assert [use["use"] for use in holdout["uses"]] == ["measured both models with it"]
 
@@ -88,6 +92,12 @@ def test_taint_of_a_labeled_row_reaches_everything(real: Project) -> None:
     rows = pq.read_metadata("data/pseudo_labels/part-00000.parquet").num_rows
     assert answer["pseudo_labels"] == {"own": [], "by_tainted_teachers": rows, "of": rows}
     assert "reports/metrics.json" in answer["reports"]
+
+
+def test_taint_of_a_row_that_judged_the_gate_reaches_every_pseudo_label(real: Project) -> None:
+    answer = trace_taint(Snapshot(), [pick("data/splits/validation.parquet")["example_id"]])
+    assert models(answer) == MODELS
+    assert answer["pseudo_labels"]["by_tainted_teachers"] == answer["pseudo_labels"]["of"] > 0
 
 
 def test_taint_of_pool_rows_reaches_what_learned_from_them(real: Project) -> None:
