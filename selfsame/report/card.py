@@ -54,7 +54,7 @@ def render_card(findings: Findings) -> str:
         "",
         f"{findings.labeled_per_class.sum()} labeled rows of {_plain(findings.info.source)}, and a pool of "
         f"{gate.coverage.total} rows, of whose machine-made labels {gate.coverage.part} were accepted. "
-        f"{gate.record.verdict} Of those whose truth is known, {_said(gate.precision)} are right.",
+        f"{gate.record.verdict} {_rightness(gate.precision)}",
         "",
         "## What to doubt",
         "",
@@ -69,9 +69,14 @@ def render_card(findings: Findings) -> str:
     return "\n".join(lines)
 
 
+def _rightness(precision: Share) -> str:
+    if not precision.total:
+        return "How many of them are right isn't known."
+    return f"Of the {precision.total} whose truth is known, {_said(precision)} are right."
+
+
 def _said(share: Share) -> str:
-    if share.value is None or share.interval is None:
-        return "an unknown share"
+    assert share.value is not None and share.interval is not None
     return f"{share.value:.1%} ({share.interval[0]:.1%} to {share.interval[1]:.1%})"
 
 

@@ -233,6 +233,9 @@ def test_two_classes_have_a_ranking_figure(
 
 def test_the_promotion_is_told_with_its_numbers(make_findings: MakeFindings) -> None:
     text = Page(render_report(make_findings(baseline_wrong=7, student_wrong=6))).text
+    mild = make_findings(baseline_wrong=7, student_wrong=6, promotion_level=0.5)
+    assert "being ahead may still be chance" in Page(render_report(mild)).text
+    assert "being ahead may still be chance" not in text
     assert "it gets 1 right that the baseline gets wrong, and loses 0: p = 0.5" in text
     assert "where 0.05 or less promotes it. So the baseline stays." in text
 
