@@ -29,7 +29,9 @@ def test_mapie_finds_the_same_threshold(seed: int) -> None:
     kept = confidence >= tested[:, None]
     wrong = (kept & ~right).sum(axis=1) / kept.sum(axis=1)
     # MAPIE rounds rows · risk up: 11.000000000000002 mistakes would count as 12
-    p_values = compute_hoeffding_bentkus_p_value(np.maximum(wrong - 1e-12, 0), kept.sum(axis=1), 1 - target, binary=True)
+    p_values = compute_hoeffding_bentkus_p_value(
+        np.maximum(wrong - 1e-12, 0), kept.sum(axis=1), 1 - target, binary=True
+    )
     assert search.threshold == tested[control_fwer(p_values[:, 0], error, sequence)].min()
 
     controller = BinaryClassificationController(
