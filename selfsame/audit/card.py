@@ -50,7 +50,8 @@ def model_card(case: Case, answers: list[Answer]) -> str:
     lines += [
         "`model/` is the model, `lineage/` the record of every execution behind it, `audit.html` the audit.",
         "Check all of it offline: `selfsame verify . --key SIGNER.pub`, or "
-        "`model_signing verify key . --signature model.sig --public_key SIGNER.pub`.",
+        "`model_signing verify key . --signature model.sig --public_key SIGNER.pub`; if Sigstore signed it, "
+        "with a network: `selfsame verify . --identity SIGNER --identity-provider URL`.",
         "",
     ]
     return "\n".join(lines)

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from selfsame.core.errors import SelfsameError
+
+if TYPE_CHECKING:
+    from selfsame.audit.signature import Identity
 
 CHAMPION = Path("models/champion")
 
@@ -49,6 +52,8 @@ def audit(
 def verify(
     release: Annotated[Path | None, typer.Argument(help="A release; without one, the project here.")] = None,
     key: Annotated[Path | None, typer.Option(help="The signer's public key, for a release.")] = None,
+    identity: Annotated[str | None, typer.Option(help="Or who signed it by Sigstore.")] = None,
+    identity_provider: Annotated[str | None, typer.Option(help="And the URL that vouches for them.")] = None,
     remote: Annotated[bool, typer.Option(help="Read every object of the DVC remote, too.")] = False,
     resume: Annotated[bool, typer.Option(help="Take up an interrupted run.")] = False,
     uncommitted: Annotated[bool, typer.Option(help="Let tracked files differ from the commit.")] = False,
@@ -64,11 +69,7 @@ def verify(
 
         if not is_release(release):
             raise SelfsameError(f"{release}: no release", "name a folder that 'selfsame release' wrote")
-        if key is None:
-            raise SelfsameError(
-                f"{release}: nothing to check its signature with", "add --key with the signer's public key"
-            )
-        answer = verify_release(release, key)
+        answer = verify_release(release, _signer(release, key, identity, identity_provider))
     if as_json:
         _echo_json(answer.as_dict())
     else:
@@ -134,7 +135,8 @@ def diff(
 
 def release(
     folder: Annotated[Path, typer.Argument(help="Where to write it.")],
-    key: Annotated[Path, typer.Option(help="PEM file of the private key, kept outside.")],
+    key: Annotated[Path | None, typer.Option(help="PEM file of the private key, kept outside.")] = None,
+    sigstore: Annotated[bool, typer.Option("--sigstore", help="Sign as yourself, or as a CI job.")] = False,
     path: Annotated[Path, typer.Option("--model", help="The model to hand over.")] = CHAMPION,
     rev: Revision = None,
     tag: Annotated[str | None, typer.Option(help="Anchor the digest in a git tag of this name.")] = None,
@@ -143,6 +145,10 @@ def release(
     from selfsame.audit.release import make_release
     from selfsame.audit.snapshot import Snapshot
 
+    if (key is None) != sigstore:
+        raise SelfsameError(
+            f"{folder}: nothing, or too much, to sign it with", "add either --key or --sigstore"
+        )
     digest = make_release(Snapshot(rev), path, folder, key, tag)
     typer.echo(f"wrote {folder}, digest sha256:{digest}{f', anchored in tag {tag}' if tag else ''}")
 
@@ -182,6 +188,19 @@ def export(
 
 
 COMMANDS = (audit, verify, rows, taint, diff, release, export)
+
+
+def _signer(release: Path, key: Path | None, identity: str | None, provider: str | None) -> "Path | Identity":
+    from selfsame.audit.signature import Identity
+
+    if key is not None and identity is None and provider is None:
+        return key
+    if key is None and identity is not None and provider is not None:
+        return Identity(identity, provider)
+    raise SelfsameError(
+        f"{release}: nothing, or too much, to check its signature with",
+        "add --key with the signer's public key, or both --identity and --identity-provider",
+    )
 
 
 def _echo_json(value: Any) -> None:

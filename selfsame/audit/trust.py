@@ -149,10 +149,10 @@ def who_signed(case: "Case") -> "Asked":
     ]
     tags = [tag for tag in release_tags(RELEASE_WORD) if any(digest in tag.message for digest in weights)]
     if not tags:
-        return f"{NOT_RECORDED}: no tag anchors a release ('selfsame release --key … --tag …' makes one)", {}
+        return f"{NOT_RECORDED}: no tag anchors a release ('selfsame release … --tag …' makes one)", {}
     words = "; ".join(f"{tag.name}{' (signed)' if tag.signed else ''}: {tag.message}" for tag in tags)
     return (
-        f"Released as {words}. 'selfsame verify RELEASE --key KEY.pub' checks the signature offline.",
+        f"Released as {words}. 'selfsame verify RELEASE --key KEY.pub' checks a key's signature offline.",
         {"tags": [tag._asdict() for tag in tags]},
     )
 

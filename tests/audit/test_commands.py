@@ -56,7 +56,12 @@ def test_release_and_its_verification(real: Project, tmp_path: Path) -> None:
     real.run(*shlex.split(f"openssl ec -in {tmp_path}/k.pem -pubout -out {tmp_path}/k.pub"))
     folder = str(tmp_path / "release")
     assert "digest sha256:" in real.selfsame("release", folder, "--key", f"{tmp_path}/k.pem").stdout
-    assert "nothing to check its signature with" in real.selfsame("verify", folder).stderr
+    both = real.selfsame("release", folder, "--sigstore", "--key", f"{tmp_path}/k.pem")
+    assert "add either --key or --sigstore" in both.stderr
+    assert "add either --key or --sigstore" in real.selfsame("release", folder).stderr
+    for too_little in ([], ["--identity", "me"], ["--identity-provider", "https://example.com"]):
+        refused = real.selfsame("verify", folder, *too_little).stderr
+        assert "nothing, or too much, to check its signature with" in refused
     assert real.selfsame("verify", folder, "--key", f"{tmp_path}/k.pub").returncode == 0
     (tmp_path / "release" / "README.md").write_text("better")
     assert real.selfsame("verify", folder, "--key", f"{tmp_path}/k.pub").returncode == 1

@@ -9,15 +9,20 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from model_signing import signing, verifying
 from project import Project
+from sigstore.models import ClientTrustConfig
+from sigstore.oidc import IdentityError
 
 from selfsame.audit.questions import Case, answer_all
 from selfsame.audit.release import make_release, verify_release
+from selfsame.audit.signature import Identity
 from selfsame.audit.snapshot import Snapshot
 from selfsame.core.errors import SelfsameError
 
 CHAMPION = Path("models/champion")
 FLIPS = 40
+SOMEONE = Identity("someone@example.com", "https://accounts.example.com")
 
 
 def openssl(*arguments: str) -> None:
@@ -136,3 +141,72 @@ def test_no_release_of_a_broken_chain_or_with_a_key_of_the_repository(
     with pytest.raises(SelfsameError, match="its chain has"):
         make_release(Snapshot(), CHAMPION, tmp_path / "out", keys[0])
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a network unreachable, also where there is one, and know nothing of Sigstore from before."""
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "")
+    for name in ("XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+
+
+def test_without_a_network_sigstore_signs_and_checks_nothing(
+    real: Project, released: Path, tmp_path: Path, no_network: None
+) -> None:
+    with pytest.raises(SelfsameError, match="not signed by Sigstore: TUFError") as refused:
+        make_release(Snapshot(), CHAMPION, tmp_path / "handed" / "release", key=None)
+    assert "network" in refused.value.fix
+    assert list((tmp_path / "handed").iterdir()) == []
+    with pytest.raises(SelfsameError, match=r"model\.sig: not checked, .* TUFError"):
+        verify_release(released, SOMEONE)
+
+
+def test_without_an_identity_sigstore_signs_nothing(
+    real: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Nobody:
+        def sign(self, payload: object) -> None:
+            raise IdentityError("the token of this job can't be had")
+
+    def by_nobody(config: signing.Config, use_ambient_credentials: bool) -> signing.Config:
+        assert use_ambient_credentials
+        config._signer = Nobody()
+        return config
+
+    monkeypatch.setattr(signing.Config, "use_sigstore_signer", by_nobody)
+    with pytest.raises(SelfsameError, match="the token of this job can't be had") as refused:
+        make_release(Snapshot(), CHAMPION, tmp_path / "handed" / "release", key=None)
+    assert "an identity to prove" in refused.value.fix
+    assert list((tmp_path / "handed").iterdir()) == []
+
+
+def test_an_identity_is_checked_by_sigstore_and_without_the_law_of_keys(
+    copy: Path, keys: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key stands in for Sigstore, whose signatures need a network."""
+    asked = []
+
+    def by_identity(config: verifying.Config, identity: str, oidc_issuer: str) -> verifying.Config:
+        asked.append(Identity(identity, oidc_issuer))
+        return config.use_elliptic_key_verifier(public_key=keys[1])
+
+    monkeypatch.setattr(verifying.Config, "use_sigstore_verifier", by_identity)
+    signature = copy / "model.sig"
+    signature.write_text(json.dumps(json.loads(signature.read_text()), indent=1))
+    assert verify_release(copy, SOMEONE).problems == [] and asked == [SOMEONE]
+    (problem,) = verify_release(copy, keys[1]).problems
+    assert "its JSON is not as it was written" in problem.found
+    (copy / "README.md").write_text("better")
+    assert "someone@example.com" in verify_release(copy, SOMEONE).problems[0].expected
+
+
+def test_a_key_is_nobodys_identity(copy: Path, no_network: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checked by Sigstore itself, with the roots of trust that its package brings."""
+    roots = ClientTrustConfig.production(offline=True)
+    monkeypatch.setattr(ClientTrustConfig, "production", lambda: roots)
+    (problem,) = verify_release(copy, SOMEONE).problems
+    assert problem.path.endswith("model.sig") and "someone@example.com" in problem.expected

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 from project import Project
 
-from selfsame.audit import lookup
 from selfsame.audit.lookup import Table
 from selfsame.audit.rows import describe_row, format_row, id_of_source_row
 from selfsame.audit.snapshot import Snapshot
@@ -163,12 +162,7 @@ def make_table(folder: Path, parts: int, rows: int) -> list[str]:
     return ids
 
 
-@pytest.mark.parametrize("small_rows", [0, 10**6], ids=["index", "scan"])
-def test_every_row_is_found_where_it_stands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_rows: int
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(lookup, "SMALL_ROWS", small_rows)
+def test_every_row_is_found_where_it_stands(tmp_path: Path) -> None:
     ids = make_table(tmp_path / "pool", parts=3, rows=120)
     table = Table(sorted((tmp_path / "pool").iterdir()))
     assert [table.find(example_id) for example_id in ids] == list(range(360))
@@ -176,13 +170,3 @@ def test_every_row_is_found_where_it_stands(
     assert table.find("f" * 32) is None and table.find("not an id") is None
     assert table.find(ids[7], hint=7) == 7 and table.find(ids[7], hint=8) == 7
     assert table.count("teacher", ["a"]) == 120 and table.count("teacher", ["b", "a"]) == 240
-
-
-def test_a_changed_table_gets_a_new_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(lookup, "SMALL_ROWS", 0)
-    ids = make_table(tmp_path / "pool", parts=1, rows=10)
-    part = tmp_path / "pool" / "part-00000.parquet"
-    assert Table([part]).find(ids[9]) == 9
-    pq.write_table(pq.read_table(part).slice(1), part)
-    assert Table([part]).find(ids[9]) == 8 and Table([part]).find(ids[0]) is None

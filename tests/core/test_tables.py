@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from selfsame.core import tables
@@ -110,6 +111,20 @@ def test_the_same_bytes_whenever_they_are_written(tmp_path: Path) -> None:
         write(tmp_path / name, IMAGES, draw(IMAGES, 50), pa.array([1] * 50), batch_rows=7)
     one, two = (tmp_path / name / "part-00000.parquet" for name in ("one", "two"))
     assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize("info", [IMAGES, FEATURES], ids=["images", "features"])
+def test_ids_stand_verbatim_and_all_else_is_compressed(info: TableInfo, tmp_path: Path) -> None:
+    path, inputs = tmp_path / "one.parquet", draw(info, 50)
+    write(path, info, inputs, pa.array([1] * 50), batch_rows=7)
+    content = path.read_bytes()
+    assert all(name.encode() in content for name in example_ids(inputs))
+    metadata = pq.read_metadata(path)
+    assert metadata.num_row_groups == 8
+    for group in range(8):
+        leaves = [metadata.row_group(group).column(leaf) for leaf in range(metadata.num_columns)]
+        assert [leaf.path_in_schema for leaf in leaves if leaf.compression != "ZSTD"] == ["example_id"]
+        assert [leaf.path_in_schema for leaf in leaves if not leaf.has_dictionary_page] == ["example_id"]
 
 
 def test_same_ids_means_same_order() -> None:
