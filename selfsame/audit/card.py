@@ -2,8 +2,9 @@
 
 import json
 
+from selfsame.audit.case import Case
 from selfsame.audit.facts import class_names
-from selfsame.audit.questions import Answer, Case
+from selfsame.audit.questions import Answer
 
 HONEST = """\
 * The record is tamper-*evident*, and only against someone who cannot also rewrite the git history or the

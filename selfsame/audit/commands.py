@@ -28,8 +28,9 @@ def audit(
     """Walk from an artifact back to the raw bytes, and answer the auditor's fifteen questions."""
     from dataclasses import asdict
 
+    from selfsame.audit.case import Case
     from selfsame.audit.chain import audit_chain, format_chain
-    from selfsame.audit.questions import Case, answer_all, format_answers
+    from selfsame.audit.questions import answer_all, format_answers
     from selfsame.audit.snapshot import Snapshot
 
     snapshot = Snapshot(rev)
@@ -161,9 +162,9 @@ def export(
     rev: Revision = None,
 ) -> None:
     """Put the chain in the words of a standard: OpenLineage events, or a CycloneDX ML-BOM."""
+    from selfsame.audit.case import Case
     from selfsame.audit.mlbom import bill_of_materials
     from selfsame.audit.openlineage import events, send_events
-    from selfsame.audit.questions import Case
     from selfsame.audit.snapshot import Snapshot
 
     case = Case(Snapshot(rev), path)

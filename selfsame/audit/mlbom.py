@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from selfsame.audit.questions import Case, answer_all
+from selfsame.audit.case import Case
+from selfsame.audit.questions import answer_all
 from selfsame.audit.records import Record
 from selfsame.audit.rows import WEIGHTS, reads
 from selfsame.core.errors import SelfsameError

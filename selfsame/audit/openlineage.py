@@ -9,8 +9,8 @@ import urllib.request
 from importlib import resources
 from typing import Any
 
+from selfsame.audit.case import Case
 from selfsame.audit.facts import label_counts, measured_precision
-from selfsame.audit.questions import Case
 from selfsame.audit.records import Record
 from selfsame.core.errors import SelfsameError
 from selfsame.observe.record import BUILDER

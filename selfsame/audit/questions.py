@@ -2,24 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from selfsame.audit import trust
-from selfsame.audit.chain import follow
+from selfsame.audit.case import Asked, Case
 from selfsame.audit.facts import (
     HUMAN_ROLES,
     class_names,
     gate_decision,
-    label_counts,
     measured_precision,
     overlaps,
 )
-from selfsame.audit.records import Record
-from selfsame.audit.rows import NOT_RECORDED, Tables, executions_of, is_training, reads
-from selfsame.audit.snapshot import Snapshot
-from selfsame.audit.walk import Trace
+from selfsame.audit.rows import NOT_RECORDED, Tables, is_training, reads
 
 
 @dataclass(frozen=True)
@@ -34,42 +28,6 @@ class Answer:
     question: str
     answer: str
     evidence: dict[str, Any]
-
-
-class Case:
-    """One model under audit, with what several questions need."""
-
-    def __init__(self, snapshot: Snapshot, artifact: Path) -> None:
-        self.snapshot = snapshot
-        self.artifact = artifact
-
-    @cached_property
-    def trace(self) -> Trace:
-        """The way back from the model."""
-        return follow(self.snapshot, self.artifact)[2]
-
-    @cached_property
-    def executions(self) -> list[Record]:
-        """Every execution behind the models and reports."""
-        return executions_of(self.snapshot)
-
-    @cached_property
-    def metrics(self) -> dict[str, Any]:
-        """``metrics.json``; empty if no stage writes it."""
-        return self.snapshot.document("metrics") or {}
-
-    @cached_property
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Role or decision → class → rows."""
-        return label_counts(self.snapshot)
-
-    def params(self, section: str) -> dict[str, Any]:
-        """Return a section of the parameters as the latest execution that read it recorded it."""
-        used = [record.params[section] for record in self.executions if section in record.params]
-        return used[-1] if used else {}
-
-
-Asked = tuple[str, dict[str, Any]]
 
 
 def who_labeled(case: Case) -> Asked:

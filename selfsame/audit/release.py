@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from selfsame.audit.card import model_card
+from selfsame.audit.case import Case
 from selfsame.audit.chain import audit_chain
 from selfsame.audit.git import create_tag
 from selfsame.audit.page import render_page
-from selfsame.audit.questions import Case, answer_all
+from selfsame.audit.questions import answer_all
 from selfsame.audit.records import Problem, read_lineage
 from selfsame.audit.rows import WEIGHTS
 from selfsame.audit.signature import SIGNATURE, Identity, sign_folder, signature_fault

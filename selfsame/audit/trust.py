@@ -1,8 +1,9 @@
 """The questions of trust: benefit, repeatability, completeness, signature, origin, change."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from selfsame.audit.case import Asked, Case
 from selfsame.audit.chain import was_restored
 from selfsame.audit.diff import Side, compare
 from selfsame.audit.git import commits_of, committed, head, read_blob, release_tags
@@ -13,14 +14,11 @@ from selfsame.audit.taint import trace_taint
 from selfsame.core.errors import SelfsameError
 from selfsame.observe.record import LINEAGE
 
-if TYPE_CHECKING:
-    from selfsame.audit.questions import Asked, Case
-
 CHANCE = 0.05  # p-value above which a difference is called chance
 RELEASE_WORD = "selfsame release"  # begins the message of a tag that anchors a release's digest
 
 
-def did_it_help(case: "Case") -> "Asked":
+def did_it_help(case: Case) -> Asked:
     """Question 7."""
     metrics = case.metrics
     if not metrics:
@@ -52,7 +50,7 @@ def _worse_was_promoted(metrics: dict[str, Any]) -> bool:
     return metrics["champion"] == "student" and accuracy["student"] < accuracy["baseline"]
 
 
-def can_be_repeated(case: "Case") -> "Asked":
+def can_be_repeated(case: Case) -> Asked:
     """Question 8."""
     records, _ = case.snapshot.lineage
     repeats: dict[str, dict[str, Any]] = {}
@@ -91,7 +89,7 @@ def _hardware(record: Record) -> str:
     return ", ".join([f"{hardware['cpu']} ({hardware['cpuCount']} cores)", *hardware["gpus"]])
 
 
-def what_ran(case: "Case") -> "Asked":
+def what_ran(case: Case) -> Asked:
     """Question 9."""
     records, _ = case.snapshot.lineage
     evidence = {
@@ -123,7 +121,7 @@ def what_ran(case: "Case") -> "Asked":
     return f"{words}. The chain has the digests.", evidence
 
 
-def is_complete(case: "Case") -> "Asked":
+def is_complete(case: Case) -> Asked:
     """Question 10."""
     _, broken = case.snapshot.lineage
     gaps = sorted(case.trace.gaps)
@@ -142,7 +140,7 @@ def is_complete(case: "Case") -> "Asked":
     )
 
 
-def who_signed(case: "Case") -> "Asked":
+def who_signed(case: Case) -> Asked:
     """Question 11."""
     weights = [
         digest for name, digest in case.snapshot.digests(case.artifact).items() if name.endswith(WEIGHTS)
@@ -157,7 +155,7 @@ def who_signed(case: "Case") -> "Asked":
     )
 
 
-def what_is_tainted(case: "Case") -> "Asked":
+def what_is_tainted(case: Case) -> Asked:
     """Question 12: one labeled row as the example, for whichever is asked for ``selfsame taint`` tells."""
     table = case.snapshot.table("labeled")
     if table is None:
@@ -172,7 +170,7 @@ def what_is_tainted(case: "Case") -> "Asked":
     )
 
 
-def was_drawn_actively(case: "Case") -> "Asked":
+def was_drawn_actively(case: Case) -> Asked:
     """Question 13."""
     active = case.params("active_learning")
     split = case.params("split")
@@ -187,7 +185,7 @@ def was_drawn_actively(case: "Case") -> "Asked":
     )
 
 
-def where_from(case: "Case") -> "Asked":
+def where_from(case: Case) -> Asked:
     """Question 14."""
     manifest = case.snapshot.document("manifest")
     if not manifest:
@@ -195,7 +193,7 @@ def where_from(case: "Case") -> "Asked":
     return f"{manifest['origin']}; licence {manifest['licence']}; {manifest['rows']} rows.", manifest
 
 
-def what_changed(case: "Case") -> "Asked":
+def what_changed(case: Case) -> Asked:
     """Question 15."""
     start = case.snapshot.commit
     commits = commits_of(LOCK_FILE.as_posix(), before=start) if start else []

@@ -12,11 +12,12 @@ import pytest
 from project import Project
 from referencing import Registry, Resource
 
+from selfsame.audit.case import Case
 from selfsame.audit.chain import audit_chain
 from selfsame.audit.mlbom import bill_of_materials
 from selfsame.audit.openlineage import FACET, events, facet_schema, send_events
 from selfsame.audit.page import layout, render_page
-from selfsame.audit.questions import Case, answer_all
+from selfsame.audit.questions import answer_all
 from selfsame.audit.snapshot import Snapshot
 from selfsame.core.errors import SelfsameError
 

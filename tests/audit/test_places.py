@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from project import Project
 
+from selfsame.audit.case import Case
 from selfsame.audit.chain import audit_chain
 from selfsame.audit.diff import Side, compare, format_diff
-from selfsame.audit.questions import Case, answer_all
+from selfsame.audit.questions import answer_all
 from selfsame.audit.rows import describe_row
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.taint import trace_taint

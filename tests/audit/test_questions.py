@@ -15,7 +15,8 @@ from project import Project
 from scipy.stats import binomtest
 from sklearn.datasets import load_breast_cancer
 
-from selfsame.audit.questions import Answer, Case, answer_all
+from selfsame.audit.case import Case
+from selfsame.audit.questions import Answer, answer_all
 from selfsame.audit.snapshot import Snapshot
 
 SPLITS = Path("data/splits")

@@ -14,7 +14,8 @@ from project import Project
 from sigstore.models import ClientTrustConfig
 from sigstore.oidc import IdentityError
 
-from selfsame.audit.questions import Case, answer_all
+from selfsame.audit.case import Case
+from selfsame.audit.questions import answer_all
 from selfsame.audit.release import make_release, verify_release
 from selfsame.audit.signature import Identity
 from selfsame.audit.snapshot import Snapshot
