@@ -6,7 +6,6 @@ The events are views of the records: the same run ids, times and digests, and no
 import json
 import urllib.error
 import urllib.request
-from importlib import resources
 from typing import Any
 
 from selfsame.audit.case import Case
@@ -75,12 +74,6 @@ def _machine_labels(case: Case, record: Record) -> dict[str, Any]:
 
 def _facet(schema: str) -> dict[str, Any]:
     return {"_producer": BUILDER, "_schemaURL": schema}
-
-
-def facet_schema() -> dict[str, Any]:
-    """Return the JSON schema of the facet for machine labels."""
-    text = resources.files("selfsame.audit").joinpath("machine_labels_facet.json").read_text(encoding="utf-8")
-    return json.loads(text)
 
 
 def send_events(found: list[dict[str, Any]], address: str) -> None:

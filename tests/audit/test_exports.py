@@ -9,13 +9,13 @@ from typing import Any
 
 import jsonschema
 import pytest
-from project import Project
+from project import ROOT, Project
 from referencing import Registry, Resource
 
 from selfsame.audit.case import Case
 from selfsame.audit.chain import audit_chain
 from selfsame.audit.mlbom import bill_of_materials
-from selfsame.audit.openlineage import FACET, events, facet_schema, send_events
+from selfsame.audit.openlineage import FACET, events, send_events
 from selfsame.audit.page import layout, render_page
 from selfsame.audit.questions import answer_all
 from selfsame.audit.snapshot import Snapshot
@@ -76,7 +76,8 @@ def test_machine_labels_have_a_facet_of_their_own(case: Case) -> None:
     ]
     ((stage, facet),) = facets
     assert stage == "pseudo_label"
-    jsonschema.validate(facet, facet_schema(), jsonschema.Draft202012Validator)
+    schema = json.loads((ROOT / "selfsame/audit/machine_labels_facet.json").read_text())
+    jsonschema.validate(facet, schema, jsonschema.Draft202012Validator)
     assert facet["gate"]["threshold"] == 0.6
     metrics = json.loads(Path("reports/metrics.json").read_text())
     assert (facet["accepted"], facet["rejected"]) == (
