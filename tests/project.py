@@ -1,5 +1,6 @@
 """A small copy of the project, the commands a person would run in it, and its files computed anew."""
 
+import json
 import multiprocessing
 import os
 import re
@@ -34,6 +35,13 @@ TINY: dict[str, dict[str, Any]] = {  # what differs from params.yaml: seconds in
 FOREIGN = ("DVC_ROOT", "DVC_EXP_NAME", "SELFSAME_OBSERVE", "SELFSAME_DEBUG", "SELFSAME_FLOW_RUN")
 # What a stage loads before it does anything: a process that is forked after it starts in no time.
 PRELOADED = ["torch", "sklearn.datasets", "matplotlib.pyplot", "pyarrow.dataset", "pydantic", "ruamel.yaml"]
+
+
+def settings() -> str:
+    """Return, as YAML, the sections of ``params.yaml`` that no stage reads and every project has."""
+    read = {section for spec in read_stages(ROOT / "dvc.yaml").values() for section in spec.params}
+    written = read_yaml(ROOT / "params.yaml")
+    return "".join(f"{name}: {json.dumps(written[name])}\n" for name in written if name not in read)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_stages, read_yaml
 
 PARAMS_FILE = Path("params.yaml")
+# Sections that no stage reads: editing one reruns nothing.
+SETTINGS = ("selfsame.observe.settings",)
 
 
 class Section(BaseModel):
@@ -28,10 +30,10 @@ Schemas = Mapping[str, type[Section]]
 
 
 def all_schemas() -> dict[str, type[Section]]:
-    """Collect every section's schema from the stages that ``dvc.yaml`` names."""
+    """Collect every section's schema: of the stages that ``dvc.yaml`` names, and of what is around them."""
     schemas: dict[str, type[Section]] = {}
-    for stage in read_stages():
-        schemas.update(import_module(f"tasks.{stage}").PARAMS)
+    for module in (*(f"tasks.{stage}" for stage in read_stages()), *SETTINGS):
+        schemas.update(import_module(module).PARAMS)
     return schemas
 
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from project import settings
+
 ROOT = Path(__file__).parents[2]
 STAGE = """
 from selfsame.core.params import Section
@@ -38,7 +40,7 @@ CHOOSE = """
 """
 FILES = {
     "seed.txt": "seed 1\n",
-    "params.yaml": "make: {parts: 2}\nchoose: {title: first}\n",
+    "params.yaml": "make: {parts: 2}\nchoose: {title: first}\n" + settings(),
     "dvc.yaml": """
 stages:
   make:

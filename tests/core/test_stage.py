@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from project import ROOT
+from project import ROOT, settings
 
 GRAPH = """
 stages:
@@ -79,7 +79,7 @@ def bakery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def bake(mode: str = "well", *arguments: str) -> subprocess.CompletedProcess[str]:
-    Path("params.yaml").write_text(f"bake: {{mode: {mode}, loaves: 2}}\n")
+    Path("params.yaml").write_text(f"bake: {{mode: {mode}, loaves: 2}}\n{settings()}")
     command = [sys.executable, "-m", "tasks.bake", *arguments]
     return subprocess.run(command, capture_output=True, text=True)
 
@@ -109,7 +109,7 @@ def test_a_failed_run_leaves_no_part_of_an_output(mode: str, bakery: Path) -> No
 
 
 def test_what_a_killed_run_left_is_removed(bakery: Path) -> None:
-    Path("params.yaml").write_text("bake: {mode: hang, loaves: 2}\n")
+    Path("params.yaml").write_text("bake: {mode: hang, loaves: 2}\n" + settings())
     process = subprocess.Popen([sys.executable, "-m", "tasks.bake"], stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"baking\n"
@@ -158,7 +158,7 @@ def test_a_bug_shows_its_traceback(bakery: Path) -> None:
 
 
 def test_wrong_parameters_stop_before_any_work(bakery: Path) -> None:
-    Path("params.yaml").write_text("bake: {mode: well, loafs: 2}\n")
+    Path("params.yaml").write_text("bake: {mode: well, loafs: 2}\n" + settings())
     done = subprocess.run([sys.executable, "-m", "tasks.bake"], capture_output=True, text=True)
     assert done.returncode == 1
     assert "bake.loafs = 2: unknown key; nearest valid name: loaves" in done.stderr

@@ -14,6 +14,7 @@ from google.protobuf import json_format
 from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
 from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement
+from project import settings
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import StageSpec
@@ -250,7 +251,7 @@ if __name__ == "__main__":
 def test_observer_off_gives_the_same_bytes_and_no_record(project: Path) -> None:
     write("tasks/__init__.py", "")
     write("tasks/draw.py", STAGE)
-    write("params.yaml", "draw: {seed: 5}\n")
+    write("params.yaml", "draw: {seed: 5}\n" + settings())
     stage = "{cmd: python -m tasks.draw, deps: [tasks/draw.py], params: [draw], outs: [data/drawn]}"
     write("dvc.yaml", f"stages:\n  draw: {stage}\n")
     drawn = {}
