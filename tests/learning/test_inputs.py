@@ -26,9 +26,9 @@ from torch import Tensor, nn
 from selfsame.core import tables
 from selfsame.core.tables import TableInfo
 from selfsame.learning.inputs import (
+    EndlessBatches,
     Examples,
     Scaling,
-    endless_batches,
     load_examples,
     prepare,
     stack_examples,
@@ -138,7 +138,7 @@ def numbered(per_class: tuple[int, ...]) -> Examples:
 
 
 def batches(rows: Examples, size: int, seed: int = 0, balanced: bool = False) -> Iterator[Examples]:
-    return endless_batches(rows, size, torch.Generator().manual_seed(seed), balanced)
+    return EndlessBatches(rows, size, torch.Generator().manual_seed(seed), balanced)
 
 
 def test_every_pass_visits_every_row_once_in_another_order() -> None:
