@@ -29,11 +29,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from selfsame.sources.mnist import mnist
 from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsame.learning.methods import RampUp
-from selfsame.sources.mnist import mnist
 
 LABELED_PER_CLASS = VALIDATION_PER_CLASS = 100
 PUBLISHED_EPOCHS = 501
