@@ -67,7 +67,7 @@ def prepare(raw: Tensor, scaling: Scaling) -> Tensor:
     One channel of an image becomes as many as there are means.
 
     Every input of every net passes here and nowhere else, so that training, labeling, validation,
-    holdout and prediction can't differ.
+    holdout and prediction can't differ. A missing value (NaN) becomes 0: the mean of the labeled rows.
     """
     shape = (-1, 1, 1) if raw.dim() == 4 else (-1,)
     mean = torch.tensor(scaling.mean, dtype=torch.float64, device=raw.device).view(shape)
@@ -78,7 +78,8 @@ def prepare(raw: Tensor, scaling: Scaling) -> Tensor:
             # Antialiased, as the transforms that torchvision's weights were trained with.
             images = functional.interpolate(images, scaling.size, mode="bilinear", antialias=True)
         return (images - mean.float()) / std.float()
-    return ((raw - mean) / std).float()
+    scaled = ((raw - mean) / std).float()
+    return torch.where(scaled.isnan(), 0.0, scaled)
 
 
 def load_examples(table: Path) -> Examples:
