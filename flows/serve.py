@@ -1,6 +1,7 @@
-"""Serve the deployments of ``prefect.yaml`` from one process: ``python -m flows.serve``, in the project's folder.
+"""Serve the deployments of ``prefect.yaml`` from one process: ``python -m flows.serve``.
 
-It needs a running server and no worker: each run is a process of its own, started in this folder.
+Start it in the project's folder. It needs a running server and no worker: each run is a process of its own,
+started in this folder.
 """
 
 import os

@@ -12,7 +12,6 @@ import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 
 import psutil
 from prefect.settings import PREFECT_SERVER_API_AUTH_STRING, PREFECT_SERVER_API_HOST, PREFECT_SERVER_API_PORT
@@ -23,6 +22,7 @@ POOL = "selfsame"
 START_SECONDS = 120.0
 STOP_SECONDS = 15.0  # then whatever still runs is killed
 LOOK_SECONDS = 0.5
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop(Exception):  # noqa: N818 (it is no error)
@@ -60,6 +60,8 @@ class Household:
 
     def stop(self) -> None:
         """Stop the members, the last started first, and kill whatever of them or theirs is left."""
+        for number in STOPPING:  # asked again, it would leave them behind
+            signal.signal(number, signal.SIG_IGN)
         family = psutil.Process().children(recursive=True)
         for member in reversed(self.members.values()):
             member.terminate()
@@ -75,8 +77,8 @@ class Household:
 
 def main() -> None:
     """Start all, and watch until the end."""
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, _stop)
+    for number in STOPPING:
+        signal.signal(number, _stop)
     host, port = PREFECT_SERVER_API_HOST.value(), str(PREFECT_SERVER_API_PORT.value())
     household = Household(environment(host, port))
     try:
@@ -106,7 +108,7 @@ def environment(host: str, port: str) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     }
     if key := PREFECT_SERVER_API_AUTH_STRING.value():
-        added["PREFECT_API_AUTH_STRING"] = key.get_secret_value()
+        added["PREFECT_API_AUTH_STRING"] = key
     return {**os.environ, **added}
 
 
@@ -127,7 +129,7 @@ def _wait_until_healthy(household: Household, address: str) -> None:
     raise SelfsameError(f"{address}: no server after {START_SECONDS:g} s", "its lines are above")
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
+def _stop(*_: object) -> None:
     raise Stop
 
 

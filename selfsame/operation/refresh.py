@@ -78,6 +78,7 @@ def fetch(url: str, target: Path) -> Refreshed:
                 raise PassingError(f"data.url = {url!r}: the answer ended after {size:,} bytes")
             marks = {name: response.headers[name] for name in MARKS if response.headers[name]}
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 304:
             return Refreshed(False, f"{url} has not changed")
         kind = PassingError if error.code in PASSING or error.code >= 500 else SelfsameError
