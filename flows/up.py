@@ -86,7 +86,7 @@ def main() -> None:
         _wait_until_healthy(household, f"http://{host}:{port}/api/health")
         household.run("work-pool", "create", POOL, "--type", "process", "--overwrite")
         household.run("--no-prompt", "deploy", "--all")
-        household.start("worker", "worker", "start", "--pool", POOL, "--limit", "1")
+        household.start("worker", "worker", "start", "--pool", POOL)
         print(f"up: http://{host}:{port}; Ctrl-C stops server and worker", flush=True)
         while True:
             household.check()
