@@ -135,9 +135,12 @@ def format_summary(metrics: dict[str, Any]) -> str:
     """Say in a few lines what ``reports/metrics.json`` says in full."""
     pool, rows = metrics["pool"], metrics["holdout"]["rows"]
     lines = [f"accuracy on {rows:,} holdout rows (95 % interval)"]
-    for side in ("baseline", "student"):
+    for side in ("baseline", "student", "reference"):
         scores = metrics[side]["holdout"]
         mark = "  ← champion" if side == metrics["champion"] else ""
+        if side == "reference":
+            as_well = ", does as well on validation" if metrics[side]["recommended"] else ""
+            mark = f"  {metrics[side]['name']} on the same labels{as_well}"
         lines.append(
             f"  {side:<9} {scores['accuracy']:.3f} "
             f"({scores['accuracy_low']:.3f}–{scores['accuracy_high']:.3f}){mark}"

@@ -25,11 +25,12 @@ from selfsame.core.stage import Stage, run_stage
 from selfsame.core.tables import TableInfo, count_rows, read_column
 from selfsame.learning.params import ComputeParams
 from selfsame.report.card import CARD, render_card
-from selfsame.report.findings import Findings, ModelFindings, metrics
+from selfsame.report.findings import Findings, ModelFindings, ReferenceFindings, metrics
 from selfsame.report.gallery import gate_galleries, mistakes, take_inputs
 from selfsame.report.gate import THRESHOLDS, Gate, measure_gate
 from selfsame.report.page import render_report
-from selfsame.report.scores import Scores, choose_champion, compare, score
+from selfsame.report.reference import Reference, fit_reference
+from selfsame.report.scores import Scores, choose_champion, compare, score, score_labels
 from selfsame.report.watches import Watches, disagreement, evenly, measure_drift, near_copies
 from selfsame.selection.calibration import BINS
 
@@ -144,6 +145,16 @@ def take_all(table: Path) -> np.ndarray:
     return take_inputs(table, np.arange(count_rows(table)))
 
 
+def learn_reference(stage: Stage, info: TableInfo) -> tuple[Reference, Scores]:
+    """Fit a simple model to labeled and validation rows; score the latter by models trained without them."""
+    tables = [stage.inputs["labeled"], stage.inputs["validation"]]
+    inputs = np.concatenate([take_all(table) for table in tables])
+    labels = np.concatenate([read_column(table, "label") for table in tables]).astype(np.int64)
+    reference = fit_reference(inputs, labels, info.target)
+    held = slice(count_rows(tables[0]), None)
+    return reference, score_labels(labels[held], reference.out_of_fold[held], info.classes)
+
+
 def main(stage: Stage) -> None:
     """Score both models, promote the better one, measure the gate, write the report."""
     from selfsame.learning.device import prepare_device
@@ -169,6 +180,8 @@ def main(stage: Stage) -> None:
     # The bytes alone: a file that DVC has linked from its cache is read-only.
     shutil.copytree(stage.inputs[champion], stage.outputs["champion"], copy_function=shutil.copyfile)
 
+    reference, reference_validation = learn_reference(stage, info)
+
     predictions = predict_all("holdout")
     holdout = score_all(predictions)
     baseline, student = (
@@ -186,6 +199,16 @@ def main(stage: Stage) -> None:
         gate=measure_gate(pseudo_labels, hidden_labels, len(info.classes)),
         baseline=baseline,
         student=student,
+        reference=ReferenceFindings(
+            reference.name,
+            reference.rows,
+            reference_validation,
+            score_labels(
+                predictions[champion].labels,
+                reference.predict(take_all(stage.inputs["holdout"])),
+                info.classes,
+            ),
+        ),
         promotion_level=own.promotion_level,
         method=models["student"].recipe["retrain"]["method"],
         settings={

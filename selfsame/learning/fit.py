@@ -6,13 +6,17 @@ import torch
 
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
-from selfsame.learning.device import prepare_device
+from selfsame.learning.device import StepNet, prepare_device
 from selfsame.learning.inputs import Examples, Scaling, load_examples
 from selfsame.learning.loop import Plan, TrainingData, train
 from selfsame.learning.models import Model, save_model
 from selfsame.learning.nets import build_net
 from selfsame.learning.params import ComputeParams, ModelParams, TrainingParams
-from selfsame.observe.progress import progress
+from selfsame.learning.resume import Checkpoints
+from selfsame.learning.torchvision_nets import input_scaling, load_weights
+from selfsame.observe.notes import note
+from selfsame.observe.settings import monitoring
+from selfsame.observe.watch import watch
 
 
 def fit_model(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> None:
@@ -21,20 +25,28 @@ def fit_model(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> 
     Args:
         pool: the pool rows that the method learns from, on the CPU; None for the baseline.
     """
-    device = prepare_device(stage.section("compute", ComputeParams))
+    compute = stage.section("compute", ComputeParams)
+    device = prepare_device(compute)
     params = stage.section("model", ModelParams)
     training = stage.section("training", TrainingParams)
     info = TableInfo.of(stage.inputs["labeled"])
+    torch.manual_seed(plan.seed)
+    net = build_net(params, info)
+    if params.weights is not None:
+        load_weights(net, params)
     data = TrainingData(
         labeled=load_examples(stage.inputs["labeled"]).to(device),
         validation=load_examples(stage.inputs["validation"]).to(device),
         pool=pool.to(device) if pool is not None else None,
-        scaling=Scaling.load(stage.inputs["scaling"]),
+        scaling=input_scaling(params, Scaling.load(stage.inputs["scaling"])),
         classes=len(info.classes),
     )
-    torch.manual_seed(plan.seed)
-    net = build_net(params, info).to(device)
-    with progress(stage.spec.name, total=plan.max_epochs, unit="epoch") as bar:
-        history = train(net, data, plan, training, lambda row: bar.update(**row))
+    checkpoints = Checkpoints.of(stage, device, monitoring().checkpoint_seconds)
+    with watch(stage.spec.name, plan.max_epochs) as on_epoch:
+        history = train(
+            net.to(device), data, plan, training, on_epoch, checkpoints, lambda net: StepNet(net, compute)
+        )
+    note(resumedFromEpoch=checkpoints.resumed_from_epoch)
     recipe = {name: section.model_dump() for name, section in stage.params.items() if name != "model"}
     save_model(folder, Model(net, params, info, data.scaling, recipe), history)
+    checkpoints.remove()

@@ -2,6 +2,7 @@
 
 import json
 
+from selfsame.report.advice import advice
 from selfsame.report.findings import Findings, warnings
 from selfsame.report.scores import Share
 
@@ -37,9 +38,10 @@ def render_card(findings: Findings) -> str:
     head = [
         f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in metadata.items()
     ]  # JSON is YAML
-    gate, doubts = findings.gate, warnings(findings)
+    gate, doubts, advised = findings.gate, warnings(findings), advice(findings)
     lines = [
         *("---", *head, "---", "", f"# {_plain(findings.title)}", ""),
+        *([_plain(advised), ""] if advised else []),
         f"The {champion.name}: {_said(accuracy)} of {accuracy.total} holdout examples right. It tells "
         f"{len(findings.info.classes)} classes apart: {_plain(', '.join(findings.info.classes))}.",
         "",
@@ -47,7 +49,7 @@ def render_card(findings: Findings) -> str:
         "|---|---|---|",
         *(
             f"| {model.name} | {_said(model.holdout.accuracy)} | {model.holdout.macro_f1:.3f} |"
-            for model in findings.models
+            for model in (*findings.models, findings.reference)
         ),
         "",
         "## What it rests on",

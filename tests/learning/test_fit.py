@@ -12,6 +12,7 @@ from tiny import (
     IMAGES,
     NORMED_AND_DROPPED,
     SCALING,
+    compute_params,
     examples,
     methods,
     plan,
@@ -27,7 +28,6 @@ from selfsame.learning.fit import fit_model
 from selfsame.learning.loop import Plan, train
 from selfsame.learning.models import load_model
 from selfsame.learning.nets import build_net
-from selfsame.learning.params import ComputeParams
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def stage(folder: Path, info: TableInfo = IMAGES) -> Stage:
     }
     inputs["scaling"].write_text(json.dumps(asdict(SCALING)))
     params = {
-        "compute": ComputeParams(device="cpu", cpu_threads=1),
+        "compute": compute_params(),
         "model": NORMED_AND_DROPPED,
         "training": ALL_TECHNIQUES,
     }
@@ -77,7 +77,7 @@ def test_the_folder_is_the_trained_net_with_what_it_needs(tmp_path: Path) -> Non
     model = load_model(tmp_path / "model")
     assert (model.params, model.info, model.scaling) == (NORMED_AND_DROPPED, IMAGES, SCALING)
     assert model.recipe == {
-        "compute": {"device": "cpu", "cpu_threads": 1},
+        "compute": {"device": "cpu", "cpu_threads": 1, "precision": "float32", "compile": False},
         "training": ALL_TECHNIQUES.model_dump(),
     }
     for key, value in model.net.state_dict().items():

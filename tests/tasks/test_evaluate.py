@@ -114,7 +114,7 @@ def evaluate(out: str, title: str = "Toy") -> dict[str, Path]:
     outputs = [f"{out}/{name}" for name in names]
     spec = StageSpec("evaluate", "", "", (), tuple(inputs), tuple(outputs), ("compute", "evaluate"))
     params = {
-        "compute": ComputeParams(device="cpu", cpu_threads=1),
+        "compute": ComputeParams(device="cpu", cpu_threads=1, precision="float32", compile=False),
         "evaluate": EvaluateParams(promotion_level=0.05, title=title),
     }
     Path(out).mkdir()
@@ -145,6 +145,8 @@ def test_every_output_tells_the_same_story(workspace: Path) -> None:
     )
     assert figures["pool"]["precision"] == 0.95
     assert figures["labeled"]["rows"] == 6
+    assert figures["reference"]["rows"] == 36
+    assert figures["reference"]["holdout"]["accuracy"] > 0.8
 
     with outputs["confusion_matrix"].open(newline="") as file:
         pairs = list(csv.DictReader(file))
@@ -185,6 +187,20 @@ def test_the_same_inputs_give_the_same_bytes_in_another_process() -> None:
     for path in first.values():
         for file in files_under(path):
             assert file.read_bytes() == Path("second", *file.parts[1:]).read_bytes(), file
+
+
+def test_the_reference_is_chosen_without_the_holdout(workspace: Path) -> None:
+    before = json.loads(evaluate("before")["metrics"].read_text())["reference"]
+    table = pq.read_table(workspace / "holdout.parquet")
+    column = table.schema.get_field_index("label")
+    wrong = pa.array((table["label"].to_numpy() + 1) % 3)
+    changed = table.set_column(column, table.schema.field(column), wrong)
+    pq.write_table(changed, workspace / "holdout.parquet")
+    after = json.loads(evaluate("after")["metrics"].read_text())["reference"]
+    assert {key: after[key] for key in ("name", "rows", "validation", "recommended")} == {
+        key: before[key] for key in ("name", "rows", "validation", "recommended")
+    }
+    assert after["holdout"]["accuracy"] < 0.2 < before["holdout"]["accuracy"]
 
 
 @pytest.mark.usefixtures("workspace")
