@@ -3,20 +3,25 @@
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
 from selfsame.learning.device import prepare_device
 from selfsame.learning.inputs import Examples, Scaling, load_examples
 from selfsame.learning.loop import Plan, TrainingData, train
-from selfsame.learning.models import Model, save_model
+from selfsame.learning.models import VALIDATED, Model, save_model
 from selfsame.learning.nets import build_net
 from selfsame.learning.params import ComputeParams, ModelParams, TrainingParams
+from selfsame.learning.refit import kept_epoch, refit
 from selfsame.observe.progress import progress
 
 
 def fit_model(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> None:
     """Train a fresh net on the stage's labeled rows and ``pool``, and write it to ``folder``.
+
+    With ``training.refit_on_validation`` that net goes to the folder ``validated`` in it, and ``folder``
+    holds a second one that has learned the validation rows too.
 
     Args:
         pool: the pool rows that the method learns from, on the CPU; None for the baseline.
@@ -32,9 +37,18 @@ def fit_model(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> 
         scaling=Scaling.load(stage.inputs["scaling"]),
         classes=len(info.classes),
     )
-    torch.manual_seed(plan.seed)
-    net = build_net(params, info).to(device)
+    recipe = {name: section.model_dump() for name, section in stage.params.items() if name != "model"}
+
+    def fresh_net() -> nn.Module:
+        torch.manual_seed(plan.seed)
+        return build_net(params, info).to(device)
+
+    net = fresh_net()
     with progress(stage.spec.name, total=plan.max_epochs, unit="epoch") as bar:
         history = train(net, data, plan, training, lambda row: bar.update(**row))
-    recipe = {name: section.model_dump() for name, section in stage.params.items() if name != "model"}
+    if training.refit_on_validation:
+        save_model(folder / VALIDATED, Model(net, params, info, data.scaling, recipe), history)
+        net, epochs = fresh_net(), kept_epoch(history, training.checkpoint)
+        with progress(f"{stage.spec.name}, refit", total=epochs, unit="epoch") as bar:
+            refit(net, data, plan, training, epochs, lambda row: bar.update(**row))
     save_model(folder, Model(net, params, info, data.scaling, recipe), history)

@@ -67,3 +67,4 @@ class TrainingParams(Section):
     class_weights: Literal["none", "one_minus_share", "inverse_share"]
     checkpoint: Literal["validation_loss", "validation_accuracy", "last"]
     augmentation: AugmentationParams
+    refit_on_validation: bool

@@ -52,6 +52,7 @@ def training_params(**changes: Any) -> TrainingParams:
         "class_weights": "none",
         "checkpoint": "last",
         "augmentation": limits(),
+        "refit_on_validation": False,
     }
     return TrainingParams.model_validate(plain | changes)
 
