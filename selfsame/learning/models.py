@@ -122,7 +122,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
     info = TableInfo.from_json(config["info"])
     net = build_net(params, info).to(device)
     net.load_state_dict(load_file(folder / WEIGHTS, device=str(device)))
-    scaling = Scaling(tuple(config["scaling"]["mean"]), tuple(config["scaling"]["std"]))
+    scaling = Scaling.from_json(config["scaling"])
     return Model(net, params, info, scaling, config["recipe"])
 
 

@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from selfsame.learning.inputs import Examples
-from selfsame.learning.loop import Plan, Row, TrainingData, checkpoint_score, train
+from selfsame.learning.loop import Plan, TrainingData, checkpoint_score, train
 from selfsame.learning.params import TrainingParams
+from selfsame.learning.resume import Row
 
 
 def kept_epoch(history: list[Row], criterion: str) -> int:
@@ -28,6 +29,7 @@ def refit(
     training: TrainingParams,
     epochs: int,
     on_epoch: Callable[[Row], None],
+    in_steps: Callable[[nn.Module], nn.Module] = lambda net: net,
 ) -> None:
     """Train a fresh ``net`` on labeled and validation rows together, for ``epochs`` of the plan's.
 
@@ -45,4 +47,5 @@ def refit(
         replace(plan, stop_epochs=epochs),
         training.model_copy(update={"checkpoint": "last"}),
         on_epoch,
+        in_steps=in_steps,
     )

@@ -12,6 +12,7 @@ from tiny import (
     NORMED_AND_DROPPED,
     SCALING,
     STRONG,
+    compute_params,
     examples,
     fresh_net,
     methods,
@@ -30,13 +31,13 @@ from selfsame.learning.device import prepare_device
 from selfsame.learning.inputs import prepare
 from selfsame.learning.loop import Row, train
 from selfsame.learning.models import Model, load_model, save_model
-from selfsame.learning.params import ComputeParams, ModelParams, TrainingParams
+from selfsame.learning.params import ModelParams, TrainingParams
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
 
 def chosen(device: str, threads: int = 1) -> str:
-    return prepare_device(ComputeParams.model_validate({"device": device, "cpu_threads": threads})).type
+    return prepare_device(compute_params(device=device, cpu_threads=threads)).type
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_threads_and_deterministic_kernels_are_set(monkeypatch: pytest.MonkeyPat
 def trained_on(
     device: str, name: str, training: TrainingParams, model: ModelParams
 ) -> tuple[nn.Module, list[Row]]:
-    where = prepare_device(ComputeParams.model_validate({"device": device, "cpu_threads": 1}))
+    where = prepare_device(compute_params(device=device))
     data = training_data(pool=(8, 6, 6))
     assert data.pool is not None
     moved = replace(

@@ -12,6 +12,7 @@ from tiny import (
     IMAGES,
     NORMED_AND_DROPPED,
     SCALING,
+    compute_params,
     examples,
     methods,
     plan,
@@ -28,7 +29,7 @@ from selfsame.learning.fit import fit_model
 from selfsame.learning.loop import Plan, train
 from selfsame.learning.models import load_model
 from selfsame.learning.nets import build_net
-from selfsame.learning.params import ComputeParams, TrainingParams
+from selfsame.learning.params import TrainingParams
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +48,7 @@ def stage(folder: Path, info: TableInfo = IMAGES, training: TrainingParams = ALL
     }
     inputs["scaling"].write_text(json.dumps(asdict(SCALING)))
     params = {
-        "compute": ComputeParams(device="cpu", cpu_threads=1),
+        "compute": compute_params(),
         "model": NORMED_AND_DROPPED,
         "training": training,
     }
@@ -79,7 +80,7 @@ def test_the_folder_is_the_trained_net_with_what_it_needs(tmp_path: Path) -> Non
     model = load_model(tmp_path / "model")
     assert (model.params, model.info, model.scaling) == (NORMED_AND_DROPPED, IMAGES, SCALING)
     assert model.recipe == {
-        "compute": {"device": "cpu", "cpu_threads": 1},
+        "compute": {"device": "cpu", "cpu_threads": 1, "precision": "float32", "compile": False},
         "training": ALL_TECHNIQUES.model_dump(),
     }
     for key, value in model.net.state_dict().items():

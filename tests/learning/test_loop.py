@@ -172,6 +172,8 @@ KEYS: dict[str, tuple[Any, dict[str, Any]]] = {
     "augmentation.scale_fraction": (0.1, {}),
     "augmentation.erase_fraction": (0.3, {}),
     "augmentation.noise_std": (0.1, {}),
+    "augmentation.flip_fraction": (0.5, {}),
+    "nesterov": (True, {"momentum": 0.5}),
 }
 
 
@@ -328,7 +330,7 @@ def offered(criterion: str, rows: list[tuple[float, float]]) -> tuple[int, float
     for epoch, (loss, accuracy) in enumerate(rows, start=1):
         net.weight.data.fill_(epoch)
         best.offer({"epoch": epoch, "validation_loss": loss, "validation_accuracy": accuracy})
-    return best.epoch, best.state["weight"].item()
+    return best.epoch, best.weights["weight"].item()
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def evaluate(out: str, title: str = "Toy") -> dict[str, Path]:
     outputs = [f"{out}/{name}" for name in names]
     spec = StageSpec("evaluate", "", "", (), tuple(inputs), tuple(outputs), ("compute", "evaluate"))
     params = {
-        "compute": ComputeParams(device="cpu", cpu_threads=1),
+        "compute": ComputeParams(device="cpu", cpu_threads=1, precision="float32", compile=False),
         "evaluate": EvaluateParams(promotion_level=0.05, title=title),
     }
     Path(out).mkdir()
