@@ -38,12 +38,16 @@ def all_schemas() -> dict[str, type[Section]]:
 
 
 def load_params(schemas: Schemas, path: Path = PARAMS_FILE) -> dict[str, Section]:
-    """Read and check the whole of ``params.yaml``.
+    """Read and check the whole of ``params.yaml``."""
+    return check_params(read_yaml(path), schemas, path)
+
+
+def check_params(written: Any, schemas: Schemas, path: Path = PARAMS_FILE) -> dict[str, Section]:
+    """Check what is, or would be, written in ``params.yaml``.
 
     Raises:
         SelfsameError: naming every key that is unknown, missing, mistyped or out of range.
     """
-    written = read_yaml(path)
     if not isinstance(written, dict):
         raise SelfsameError(f"{path}: expected sections, found {written!r}", "see presets/ for examples")
     sections: dict[str, Section] = {}

@@ -63,7 +63,7 @@ def run_stage(
             child = subprocess.Popen(
                 [sys.executable, "-m", "selfsame.dag.child", stage, str(lifeline), str(report_end)]
                 + ["--force"] * force,
-                env=_environment(environment or {}),
+                env=process_environment(environment or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -81,9 +81,9 @@ def run_stage(
         written = report_file.read()
     seconds = time.monotonic() - start
     if not written:
-        return Outcome("failed", seconds, _last_words(tail, f"its process ended with status {status}"))
+        return Outcome("failed", seconds, last_words(tail, f"its process ended with status {status}"))
     said = json.loads(written)
-    error = _last_words(tail, said["error"]) if said["kind"] == "failed" else ""
+    error = last_words(tail, said["error"]) if said["kind"] == "failed" else ""
     return Outcome(said["kind"], seconds, error)
 
 
@@ -114,14 +114,14 @@ def _text(line: bytes) -> str:
     return ESCAPES.sub("", line.decode(errors="replace")).rstrip()
 
 
-def _last_words(tail: deque[str], otherwise: str) -> str:
+def last_words(tail: deque[str], otherwise: str) -> str:
     """Return the error that a failed stage printed: its last message or traceback, else its last lines."""
     lines = [line for line in tail if line]
     starts = [i for i, line in enumerate(lines) if line.startswith(("error", "Traceback"))]
     return "\n".join([*lines[starts[-1] if starts else 0 :], otherwise])
 
 
-def _environment(added: Mapping[str, str]) -> dict[str, str]:
+def process_environment(added: Mapping[str, str]) -> dict[str, str]:
     """Put this interpreter's folder first, so that a stage's ``python`` is the one that runs the flow."""
     folder = str(Path(sys.executable).parent)
     path = os.pathsep.join([folder, os.environ.get("PATH", os.defpath)])
