@@ -8,8 +8,8 @@ from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
 from selfsame.learning.device import prepare_device
 from selfsame.learning.inputs import Examples, Scaling, load_examples
-from selfsame.learning.loop import Plan, TrainingData, train
-from selfsame.learning.models import Model, save_model
+from selfsame.learning.loop import Plan, TrainingData, kept_row, train
+from selfsame.learning.models import Model, save_model, save_validation
 from selfsame.learning.nets import build_net
 from selfsame.learning.params import ComputeParams, ModelParams, TrainingParams
 from selfsame.observe.progress import progress
@@ -38,3 +38,4 @@ def fit_model(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> 
         history = train(net, data, plan, training, lambda row: bar.update(**row))
     recipe = {name: section.model_dump() for name, section in stage.params.items() if name != "model"}
     save_model(folder, Model(net, params, info, data.scaling, recipe), history)
+    save_validation(folder, kept_row(history, training.checkpoint))

@@ -139,6 +139,14 @@ class Best:
             self._score, self.epoch, self.state = score, int(row["epoch"]), detached_state(self._net)
 
 
+def kept_row(history: list[Row], criterion: str) -> Row:
+    """Return the row of the epoch whose weights a training left in the net."""
+    best = Best(criterion, nn.Module())
+    for row in history:
+        best.offer(row)
+    return history[best.epoch - 1]
+
+
 @torch.inference_mode()
 def validate(net: nn.Module, examples: Examples, scaling: Scaling) -> Row:
     """Return mean cross-entropy and accuracy on validation rows."""

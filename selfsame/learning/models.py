@@ -1,12 +1,13 @@
 """Models on disk, and what they predict.
 
 A model's folder stands alone: ``model.safetensors`` (weights), ``config.json`` (architecture, input,
-classes, scaling) and ``history.csv`` (the curves of its training).
+classes, scaling) and ``history.csv`` (the curves of its training). The training stages add
+``validation.json``, what the epoch whose weights are kept scored on validation rows.
 """
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from selfsame.learning.nets import build_net
 from selfsame.learning.params import ModelParams
 
 WEIGHTS, CONFIG, HISTORY = "model.safetensors", "config.json", "history.csv"
+VALIDATION = "validation.json"
 FORMAT_VERSION = 1
 
 
@@ -94,6 +96,16 @@ def save_model(folder: Path, model: Model, history: list[dict[str, float]]) -> N
         writer = csv.DictWriter(file, fieldnames=list(history[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
+
+
+def save_validation(folder: Path, kept: Mapping[str, float]) -> None:
+    """Write the validation scores of ``kept``, the row of the history whose epoch left the weights.
+
+    They stand in a file of their own so that DVC compares them between experiments, as metrics.
+    """
+    scores = {name.removeprefix("validation_"): kept[name] for name in kept if name.startswith("validation_")}
+    text = json.dumps({"epoch": kept["epoch"], **scores}, indent=2) + "\n"
+    (folder / VALIDATION).write_text(text, encoding="utf-8")
 
 
 def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:

@@ -24,7 +24,7 @@ from selfsame.core.graph_file import StageSpec
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
 from selfsame.learning.fit import fit_model
-from selfsame.learning.loop import Plan, train
+from selfsame.learning.loop import Plan, train, validate
 from selfsame.learning.models import load_model
 from selfsame.learning.nets import build_net
 from selfsame.learning.params import ComputeParams
@@ -58,6 +58,20 @@ def fitted(folder: Path, name: str, how: Plan) -> dict[str, bytes]:
     pool = examples((8, 6, 6), seed=3)
     fit_model(stage(folder), how, pool, folder / name)
     return {path.name: path.read_bytes() for path in sorted((folder / name).iterdir())}
+
+
+@pytest.mark.parametrize("criterion", ["validation_loss", "validation_accuracy", "last"])
+def test_the_validation_scores_are_those_of_the_weights_that_are_kept(criterion: str, tmp_path: Path) -> None:
+    how, training = plan(), ALL_TECHNIQUES.model_copy(update={"checkpoint": criterion})
+    given = stage(tmp_path)
+    fit_model(replace(given, params={**given.params, "training": training}), how, None, tmp_path / "model")
+    written = json.loads((tmp_path / "model" / "validation.json").read_text())
+    model = load_model(tmp_path / "model")
+    rows = training_data().validation
+    measured = validate(model.net, rows, model.scaling)
+    assert written.keys() == {"epoch", "loss", "accuracy"}
+    assert written["accuracy"] == measured["validation_accuracy"]
+    assert written["loss"] == pytest.approx(measured["validation_loss"])
 
 
 @pytest.mark.parametrize("name", ["offline", "online", "fixmatch"])
