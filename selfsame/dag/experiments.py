@@ -21,7 +21,7 @@ from typing import Any
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from ruamel.yaml import YAML
+from ruamel.yaml import YAML, YAMLError
 
 from selfsame.core.digests import sha256_json
 from selfsame.core.errors import SelfsameError
@@ -103,6 +103,26 @@ def with_overrides(params: Any, overrides: Overrides) -> Any:
             )
         place[last] = value
     return params
+
+
+def parse_overrides(settings: Sequence[str]) -> dict[str, Any]:
+    """Read ``key=value`` as a command line gives it; the value as ``params.yaml`` would have it.
+
+    Raises:
+        SelfsameError: a setting without a ``=``, or a value that is no YAML.
+    """
+    overrides = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        try:
+            overrides[key.strip()] = YAML(typ="safe", pure=True).load(text)
+        except YAMLError:
+            equals = ""
+        if not equals:
+            raise SelfsameError(
+                f"{setting!r}: not a setting", "write key=value, as pseudo_label.threshold=0.9"
+            )
+    return overrides
 
 
 def name_of(prefix: str, overrides: Overrides) -> str:
