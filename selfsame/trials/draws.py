@@ -31,7 +31,7 @@ class Draw:
 
 
 def run_draws(count: int, settings: Overrides, log: Callable[[str], None]) -> list[Draw]:
-    """Run the pipeline ``count`` times as experiments, with ``settings`` in place of ``params.yaml``'s values.
+    """Run the pipeline ``count`` times, with ``settings`` in place of the values of ``params.yaml``.
 
     Draw ``n`` adds ``n`` to every seed that a stage reads, so that draw 0 is the workspace's own run.
 

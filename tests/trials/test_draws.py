@@ -78,7 +78,7 @@ def test_a_failed_draw_is_reported_and_the_others_are_kept(monkeypatch: pytest.M
         "  baseline.accuracy      0.6000 ± 0.0000",
     ]
     assert draws_as_json(made)["draws"][1]["error"] == "the loss became nan"
-    monkeypatch.setattr(draws, "seeds_of", lambda number, settings: {"split.seed": 1})
+    monkeypatch.setattr(draws, "seeds_of", lambda *_: {"split.seed": 1})
     with pytest.raises(SelfsameError, match="nan"):
         run_draws(3, {}, lambda _: None)
 
