@@ -26,9 +26,17 @@ MAY_IMPORT = {
     "selfsame.selection": {"selfsame.core"},
     "selfsame.report": {"selfsame.core", "selfsame.learning", "selfsame.selection"},
     "selfsame.dag": {"selfsame.core"},
+    "selfsame.operation": {"selfsame.core"},
     "selfsame.audit": {"selfsame.core", "selfsame.dag", "selfsame.observe"},
     "selfsame.trials": {"selfsame.core", "selfsame.dag"},
-    "selfsame.cli": {"selfsame.audit", "selfsame.core", "selfsame.dag", "selfsame.trials", "flows"},
+    "selfsame.cli": {
+        "selfsame.audit",
+        "selfsame.core",
+        "selfsame.dag",
+        "selfsame.operation",
+        "selfsame.trials",
+        "flows",
+    },
     "tasks": {
         "selfsame.core",
         "selfsame.learning",
@@ -37,7 +45,7 @@ MAY_IMPORT = {
         "selfsame.selection",
         "selfsame.sources",
     },
-    "flows": {"selfsame.core", "selfsame.dag", "selfsame.trials"},
+    "flows": {"selfsame.core", "selfsame.dag", "selfsame.operation", "selfsame.trials"},
 }
 OWNERS = {"prefect": {"flows"}, "dvc": {"selfsame.dag"}, "torch": {"selfsame.learning"}}
 # Modules loaded by name, so that they are no import: the observers, and every stage's schemas.

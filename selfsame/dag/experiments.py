@@ -8,12 +8,8 @@ in ``lineage/``. ``dvc exp run --temp`` itself is not used because it stashes th
 the workspace on its way, so that a kill at the wrong moment loses them.
 """
 
-import json
-import os
 import subprocess
-import sys
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +23,10 @@ from selfsame.core.digests import sha256_json
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import GRAPH_FILE, read_stages, read_yaml
 from selfsame.core.params import PARAMS_FILE, all_schemas, check_params
-from selfsame.dag.execute import ERROR_LINES, last_words, process_environment, read_lines
+from selfsame.dag.execute import run_child
 from selfsame.dag.plan import dvc_message
 from selfsame.dag.scratch import AUTHOR, git, head, make_scratch
-from selfsame.dag.workspace import Workspace, hold_workspace
+from selfsame.dag.workspace import hold_workspace
 
 SCRATCH = Path(".dvc/tmp/trial")
 LOCK_FILE = Path("dvc.lock")
@@ -148,11 +144,15 @@ def run_trial(
         yaml.width = 1 << 16  # lines stay as they are written
         params = yaml.load(root / PARAMS_FILE)
         yaml.dump(with_overrides(params, overrides), root / PARAMS_FILE)
-        answer = _run(workspace, root, targets, log, {**(environment or {}), "DVC_EXP_NAME": name})
-        if answer["error"]:
-            raise SelfsameError(f"experiment {name}: {answer['error']}", "see the lines above")
-        _keep(root, name, ref, answer["metrics"])
-    return Trial(name, dict(overrides), answer["metrics"], answer["stages"], time.monotonic() - start)
+        # The records are kept in this workspace: see selfsame.observe.record.lineage_folder.
+        variables = {**(environment or {}), "DVC_EXP_NAME": name, "DVC_ROOT": str(Path.cwd())}
+        child = run_child(workspace, "selfsame.dag.trial", targets, log, variables, folder=root)
+        if child.report is None or child.report["error"]:
+            error = child.report["error"] if child.report else f"its process ended with status {child.status}"
+            raise SelfsameError(f"experiment {name}: {child.last_words(error)}", "see the lines above")
+        _keep(root, name, ref, child.report["metrics"])
+    seconds = time.monotonic() - start
+    return Trial(name, dict(overrides), child.report["metrics"], child.report["stages"], seconds)
 
 
 def apply_experiment(name: str) -> None:
@@ -178,47 +178,6 @@ def _reference(name: str) -> str:
             f"experiment name {name!r}: not a name that git takes", "use letters, digits and -"
         )
     return reference
-
-
-def _run(
-    workspace: Workspace,
-    root: Path,
-    targets: Sequence[str],
-    log: Callable[[str], None],
-    environment: Mapping[str, str],
-) -> dict[str, Any]:
-    """Run the stages in the scratch copy, in a process that dies with this one."""
-    lifeline = workspace.lifeline.fileno()
-    tail: deque[str] = deque(maxlen=ERROR_LINES)
-    report, report_end = os.pipe()
-    with os.fdopen(report, encoding="utf-8") as report_file:
-        try:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "selfsame.dag.trial", str(lifeline), str(report_end), *targets],
-                # The records are kept in this workspace: see selfsame.observe.record.lineage_folder.
-                env=process_environment({**environment, "DVC_ROOT": str(Path.cwd())}),
-                cwd=root,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=(lifeline, report_end),
-                start_new_session=True,
-            )
-        finally:
-            os.close(report_end)
-        assert child.stdout is not None
-        with child.stdout as output:
-            for line in read_lines(output):
-                tail.append(line)
-                log(line)
-        status = child.wait()
-        written = report_file.read()
-    if not written:
-        return {"error": last_words(tail, f"its process ended with status {status}")}
-    answer = json.loads(written)
-    if answer["error"]:
-        answer["error"] = last_words(tail, answer["error"])
-    return answer
 
 
 def _keep(root: Path, name: str, reference: str, metrics: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from dvc.repo import Repo
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_stages
 
+SCRATCH = Path(".scratch")
 DATA = Path("data")  # where a person puts files that git ignores, beside the stages' outputs
 # Read-only links to the cache, where the file system has any: a stage never writes into a file that is there.
 CACHE_LINKS = "reflink,hardlink,copy"
@@ -44,6 +45,8 @@ def make_scratch(folder: Path) -> Path:
         if not any(file.is_relative_to(output) for output in outputs):
             (root / file).parent.mkdir(parents=True, exist_ok=True)
             (root / file).symlink_to(file.absolute())
+    SCRATCH.mkdir(exist_ok=True)
+    (root / SCRATCH).symlink_to(SCRATCH.absolute())  # a training killed half-way goes on from there
     _share_cache(root)
     return root
 

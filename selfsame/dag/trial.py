@@ -22,7 +22,7 @@ def run(targets: list[str]) -> dict[str, Any]:
     plan = read_plan(targets)
     kinds: dict[str, str] = {}
     for step in plan.steps:
-        outcome = reproduce(step.stage, force=False)
+        outcome = reproduce(step.stage, force=False, pull=False)
         kinds[step.stage] = outcome["kind"]
         if outcome["kind"] == "failed":
             return {"stages": kinds, "metrics": {}, "error": f"stage {step.stage}: {outcome['error']}"}

@@ -2,7 +2,9 @@
 
 A model's folder stands alone: ``model.safetensors`` (weights), ``config.json`` (architecture, input,
 classes, scaling) and ``history.csv`` (the curves of its training). The training stages add
-``validation.json``, what the epoch whose weights are kept scored on validation rows.
+``validation.json``: what the epoch whose weights are kept scored on validation rows. A model that was
+refitted on validation rows holds a second one in ``validated``: the one that had not learned them, and by
+which it was chosen.
 """
 
 import csv
@@ -26,6 +28,7 @@ from selfsame.learning.params import ModelParams
 
 WEIGHTS, CONFIG, HISTORY = "model.safetensors", "config.json", "history.csv"
 VALIDATION = "validation.json"
+VALIDATED = "validated"
 FORMAT_VERSION = 1
 
 
@@ -108,6 +111,11 @@ def save_validation(folder: Path, kept: Mapping[str, float]) -> None:
     (folder / VALIDATION).write_text(text, encoding="utf-8")
 
 
+def validated(folder: Path) -> Path:
+    """Return the folder of the model that validation rows may judge: the one from before a refit, if any."""
+    return folder / VALIDATED if (folder / VALIDATED).is_dir() else folder
+
+
 def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
     """Read a model's folder.
 
@@ -127,7 +135,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
     info = TableInfo.from_json(config["info"])
     net = build_net(params, info).to(device)
     net.load_state_dict(load_file(folder / WEIGHTS, device=str(device)))
-    scaling = Scaling(tuple(config["scaling"]["mean"]), tuple(config["scaling"]["std"]))
+    scaling = Scaling.from_json(config["scaling"])
     return Model(net, params, info, scaling, config["recipe"])
 
 
