@@ -145,10 +145,12 @@ def format_summary(metrics: dict[str, Any]) -> str:
             f"  {side:<9} {scores['accuracy']:.3f} "
             f"({scores['accuracy_low']:.3f}–{scores['accuracy_high']:.3f}){mark}"
         )
-    precision = "unknown" if pool["precision"] is None else f"{pool['precision']:.3f}"
+    coverage, precision = (
+        "unknown" if pool[name] is None else f"{pool[name]:.3f}" for name in ("coverage", "precision")
+    )
     lines.append(
         f"pseudo-labels: {pool['accepted']:,} of {pool['rows']:,} accepted "
-        f"(coverage {pool['coverage']:.3f}), precision {precision}"
+        f"(coverage {coverage}), precision {precision}"
     )
     return "\n".join([*lines, f"report: {REPORT}"])
 

@@ -51,6 +51,12 @@ def test_wide_rows_of_few_examples_are_projected() -> None:
     assert (fit_reference(images, labels, "classification").predict(images) == labels).all()
 
 
+def test_few_rows_are_not_boosted() -> None:
+    assert fit_reference(TABLE[:100], (CROSSED[:100] > 0).astype(np.int64), "classification").name == (
+        "logistic regression"
+    )
+
+
 def test_no_row_is_judged_by_a_model_that_has_seen_it() -> None:
     """Of labels that mean nothing, only a model that remembers can get nearly all right."""
     labels = RANDOM.integers(0, 2, 240)
