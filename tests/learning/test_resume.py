@@ -240,6 +240,26 @@ def test_only_time_decides_when(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert len(written[4]) == 1 and written[4] != written[3]
 
 
+def test_checkpoints_cost_a_hundredth_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+
+    class Slow:
+        def state(self) -> dict[str, Any]:
+            now[0] += 2.0  # seconds that it takes to write
+            return {}
+
+        def restore(self, state: dict[str, Any]) -> None:
+            raise AssertionError
+
+    monkeypatch.setattr("selfsame.learning.resume.monotonic", lambda: now[0])
+    checkpoints = Checkpoints(tmp_path, 10.0)
+    written = set()
+    for now[0] in (10.0, 22.0, 211.0, 212.0, 300.0):
+        checkpoints.offer({"net": Slow()}, [{"epoch": now[0]}])
+        written.update(path.name for path in tmp_path.iterdir())
+    assert len(written) == 2
+
+
 def test_the_key_is_all_that_decides_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     code = Path("step.py")
