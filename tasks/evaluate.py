@@ -35,7 +35,7 @@ from selfsame.report.watches import Watches, disagreement, evenly, measure_drift
 from selfsame.selection.calibration import BINS
 
 if TYPE_CHECKING:
-    from selfsame.learning.models import Predictions
+    from selfsame.learning.models import Model, Predictions
 
 POOL_SAMPLE = 5000  # pool rows that the watches look at
 
@@ -158,12 +158,20 @@ def learn_reference(stage: Stage, info: TableInfo) -> tuple[Reference, Scores]:
 def main(stage: Stage) -> None:
     """Score both models, promote the better one, measure the gate, write the report."""
     from selfsame.learning.device import prepare_device
-    from selfsame.learning.models import HISTORY, load_model, predict_inputs, predict_table
+    from selfsame.learning.models import (
+        HISTORY,
+        VALIDATED,
+        load_model,
+        predict_inputs,
+        predict_table,
+        validated,
+    )
 
     compute = stage.section("compute", ComputeParams)
     device = prepare_device(compute)
     info = TableInfo.of(stage.inputs["holdout"])
     models = {name: load_model(stage.inputs[name], device) for name in ("baseline", "student")}
+    judged = {name: load_model(validated(stage.inputs[name]), device) for name in models}
 
     own = stage.section("evaluate", EvaluateParams)
 
@@ -172,17 +180,17 @@ def main(stage: Stage) -> None:
             name: score(each.labels, each.probabilities, info.classes) for name, each in predictions.items()
         }
 
-    def predict_all(role: str) -> dict[str, Predictions]:
-        return {name: predict_table(model, stage.inputs[role]) for name, model in models.items()}
+    def predict_all(nets: Mapping[str, Model], role: str) -> dict[str, Predictions]:
+        return {name: predict_table(model, stage.inputs[role]) for name, model in nets.items()}
 
-    validation = score_all(predict_all("validation"))
+    validation = score_all(predict_all(judged, "validation"))
     champion = choose_champion(compare(validation["baseline"], validation["student"]), own.promotion_level)
     # The bytes alone: a file that DVC has linked from its cache is read-only.
     shutil.copytree(stage.inputs[champion], stage.outputs["champion"], copy_function=shutil.copyfile)
 
     reference, reference_validation = learn_reference(stage, info)
 
-    predictions = predict_all("holdout")
+    predictions = predict_all(models, "holdout")
     holdout = score_all(predictions)
     baseline, student = (
         ModelFindings(name, validation[name], holdout[name], read_history(stage.inputs[name] / HISTORY))
@@ -210,6 +218,7 @@ def main(stage: Stage) -> None:
             ),
         ),
         promotion_level=own.promotion_level,
+        refitted=(stage.outputs["champion"] / VALIDATED).is_dir(),
         method=models["student"].recipe["retrain"]["method"],
         settings={
             stage.inputs[name].as_posix(): dotted({"model": model.params.model_dump(), **model.recipe})
@@ -217,7 +226,7 @@ def main(stage: Stage) -> None:
         },
         digests=digest_files(stage.inputs.values()),
         watches=watch(
-            stage, validation, partial(predict_inputs, models["student"]), classes=len(info.classes)
+            stage, validation, partial(predict_inputs, judged["student"]), classes=len(info.classes)
         ),
         galleries=(*gate_galleries(pseudo_labels, stage.inputs["pool"], hidden_labels), worst),
     )

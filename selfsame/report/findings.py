@@ -48,6 +48,8 @@ class Findings:
     Attributes:
         labeled_per_class: (K,) labeled rows.
         promotion_level: highest p-value with which the student replaces the baseline.
+        refitted: whether holdout scores are of models that have learned the validation rows too, and
+            validation scores of those from before.
         method: how the student learned from the pool, as ``retrain.method`` names it.
         settings: the parameters that are known of each place (``models/student``), by dotted key.
         digests: sha256 of every file that was read, by path, in the order in which they were made.
@@ -63,6 +65,7 @@ class Findings:
     student: ModelFindings
     reference: ReferenceFindings
     promotion_level: float
+    refitted: bool
     method: str
     settings: Mapping[str, Mapping[str, Any]]
     digests: Mapping[str, str]
@@ -137,6 +140,7 @@ def metrics(findings: Findings) -> dict[str, Any]:
             "recommended": findings.reference_recommended,
         },
         "labeled": {"rows": int(findings.labeled_per_class.sum())},
+        "refitted": findings.refitted,
         "validation": {
             "rows": findings.baseline.validation.accuracy.total,
             "gained_by_student": validation.gained,

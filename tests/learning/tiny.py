@@ -65,6 +65,7 @@ def training_params(**changes: Any) -> TrainingParams:
         "checkpoint": "last",
         "augmentation": limits(),
         "nesterov": False,
+        "refit_on_validation": False,
     }
     return TrainingParams.model_validate(plain | changes)
 

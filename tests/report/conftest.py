@@ -122,6 +122,7 @@ def make_findings(write_gate: Callable[..., Gate]) -> Callable[..., Findings]:
             "info": TableInfo("zoo", "classification", classes, features=("weight",)),
             "labeled_per_class": np.array([5, 5, 4]),
             "promotion_level": 0.05,
+            "refitted": False,
             "method": "offline",
             "settings": {"models/student": {"model.widths": [32, 64]}},
             "digests": {"data/splits/holdout.parquet": "cd" * 32, "models/student/config.json": "ef" * 32},

@@ -4,6 +4,7 @@ import csv
 import filecmp
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -242,6 +243,31 @@ def test_importing_the_stage_loads_nothing_heavy() -> None:
     root = Path(__file__).parents[2]
     found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert found.stdout.split() == []
+
+
+def test_a_refit_is_judged_by_what_had_not_learned_the_validation_rows(trained: Path) -> None:
+    figures = []
+    for refitted in (False, True):
+        training = {"refit_on_validation": refitted, "learning_rate": 0.02}
+        run_task("train_baseline", trained, training=training)
+        run_task("pseudo_label", trained)
+        run_task("retrain", trained, training=training)
+        for folder in ("models/champion", "reports"):
+            shutil.rmtree(trained / folder, ignore_errors=True)
+        run_task("evaluate", trained)
+        figures.append(json.loads((trained / "reports/metrics.json").read_text()))
+    before, after = figures
+    assert (before["refitted"], after["refitted"]) == (False, True)
+    for key in ("champion", "validation", "pool", "calibration"):
+        assert after[key] == before[key], key
+    for name in ("baseline", "student"):
+        assert after[name]["validation"] == before[name]["validation"]
+        assert after[name]["holdout"] != before[name]["holdout"]
+    assert "refitted" in (trained / "reports/report.html").read_text(encoding="utf-8")
+    assert "refitted" in (trained / "models/champion/README.md").read_text(encoding="utf-8")
+    weights = Path("validated") / "model.safetensors"
+    champion, copied = trained / "models/champion", trained / "models" / after["champion"]
+    assert (champion / weights).read_bytes() == (copied / weights).read_bytes()
 
 
 def test_a_poisoned_pool_leaves_the_baseline_in_place(trained: Path) -> None:
