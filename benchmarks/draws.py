@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-KEPT = ("dvc.yaml", "params.yaml", ".dvcignore", "selfsame", "tasks")
+KEPT = ("dvc.yaml", "params.yaml", ".dvcignore", "data/annotations/labels.csv", "selfsame", "tasks")
 
 
 def main() -> None:
@@ -27,6 +27,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         for name in KEPT:
+            (project / name).parent.mkdir(parents=True, exist_ok=True)
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
             copy(ROOT / name, project / name)
         subprocess.run(["dvc", "init", "--no-scm", "--quiet"], cwd=project, env=environment, check=True)

@@ -1,21 +1,23 @@
 """Stage split: give every example one role and fit the scaling.
 
-In: ``examples``, params ``split``. Out: ``labeled``, ``validation``, ``calibration`` (validation rows
-that only the gate may read, in a file of their own, so that no training can), ``pool`` (labels blanked),
-``holdout``, ``hidden_labels`` (the pool's true labels, for measuring only) and ``scaling.json``
-(mean and standard deviation of the labeled rows).
+In: ``examples``, ``labels`` (people's answers), params ``split``. Out: ``labeled``, ``validation``,
+``calibration`` (validation rows that only the gate may read, in a file of their own, so that no training
+can), ``pool`` (labels blanked), ``holdout``, ``hidden_labels`` (the pool's true labels, for measuring only)
+and ``scaling.json`` (mean and standard deviation of the labeled rows).
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
+from selfsame.core.annotations import ANNOTATIONS, class_indices, read_annotations
 from selfsame.core.errors import SelfsameError
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
@@ -125,6 +127,24 @@ def excluded_rows(ids: np.ndarray, exclude: list[str]) -> np.ndarray:
     return np.flatnonzero(np.isin(ids, exclude))
 
 
+def answered_rows(ids: np.ndarray, roles: np.ndarray, answers: Mapping[str, int]) -> np.ndarray:
+    """Return the positions of the pool rows that people have labeled.
+
+    An answer moves no other row: those that judge (validation, holdout) stay a random draw, and what was
+    withdrawn stays withdrawn.
+
+    Raises:
+        SelfsameError: an answer is about no example of the data.
+    """
+    answered = pc.is_in(pa.array(ids, pa.string()), pa.array(answers, pa.string())).to_numpy(False)
+    unknown = sorted(set(answers) - set(ids[answered]))
+    if unknown:
+        raise SelfsameError(
+            f"{ANNOTATIONS}: {unknown[0]!r} is no example of the data", "remove the line, or correct the id"
+        )
+    return np.flatnonzero(answered & (roles == POOL))
+
+
 def fit_scaling(labeled: Path) -> dict[str, list[float]]:
     """Fit mean and standard deviation on labeled rows: per channel of an image, or per feature."""
     info = TableInfo.of(labeled)
@@ -154,8 +174,10 @@ def main(stage: Stage) -> None:
     labels[left_out] = -1
     roles = assign_roles(labels, _own_holdout(examples), info.classes, params)
     roles[left_out] = DROPPED
+    answers = class_indices(read_annotations(stage.inputs["labels"]), info.classes, ANNOTATIONS)
+    roles[answered_rows(ids, roles, answers)] = LABELED
 
-    _write_roles(examples, info, roles, stage)
+    _write_roles(examples, info, roles, answers, stage)
     scaling = fit_scaling(stage.outputs["labeled"])
     stage.outputs["scaling"].write_text(json.dumps(scaling, indent=2) + "\n", encoding="utf-8")
 
@@ -170,10 +192,13 @@ def _own_holdout(examples: Path) -> np.ndarray | None:
     return None if any(value is None for value in column[:1]) else column.astype(bool)
 
 
-def _write_roles(examples: Path, info: TableInfo, roles: np.ndarray, stage: Stage) -> None:
+def _write_roles(
+    examples: Path, info: TableInfo, roles: np.ndarray, answers: Mapping[str, int], stage: Stage
+) -> None:
     """Copy every row into its role's table, one batch in memory at a time."""
     schema = info.schema(pa.field("source_row", pa.int64(), nullable=False))
     hidden_schema = pa.schema([schema.field("example_id"), schema.field("label")])
+    place = schema.get_field_index("label")
     with ExitStack() as stack:
         writers = {
             role: stack.enter_context(TableWriter(stage.outputs[name], schema))
@@ -189,7 +214,13 @@ def _write_roles(examples: Path, info: TableInfo, roles: np.ndarray, stage: Stag
                     known = rows.filter(rows.column("label").is_valid())
                     hidden.write(known.select(hidden_schema.names).cast(hidden_schema))
                     blank = pa.nulls(rows.num_rows, schema.field("label").type)
-                    rows = rows.set_column(schema.get_field_index("label"), schema.field("label"), blank)
+                    rows = rows.set_column(place, schema.field("label"), blank)
+                elif role == LABELED:  # what a person says goes before what the source says
+                    pairs = zip(
+                        *(rows.column(name).to_pylist() for name in ("example_id", "label")), strict=True
+                    )
+                    said = pa.array([answers.get(*pair) for pair in pairs], schema.field("label").type)
+                    rows = rows.set_column(place, schema.field("label"), said)
                 writer.write(pa.record_batch(rows.columns, schema=schema))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from selfsame.core.annotations import ANNOTATIONS
 from selfsame.core.digests import files_under, sha256_file, sha256_json
 from selfsame.core.graph_file import by_stem, read_stages, read_yaml
 from selfsame.core.stage import Stage
@@ -22,7 +23,7 @@ from selfsame.core.stage import Stage
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 CODE = ("tasks", "selfsame", "flows")  # folders
-FILES = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore")
+FILES = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "data/annotations/labels.csv")
 TINY: dict[str, dict[str, Any]] = {  # what differs from params.yaml: seconds instead of a minute
     "data": {"source": "breast_cancer"},
     "split": {"labels_per_class": 10, "validation_per_class": 10},
@@ -148,6 +149,10 @@ def run_task(name: str, folder: Path, **changes: dict[str, Any]) -> None:
     )
     for path in outputs.values():
         path.parent.mkdir(parents=True, exist_ok=True)
+    answers = folder / ANNOTATIONS
+    if not answers.exists():
+        answers.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / ANNOTATIONS, answers)
     module.main(Stage(spec, inputs, outputs, sections))
 
 
@@ -157,6 +162,7 @@ def copy_sources(source: Path, target: Path) -> None:
     for name in CODE:
         shutil.copytree(source / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in FILES:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source / name, target / name)
 
 

@@ -27,7 +27,8 @@ MAY_IMPORT = {
     "selfsame.report": {"selfsame.core", "selfsame.learning", "selfsame.selection"},
     "selfsame.dag": {"selfsame.core"},
     "selfsame.audit": {"selfsame.core", "selfsame.dag", "selfsame.observe"},
-    "selfsame.cli": {"selfsame.audit", "selfsame.core", "selfsame.dag", "flows"},
+    "selfsame.active": {"selfsame.core", "selfsame.dag", "selfsame.learning", "selfsame.report"},
+    "selfsame.cli": {"selfsame.active", "selfsame.audit", "selfsame.core", "selfsame.dag", "flows"},
     "tasks": {
         "selfsame.core",
         "selfsame.learning",

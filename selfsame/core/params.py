@@ -17,7 +17,7 @@ from selfsame.core.graph_file import read_stages, read_yaml
 
 PARAMS_FILE = Path("params.yaml")
 # Sections that no stage reads: editing one reruns nothing.
-SETTINGS = ("selfsame.observe.settings",)
+SETTINGS = ("selfsame.observe.settings", "selfsame.active.settings")
 
 
 class Section(BaseModel):
