@@ -8,6 +8,7 @@ the file has already is not made again.
 """
 
 import csv
+import io
 import os
 import sys
 import tempfile
@@ -24,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from selfsame.active.answers import merge_answers
-from selfsame.active.request import make_request, write_request
+from selfsame.active.request import REQUEST, make_request, write_request
 from selfsame.active.settings import ActiveLearningParams
 from selfsame.core.annotations import ANNOTATIONS, COLUMNS
 from selfsame.core.graph_file import by_stem, read_stages, read_yaml
@@ -68,13 +69,17 @@ class SetUp:
 SETUPS = {
     "digits": SetUp(
         start=1,
-        step=10,
-        stop=200,
-        steps=200,
-        goals=(0.9, 0.95, 0.97),
+        step=20,
+        stop=210,
+        steps=150,
+        goals=(0.9, 0.93, 0.95),
         pool=None,
         holdout=None,
-        changes={"split": {"labels_per_class": 1, "validation_per_class": 5, "holdout_fraction": 0.25}},
+        changes={
+            "split": {"labels_per_class": 1, "validation_per_class": 5, "holdout_fraction": 0.25},
+            "model": {"widths": [16, 32, 32]},
+            "training": {"batch_size": 32},
+        },
     ),
     "mnist": SetUp(
         start=10,
@@ -87,7 +92,7 @@ SETUPS = {
         changes={
             "split": {"labels_per_class": 10, "validation_per_class": 10, "holdout_fraction": None},
             "model": {"widths": [16, 32, 64], "halve_after": [1, 2, 3]},
-            "training": {"augmentation": {"shift_pixels": 2.0}},
+            "training": {"batch_size": 32, "augmentation": {"shift_pixels": 2.0}},
         },
     ),
 }
@@ -134,7 +139,7 @@ def learn(
     while True:
         run_stage("split", setup, {"split": {"seed": seed}})
         labels = pq.read_metadata("data/splits/labeled.parquet").num_rows
-        batches = ceil(labels / written["training"]["batch_size"])
+        batches = ceil(labels / setup.changes["training"]["batch_size"])
         epochs = ceil(setup.steps / batches)
         own_epochs = {"max_epochs": epochs, "patience_epochs": epochs, "seed": seed}
         run_stage("train_baseline", setup, {"train_baseline": own_epochs})
@@ -151,8 +156,8 @@ def answer() -> None:
     hidden = pq.read_table("data/splits/hidden_labels.parquet").to_pydict()
     truth = dict(zip(hidden["example_id"], hidden["label"], strict=True))
     classes = TableInfo.of(Path("data/splits/pool")).classes
-    asked = list(csv.DictReader(Path("data/annotations/request.csv").open(encoding="utf-8")))
-    lines = [f"{row['example_id']},{classes[truth[row['example_id']]]}" for row in asked]
+    asked = [row["example_id"] for row in csv.DictReader(io.StringIO(REQUEST.read_text(encoding="utf-8")))]
+    lines = [f"{name},{classes[truth[name]]}" for name in asked]
     answers = Path("answers.csv")
     answers.write_text("\n".join(["example_id,label", *lines]), encoding="utf-8")
     merge_answers(answers, "simulated annotator")
@@ -234,9 +239,8 @@ def labels_needed(labels: np.ndarray, accuracy: np.ndarray, goal: float) -> floa
 def report(path: Path, setup: SetUp) -> None:
     """Print the labels that every strategy needs, and what it saves against random."""
     curves = mean_curves(path)
-    print(
-        f"\n| strategy | accuracy with {setup.stop} |" + "".join(f" labels to {g:g} |" for g in setup.goals)
-    )
+    goals = "".join(f" labels to {goal:g} |" for goal in setup.goals)
+    print(f"\n| strategy | accuracy with {setup.stop} |{goals}")
     print("|---|---|" + "---|" * len(setup.goals))
     for strategy, (labels, accuracy, spread) in curves.items():
         cells = []
@@ -254,12 +258,8 @@ def draw(path: Path, figure: Path) -> None:
     plt.rcParams["svg.hashsalt"] = "selfsame"
     axes = plt.figure(figsize=(7, 4.2)).add_subplot()
     for strategy, (labels, accuracy, _) in mean_curves(path).items():
-        axes.plot(
-            labels,
-            accuracy,
-            label=strategy,
-            **({"color": "black", "lw": 2.5} if strategy == "random" else {}),
-        )
+        style = {"color": "black", "lw": 2.5} if strategy == "random" else {}
+        axes.plot(labels, accuracy, label=strategy, **style)
     axes.set(xlabel="labels", ylabel="holdout accuracy, mean of the draws")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")

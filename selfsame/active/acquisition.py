@@ -68,7 +68,7 @@ def build_score(own: ActiveLearningParams, weights: np.ndarray, biases: np.ndarr
     """
     if own.strategy == "random":
         random = np.random.default_rng(own.seed)
-        return lambda probabilities, features: random.random(len(probabilities))
+        return lambda probabilities, _: random.random(len(probabilities))
     if own.strategy == "bald":
         if not dropout:
             raise SelfsameError(
@@ -76,8 +76,8 @@ def build_score(own: ActiveLearningParams, weights: np.ndarray, biases: np.ndarr
                 "set model.dropout and train again, or choose margin",
             )
         masks = dropout_masks(own.dropout_samples, weights.shape[1], dropout, own.seed)
-        return lambda probabilities, features: bald(dropout_samples(features, masks, weights, biases))
-    return lambda probabilities, features: OF_PROBABILITIES[own.strategy](probabilities)
+        return lambda _, features: bald(dropout_samples(features, masks, weights, biases))
+    return lambda probabilities, _: OF_PROBABILITIES[own.strategy](probabilities)
 
 
 def score_batches(
@@ -90,7 +90,7 @@ def score_batches(
 
 
 def most_uncertain(batches: Iterable[Candidates], rows: int) -> Candidates | None:
-    """Return the ``rows`` candidates of the largest scores, largest first; of equals, the first in the pool."""
+    """Return the ``rows`` candidates of the largest scores, largest first; of equals, the first come first."""
     best = None
     for batch in batches:
         found = batch if best is None else best.joined(batch)

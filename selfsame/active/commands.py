@@ -19,8 +19,8 @@ def ask() -> None:
     made = request.make_request(own, compute)
     request.write_request(made)
     typer.echo(
-        f"{len(made.questions)} rows to label, chosen by {made.strategy}: open {request.PAGE} in a browser, or "
-        f"import {request.LABEL_STUDIO} into Label Studio\nthen: selfsame answer FILE, and dvc repro"
+        f"{len(made.questions)} rows to label, chosen by {made.strategy}: open {request.PAGE} in a browser, "
+        f"or import {request.LABEL_STUDIO} into Label Studio\nthen: selfsame answer FILE, and dvc repro"
     )
 
 

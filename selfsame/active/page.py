@@ -37,7 +37,7 @@ def render_page(info: TableInfo, rows: list[dict[str, Any]]) -> str:
 
 
 def keys_for(classes: tuple[str, ...]) -> list[str]:
-    """Return every class's key: its own sign if all have one, else 1, 2, …; none for those beyond the keys."""
+    """Return every class's key: its own sign if all have one, else 1, 2, …; beyond the keys none."""
     if len(set(classes)) == len(classes) and all(len(name) == 1 and name.isalnum() for name in classes):
         return list(classes)
     return [KEYS[place] if place < len(KEYS) else "" for place in range(len(classes))]
