@@ -72,13 +72,13 @@ SETUPS = {
         step=20,
         stop=210,
         steps=150,
-        goals=(0.9, 0.93, 0.95),
+        goals=(0.93, 0.95, 0.96),
         pool=None,
         holdout=None,
         changes={
             "split": {"labels_per_class": 1, "validation_per_class": 5, "holdout_fraction": 0.25},
-            "model": {"widths": [16, 32, 32]},
-            "training": {"batch_size": 32},
+            "model": {"widths": [32, 64, 64]},
+            "training": {"batch_size": 32, "learning_rate": 0.01},
         },
     ),
     "mnist": SetUp(

@@ -90,7 +90,7 @@ def score_batches(
 
 
 def most_uncertain(batches: Iterable[Candidates], rows: int) -> Candidates | None:
-    """Return the ``rows`` candidates of the largest scores, largest first; of equals, the first come first."""
+    """Return the ``rows`` candidates of the largest scores, largest first; equal ones in their order."""
     best = None
     for batch in batches:
         found = batch if best is None else best.joined(batch)
