@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -55,6 +56,26 @@ def merge_answers(file: Path, annotator: str | None) -> Merged:
     partial.write_text(format_annotations([*known.values(), *added]), encoding="utf-8")
     partial.rename(ANNOTATIONS)
     return Merged(len(added), len({one.example_id for one in answers}) - len(added), len(known) + len(added))
+
+
+def commit_answers(merged: Merged) -> None:
+    """Record ``labels.csv``, and nothing else, in git: an audit finds there where the labels came from.
+
+    Raises:
+        SelfsameError: git can't, and says why.
+    """
+    message = f"{merged.added} labels given on request"
+    done = subprocess.run(
+        ["git", "commit", "--quiet", "--only", "-m", message, "--", ANNOTATIONS.as_posix()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SelfsameError(
+            f"git could not commit {ANNOTATIONS}: {done.stderr.strip() or done.stdout.strip()}",
+            "the labels are in it; commit it by hand",
+        )
 
 
 def read_answers(file: Path, annotator: str | None) -> list[Annotation]:

@@ -27,14 +27,17 @@ def ask() -> None:
 def answer(
     file: Annotated[Path, typer.Argument(help="What the page or Label Studio (as JSON) has saved.")],
     annotator: Annotated[str | None, typer.Option(help="Who answered, where the file doesn't say.")] = None,
+    commit: Annotated[bool, typer.Option("--commit", help="Record the labels in git at once.")] = False,
 ) -> None:
     """Take in labels that people gave; 'dvc repro' then learns from them."""
-    from selfsame.active.answers import merge_answers
+    from selfsame.active.answers import commit_answers, merge_answers
     from selfsame.core.annotations import ANNOTATIONS
     from selfsame.dag.workspace import hold_workspace
 
     with hold_workspace(say=typer.echo):  # a stage that is running would be recorded with the new labels
         merged = merge_answers(file, annotator)
+        if commit and merged.added:
+            commit_answers(merged)
     typer.echo(f"{merged.added} labels added, {merged.known} were known; {ANNOTATIONS} has {merged.total}")
 
 

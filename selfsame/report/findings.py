@@ -32,6 +32,7 @@ class Findings:
 
     Attributes:
         labeled_per_class: (K,) labeled rows.
+        asked: how many of them people labeled on request, by the strategy that chose them.
         promotion_level: highest p-value with which the student replaces the baseline.
         method: how the student learned from the pool, as ``retrain.method`` names it.
         settings: the parameters that are known of each place (``models/student``), by dotted key.
@@ -43,6 +44,7 @@ class Findings:
     title: str
     info: TableInfo
     labeled_per_class: np.ndarray
+    asked: Mapping[str, int]
     gate: Gate
     baseline: ModelFindings
     student: ModelFindings
@@ -90,7 +92,7 @@ def metrics(findings: Findings) -> dict[str, Any]:
             model.name: {"validation": _scores(model.validation), "holdout": _scores(model.holdout)}
             for model in findings.models
         },
-        "labeled": {"rows": int(findings.labeled_per_class.sum())},
+        "labeled": {"rows": int(findings.labeled_per_class.sum()), "asked": dict(findings.asked)},
         "validation": {
             "rows": findings.baseline.validation.accuracy.total,
             "gained_by_student": validation.gained,
@@ -138,6 +140,14 @@ def warnings(findings: Findings) -> list[str]:
     """Say in plain words what a reader should doubt."""
     gate = findings.gate
     found = []
+    if findings.asked:
+        chosen = ", ".join(f"{strategy} {rows}" for strategy, rows in findings.asked.items())
+        found.append(
+            f"{sum(findings.asked.values())} of {findings.labeled_per_class.sum()} labeled rows were asked "
+            f"for ({chosen}) and are no random draw: the shares of their classes, and how hard they are, "
+            "say nothing about the data. The gate, the promotion and the scores rest on validation and "
+            "holdout rows, which stay a random draw."
+        )
     if findings.learned_accepted and not gate.coverage.part:
         found.append(
             "No pseudo-label was accepted: the student learned from the labeled rows alone, and "
