@@ -13,7 +13,6 @@ from selfsame.audit.records import Record
 from selfsame.audit.rows import NOT_RECORDED, WEIGHTS
 from selfsame.audit.stored import LOCK_FILE
 from selfsame.audit.taint import trace_taint
-from selfsame.core.annotations import Annotation
 from selfsame.core.errors import SelfsameError
 from selfsame.observe.record import LINEAGE
 
@@ -185,18 +184,14 @@ def was_drawn_actively(case: Case) -> Asked:
     answers = list(given_labels(case.snapshot).values())
     if not answers:
         return f"No: {drawn}", {"split": split}
-    strategies, people = (Counter(column) for column in zip(*map(_how_and_who, answers), strict=True))
+    strategies, people = Counter(one.strategy for one in answers), Counter(one.annotator for one in answers)
     times = sorted(one.labeled_at for one in answers)
     return (
         f"In part: {len(answers)} rows were labeled on request, chosen by {_counted(strategies)}, labeled by "
-        f"{_counted(people)} from {times[0]} to {times[-1]}: they are no random draw. The other labeled rows, "
+        f"{_counted(people)} from {times[0]} to {times[-1]}: they are no random draw. The other labeled rows "
         f"and all validation and holdout rows, were {drawn}",
         {"split": split, "strategies": strategies, "annotators": people, "times": [times[0], times[-1]]},
     )
-
-
-def _how_and_who(answer: Annotation) -> tuple[str, str]:
-    return answer.strategy, answer.annotator
 
 
 def _counted(counts: Counter[str]) -> str:
