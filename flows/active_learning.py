@@ -16,6 +16,7 @@ from prefect.input import RunInput
 from prefect.states import Failed
 
 from flows.pipeline import check_params, run_graph
+from flows.request import Request
 from selfsame.core.errors import SelfsameError
 
 POLL_SECONDS = 5
@@ -41,20 +42,21 @@ def active_learning(rounds: int = 1, wait_hours: float = 72, commit: bool = True
     Args:
         rounds: how often.
         wait_hours: for the answers of one round; then the flow fails, and 'selfsame answer' still takes them.
-        commit: record every round's answers in git.
+        commit: record every round's answers, and what came of them, in git.
 
     Returns:
         The pipeline's state after the last round, or a failed one.
     """
+    request = Request(commit=commit)
     try:
-        state = run_graph(check_params)
+        state = run_graph(check_params, request)
         for number in range(1, rounds + 1):
             if state.is_failed():
                 break
             answers = ask_people(number, wait_hours)
             options = ["--annotator", answers.annotator] if answers.annotator else []
             run_command("answer", answers.file, *options, *(["--commit"] if commit else []))
-            state = run_graph(check_params)
+            state = run_graph(check_params, request)
     except SelfsameError as error:
         return Failed(message=str(error))
     return state

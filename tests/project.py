@@ -23,7 +23,9 @@ from selfsame.core.stage import Stage
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 CODE = ("tasks", "selfsame", "flows")  # folders
-FILES = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "data/annotations/labels.csv")
+INBOX = Path("data/inbox")  # the default of data.path
+EMPTY = ("data/inbox/.gitkeep", "data/annotations/labels.csv")  # what a person fills
+FILES = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", *EMPTY)
 TINY: dict[str, dict[str, Any]] = {  # what differs from params.yaml: seconds instead of a minute
     "data": {"source": "breast_cancer"},
     "split": {"labels_per_class": 10, "validation_per_class": 10},
@@ -78,15 +80,19 @@ class Project:
 
     def start(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the project and return whatever came of it."""
+        return subprocess.run(
+            command, cwd=self.root, env=self.environment() | environment, capture_output=True, text=True
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a command that is run in the project."""
         inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
         own = {
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
             "DVC_SITE_CACHE_DIR": str(self.root.with_name(f"{self.root.name}-site")),  # its notes on files
             "COLUMNS": "200",
         }
-        return subprocess.run(
-            command, cwd=self.root, env=inherited | own | environment, capture_output=True, text=True
-        )
+        return inherited | own
 
     def run(self, *command: str, **environment: str) -> str:
         """Run a command that must succeed; return what it prints."""
@@ -143,10 +149,11 @@ def run_task(name: str, folder: Path, **changes: dict[str, Any]) -> None:
         key: schema.model_validate(written[key] | TINY.get(key, {}) | changes.get(key, {}))
         for key, schema in module.PARAMS.items()
     }
+    given = [sections["data"].path] if name == "download" else spec.inputs
     inputs, outputs = (
-        {stem: folder / path for stem, path in by_stem(paths).items()}
-        for paths in (spec.inputs, spec.outputs)
+        {stem: folder / path for stem, path in by_stem(paths).items()} for paths in (given, spec.outputs)
     )
+    (folder / INBOX).mkdir(parents=True, exist_ok=True)
     for path in outputs.values():
         path.parent.mkdir(parents=True, exist_ok=True)
     answers = folder / ANNOTATIONS

@@ -26,9 +26,17 @@ MAY_IMPORT = {
     "selfsame.selection": {"selfsame.core"},
     "selfsame.report": {"selfsame.core", "selfsame.learning", "selfsame.selection"},
     "selfsame.dag": {"selfsame.core"},
+    "selfsame.operation": {"selfsame.core"},
     "selfsame.audit": {"selfsame.core", "selfsame.dag", "selfsame.observe"},
     "selfsame.active": {"selfsame.core", "selfsame.dag", "selfsame.learning", "selfsame.report"},
-    "selfsame.cli": {"selfsame.active", "selfsame.audit", "selfsame.core", "selfsame.dag", "flows"},
+    "selfsame.cli": {
+        "selfsame.active",
+        "selfsame.audit",
+        "selfsame.core",
+        "selfsame.dag",
+        "selfsame.operation",
+        "flows",
+    },
     "tasks": {
         "selfsame.core",
         "selfsame.learning",
@@ -37,7 +45,7 @@ MAY_IMPORT = {
         "selfsame.selection",
         "selfsame.sources",
     },
-    "flows": {"selfsame.core", "selfsame.dag"},
+    "flows": {"selfsame.core", "selfsame.dag", "selfsame.operation"},
 }
 OWNERS = {"prefect": {"flows"}, "dvc": {"selfsame.dag"}, "torch": {"selfsame.learning"}}
 # Modules loaded by name, so that they are no import: the observers, and every stage's schemas.

@@ -6,6 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from selfsame.core.errors import SelfsameError
 
 ANNOTATIONS = Path("data/annotations/labels.csv")
@@ -90,3 +94,28 @@ def class_indices(
                 f"the classes are {', '.join(classes)}",
             )
     return {name: classes.index(one.label) for name, one in annotations.items()}
+
+
+def is_answered(ids: np.ndarray, answers: Mapping[str, int]) -> np.ndarray:
+    """Tell of every example id whether it was answered: (N,) bool.
+
+    Raises:
+        SelfsameError: an answer is about none of them.
+    """
+    found = pc.is_in(pa.array(ids, pa.string()), pa.array(answers, pa.string())).to_numpy(
+        zero_copy_only=False
+    )
+    unknown = sorted(set(answers) - set(ids[found]))
+    if unknown:
+        raise SelfsameError(
+            f"{ANNOTATIONS}: {unknown[0]!r} is no example of the data", "remove the line, or correct the id"
+        )
+    return found
+
+
+def with_answers(rows: pa.RecordBatch, answers: Mapping[str, int]) -> pa.RecordBatch:
+    """Return examples with the labels that people gave; they go before what the source says."""
+    place = rows.schema.get_field_index("label")
+    own = zip(*(rows.column(name).to_pylist() for name in ("example_id", "label")), strict=True)
+    labels = pa.array([answers.get(*pair) for pair in own], rows.schema.field(place).type)
+    return rows.set_column(place, rows.schema.field(place), labels)

@@ -1,7 +1,8 @@
 """Models on disk, and what they predict.
 
 A model's folder stands alone: ``model.safetensors`` (weights), ``config.json`` (architecture, input,
-classes, scaling) and ``history.csv`` (the curves of its training).
+classes, scaling) and ``history.csv`` (the curves of its training). One that was refitted on validation rows
+holds a second model in ``validated``: the one that had not learned them, and by which it was chosen.
 """
 
 import csv
@@ -24,6 +25,7 @@ from selfsame.learning.nets import build_net
 from selfsame.learning.params import ModelParams
 
 WEIGHTS, CONFIG, HISTORY = "model.safetensors", "config.json", "history.csv"
+VALIDATED = "validated"
 FORMAT_VERSION = 1
 
 
@@ -111,6 +113,11 @@ def save_model(folder: Path, model: Model, history: list[dict[str, float]]) -> N
         writer.writerows(history)
 
 
+def validated(folder: Path) -> Path:
+    """Return the folder of the model that validation rows may judge: the one from before a refit, if any."""
+    return folder / VALIDATED if (folder / VALIDATED).is_dir() else folder
+
+
 def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
     """Read a model's folder.
 
@@ -130,7 +137,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
     info = TableInfo.from_json(config["info"])
     net = build_net(params, info).to(device)
     net.load_state_dict(load_file(folder / WEIGHTS, device=str(device)))
-    scaling = Scaling(tuple(config["scaling"]["mean"]), tuple(config["scaling"]["std"]))
+    scaling = Scaling.from_json(config["scaling"])
     return Model(net, params, info, scaling, config["recipe"])
 
 

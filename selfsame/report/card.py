@@ -2,10 +2,15 @@
 
 import json
 
+from selfsame.report.advice import advice
 from selfsame.report.findings import Findings, warnings
 from selfsame.report.scores import Share
 
 CARD = "README.md"
+REFITTED = (
+    "It was refitted: the validation rows chose how long to train and which model to promote, then labeled "
+    "and validation rows were learned together. `validated` holds the model that was judged."
+)
 
 
 def render_card(findings: Findings) -> str:
@@ -37,9 +42,10 @@ def render_card(findings: Findings) -> str:
     head = [
         f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in metadata.items()
     ]  # JSON is YAML
-    gate, doubts = findings.gate, warnings(findings)
+    gate, doubts, advised = findings.gate, warnings(findings), advice(findings)
     lines = [
         *("---", *head, "---", "", f"# {_plain(findings.title)}", ""),
+        *([_plain(advised), ""] if advised else []),
         f"The {champion.name}: {_said(accuracy)} of {accuracy.total} holdout examples right. It tells "
         f"{len(findings.info.classes)} classes apart: {_plain(', '.join(findings.info.classes))}.",
         "",
@@ -47,7 +53,7 @@ def render_card(findings: Findings) -> str:
         "|---|---|---|",
         *(
             f"| {model.name} | {_said(model.holdout.accuracy)} | {model.holdout.macro_f1:.3f} |"
-            for model in findings.models
+            for model in (*findings.models, findings.reference)
         ),
         "",
         "## What it rests on",
@@ -55,6 +61,7 @@ def render_card(findings: Findings) -> str:
         f"{findings.labeled_per_class.sum()} labeled rows of {_plain(findings.info.source)}, and a pool of "
         f"{gate.coverage.total} rows, of whose machine-made labels {gate.coverage.part} were accepted. "
         f"{gate.record.verdict} {_rightness(gate.precision)}",
+        *(["", REFITTED] if findings.refitted else []),
         "",
         "## What to doubt",
         "",

@@ -26,9 +26,9 @@ from torch import Tensor, nn
 from selfsame.core import tables
 from selfsame.core.tables import TableInfo
 from selfsame.learning.inputs import (
+    EndlessBatches,
     Examples,
     Scaling,
-    endless_batches,
     load_examples,
     prepare,
     stack_examples,
@@ -138,7 +138,7 @@ def numbered(per_class: tuple[int, ...]) -> Examples:
 
 
 def batches(rows: Examples, size: int, seed: int = 0, balanced: bool = False) -> Iterator[Examples]:
-    return endless_batches(rows, size, torch.Generator().manual_seed(seed), balanced)
+    return EndlessBatches(rows, size, torch.Generator().manual_seed(seed), balanced)
 
 
 def test_every_pass_visits_every_row_once_in_another_order() -> None:
@@ -178,3 +178,9 @@ def test_balanced_batches_show_14_and_4_photos_equally_often() -> None:
     torch.testing.assert_close(shares, expected, atol=0.005, rtol=0)  # and each photo of a class alike
     as_is = torch.cat([batch.labels for batch in islice(batches(rows, 18), 100)])
     assert as_is.double().mean().item() == pytest.approx(4 / 18)
+
+
+def test_a_missing_value_is_the_mean_of_the_labeled_rows() -> None:
+    raw = torch.tensor([[1.0, np.nan], [np.nan, 5.0]], dtype=torch.float64)
+    prepared = prepare(raw, Scaling((3.0, 4.0), (2.0, 2.0)))
+    assert prepared.tolist() == [[-1.0, 0.0], [0.0, 0.5]]
