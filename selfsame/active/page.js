@@ -41,7 +41,7 @@ function show() {
   at("row").replaceChildren(...(row ? [drawn(row)] : []));
 }
 
-function drawn({ example_id, image, ...features }) {
+function drawn({ image, features }) {
   if (image) {
     const picture = document.createElement("img");
     picture.src = image;
@@ -49,7 +49,7 @@ function drawn({ example_id, image, ...features }) {
     return picture;
   }
   const table = document.createElement("table");
-  for (const [name, value] of Object.entries(features)) {
+  for (const [name, value] of features) {
     const line = table.insertRow();
     const head = document.createElement("th");
     head.scope = "row";

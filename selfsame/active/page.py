@@ -29,11 +29,18 @@ def render_page(info: TableInfo, rows: list[dict[str, Any]]) -> str:
     request = {
         "name": sha256_json([row["example_id"] for row in rows])[:16],
         "classes": list(info.classes),
-        "rows": rows,
+        "rows": [_shown(info, row) for row in rows],
     }
     return environment.get_template("page.html.j2").render(
         source=info.source, keys=list(zip(info.classes, keys_for(info.classes), strict=True)), request=request
     )
+
+
+def _shown(info: TableInfo, row: dict[str, Any]) -> dict[str, Any]:
+    """Give features as a list of pairs, which keeps its order in a browser."""
+    if info.image_shape:
+        return row
+    return {"example_id": row["example_id"], "features": [[name, row[name]] for name in info.features]}
 
 
 def keys_for(classes: tuple[str, ...]) -> list[str]:
