@@ -26,6 +26,7 @@ import copy
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsame.learning.methods import RampUp
-from selfsame.sources.mnist import mnist
+from selfsame.sources.idx import MNIST, idx_source
 
 LABELED_PER_CLASS = VALIDATION_PER_CLASS = 100
 PUBLISHED_EPOCHS = 501
@@ -93,9 +94,9 @@ class Data:
     holdout: Images
 
 
-def split(folder: str, seed: int) -> Data:
+def split(folder: Path, seed: int) -> Data:
     """Draw the roles: the source's own holdout, and the same number of rows of every class."""
-    parts = list(mnist(folder, mirror=None).batches)
+    parts = list(idx_source(MNIST, folder, mirror=None).batches)
     images = Images(
         torch.from_numpy(np.concatenate([part.inputs for part in parts])),
         torch.from_numpy(np.concatenate([part.labels for part in parts])),
@@ -171,7 +172,7 @@ def train(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The tutorials' procedures, as published and honest.")
-    parser.add_argument("folder")
+    parser.add_argument("folder", type=Path)
     parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from selfsame.active import commands as active
 from selfsame.audit import commands
 from selfsame.core.errors import SelfsameError
 
@@ -41,6 +42,10 @@ def run(
         list[str] | None, typer.Option(help="A stage to bring up to date with what it needs; repeatable.")
     ] = None,
     force: Annotated[bool, typer.Option(help="Run every stage, stale or not.")] = False,
+    refresh: Annotated[bool, typer.Option(help="First fetch data.url, if it has changed.")] = False,
+    pull: Annotated[bool, typer.Option(help="Take from the DVC remote what it has, if needed.")] = False,
+    push: Annotated[bool, typer.Option(help="Send to the DVC remote what it lacks.")] = False,
+    commit: Annotated[bool, typer.Option(help="Record the run in git; tag a promoted champion.")] = False,
     rehash: Rehash = False,
     wait: Annotated[bool, typer.Option(help="Wait while another flow uses the workspace.")] = True,
 ) -> None:
@@ -51,9 +56,17 @@ def run(
 
     if not has_server():
         typer.echo("no Prefect server is configured: starting a temporary one, which takes a while", err=True)
-    state = pipeline(target, force, rehash, wait, return_state=True)
+    state = pipeline(target, force, refresh, pull, push, commit, rehash, wait, return_state=True)
     if not state.is_completed():
         raise SelfsameError(state.message or f"the flow ended as {state.name}")
+
+
+@app.command()
+def refresh() -> None:
+    """Fetch data.url into data.path, if it has changed at its source."""
+    from selfsame.operation.refresh import refresh as fetch_news
+
+    typer.echo(fetch_news().message)
 
 
 @app.command()
@@ -63,6 +76,25 @@ def plan(as_json: AsJson = False, rehash: Rehash = False) -> None:
 
     answer = read_plan(rehash=rehash)
     typer.echo(to_json(answer.as_json()) if as_json else answer.format())
+
+
+@app.command()
+def draws(
+    count: Annotated[int, typer.Argument(min=1, help="How many.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Instead of params.yaml's; repeatable."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Repeat the pipeline over label draws and seeds, as experiments; print mean and spread."""
+    from selfsame.dag.experiments import parse_overrides
+    from selfsame.trials.draws import draws_as_json, format_draws, run_draws
+
+    made = run_draws(count, parse_overrides(settings or []), lambda line: typer.echo(line, err=True))
+    typer.echo(to_json(draws_as_json(made)) if as_json else format_draws(made))
+    if failed := [number for number, draw in enumerate(made) if draw.error]:
+        raise SelfsameError(f"draws {', '.join(map(str, failed))} failed", "see above; the others are kept")
 
 
 @app.command()
@@ -115,7 +147,7 @@ def summary() -> None:
     typer.echo(format_summary(json.loads(METRICS.read_text(encoding="utf-8"))))
 
 
-for command in commands.COMMANDS:
+for command in (*commands.COMMANDS, *active.COMMANDS):
     app.command()(command)
 
 
@@ -133,10 +165,12 @@ def format_summary(metrics: dict[str, Any]) -> str:
             f"  {side:<9} {scores['accuracy']:.3f} "
             f"({scores['accuracy_low']:.3f}–{scores['accuracy_high']:.3f}){mark}"
         )
-    precision = "unknown" if pool["precision"] is None else f"{pool['precision']:.3f}"
+    coverage, precision = (
+        "unknown" if pool[name] is None else f"{pool[name]:.3f}" for name in ("coverage", "precision")
+    )
     lines.append(
         f"pseudo-labels: {pool['accepted']:,} of {pool['rows']:,} accepted "
-        f"(coverage {pool['coverage']:.3f}), precision {precision}"
+        f"(coverage {coverage}), precision {precision}"
     )
     return "\n".join([*lines, f"report: {REPORT}"])
 

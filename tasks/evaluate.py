@@ -1,9 +1,9 @@
 """Stage evaluate: choose the champion on validation, then read the holdout once and write the report.
 
-In: ``labeled``, ``validation``, ``pool``, ``holdout``, ``hidden_labels``, ``pseudo_labels``, both models,
-params ``compute evaluate``. Out: ``models/champion`` (a copy of the better model, and its model card) and
-the report: ``metrics.json``, ``report.html``, and for plots ``confusion_matrix.csv`` (the champion on the
-holdout), ``threshold.csv`` and ``reliability.csv``.
+In: ``labels`` (people's answers), ``labeled``, ``validation``, ``pool``, ``holdout``, ``hidden_labels``,
+``pseudo_labels``, both models, params ``compute evaluate``. Out: ``models/champion`` (a copy of the better
+model, and its model card) and the report: ``metrics.json``, ``report.html``, and for plots
+``confusion_matrix.csv`` (the champion on the holdout), ``threshold.csv`` and ``reliability.csv``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
+from selfsame.core.annotations import read_annotations
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
@@ -35,7 +37,7 @@ from selfsame.report.watches import Watches, disagreement, evenly, measure_drift
 from selfsame.selection.calibration import BINS
 
 if TYPE_CHECKING:
-    from selfsame.learning.models import Predictions
+    from selfsame.learning.models import Model, Predictions
 
 POOL_SAMPLE = 5000  # pool rows that the watches look at
 
@@ -63,6 +65,13 @@ def read_history(path: Path) -> dict[str, np.ndarray]:
 def rows_per_class(table: Path, info: TableInfo) -> np.ndarray:
     """Count a labeled table's rows of every class: (K,)."""
     return np.bincount(read_column(table, "label").astype(np.int64), minlength=len(info.classes))
+
+
+def asked_by_strategy(labeled: Path, answers: Path) -> dict[str, int]:
+    """Count the labeled rows that people labeled on request, by the strategy that chose them."""
+    given = read_annotations(answers)
+    ids = read_column(labeled, "example_id").tolist()
+    return dict(sorted(Counter(given[each].strategy for each in ids if each in given).items()))
 
 
 def digest_files(paths: Iterable[Path]) -> dict[str, str]:
@@ -158,12 +167,20 @@ def learn_reference(stage: Stage, info: TableInfo) -> tuple[Reference, Scores]:
 def main(stage: Stage) -> None:
     """Score both models, promote the better one, measure the gate, write the report."""
     from selfsame.learning.device import prepare_device
-    from selfsame.learning.models import HISTORY, load_model, predict_inputs, predict_table
+    from selfsame.learning.models import (
+        HISTORY,
+        VALIDATED,
+        load_model,
+        predict_inputs,
+        predict_table,
+        validated,
+    )
 
     compute = stage.section("compute", ComputeParams)
     device = prepare_device(compute)
     info = TableInfo.of(stage.inputs["holdout"])
     models = {name: load_model(stage.inputs[name], device) for name in ("baseline", "student")}
+    judged = {name: load_model(validated(stage.inputs[name]), device) for name in models}
 
     own = stage.section("evaluate", EvaluateParams)
 
@@ -172,17 +189,17 @@ def main(stage: Stage) -> None:
             name: score(each.labels, each.probabilities, info.classes) for name, each in predictions.items()
         }
 
-    def predict_all(role: str) -> dict[str, Predictions]:
-        return {name: predict_table(model, stage.inputs[role]) for name, model in models.items()}
+    def predict_all(nets: Mapping[str, Model], role: str) -> dict[str, Predictions]:
+        return {name: predict_table(model, stage.inputs[role]) for name, model in nets.items()}
 
-    validation = score_all(predict_all("validation"))
+    validation = score_all(predict_all(judged, "validation"))
     champion = choose_champion(compare(validation["baseline"], validation["student"]), own.promotion_level)
     # The bytes alone: a file that DVC has linked from its cache is read-only.
     shutil.copytree(stage.inputs[champion], stage.outputs["champion"], copy_function=shutil.copyfile)
 
     reference, reference_validation = learn_reference(stage, info)
 
-    predictions = predict_all("holdout")
+    predictions = predict_all(models, "holdout")
     holdout = score_all(predictions)
     baseline, student = (
         ModelFindings(name, validation[name], holdout[name], read_history(stage.inputs[name] / HISTORY))
@@ -196,6 +213,7 @@ def main(stage: Stage) -> None:
         title=own.title,
         info=info,
         labeled_per_class=rows_per_class(stage.inputs["labeled"], info),
+        asked=asked_by_strategy(stage.inputs["labeled"], stage.inputs["labels"]),
         gate=measure_gate(pseudo_labels, hidden_labels, len(info.classes)),
         baseline=baseline,
         student=student,
@@ -210,6 +228,7 @@ def main(stage: Stage) -> None:
             ),
         ),
         promotion_level=own.promotion_level,
+        refitted=(stage.outputs["champion"] / VALIDATED).is_dir(),
         method=models["student"].recipe["retrain"]["method"],
         settings={
             stage.inputs[name].as_posix(): dotted({"model": model.params.model_dump(), **model.recipe})
@@ -217,7 +236,7 @@ def main(stage: Stage) -> None:
         },
         digests=digest_files(stage.inputs.values()),
         watches=watch(
-            stage, validation, partial(predict_inputs, models["student"]), classes=len(info.classes)
+            stage, validation, partial(predict_inputs, judged["student"]), classes=len(info.classes)
         ),
         galleries=(*gate_galleries(pseudo_labels, stage.inputs["pool"], hidden_labels), worst),
     )

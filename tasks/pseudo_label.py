@@ -196,11 +196,11 @@ def label_pool(model: Model, pool: Path, temperature: float) -> Labels:
 def main(stage: Stage) -> None:
     """Calibrate the teacher, label the pool, choose thresholds, write every row's decision."""
     from selfsame.learning.device import prepare_device
-    from selfsame.learning.models import WEIGHTS, load_model, predict_table
+    from selfsame.learning.models import WEIGHTS, load_model, predict_table, validated
 
     own = stage.section("pseudo_label", PseudoLabelParams)
     device = prepare_device(stage.section("compute", ComputeParams))
-    baseline = stage.inputs["baseline"]
+    baseline = validated(stage.inputs["baseline"])  # the gate judges it on validation rows
     model = load_model(baseline, device)
     classes = len(model.info.classes)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from selfsame.core.annotations import ANNOTATIONS
 from selfsame.core.digests import files_under, sha256_file, sha256_json
 from selfsame.core.graph_file import by_stem, read_stages, read_yaml
 from selfsame.core.stage import Stage
@@ -23,7 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 CODE = ("tasks", "selfsame", "flows")  # folders
 INBOX = Path("data/inbox")  # the default of data.path
-FILES = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "data/inbox/.gitkeep")
+EMPTY = ("data/inbox/.gitkeep", "data/annotations/labels.csv")  # what a person fills
+FILES = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", *EMPTY)
 TINY: dict[str, dict[str, Any]] = {  # what differs from params.yaml: seconds instead of a minute
     "data": {"source": "breast_cancer"},
     "split": {"labels_per_class": 10, "validation_per_class": 10},
@@ -78,15 +80,19 @@ class Project:
 
     def start(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the project and return whatever came of it."""
+        return subprocess.run(
+            command, cwd=self.root, env=self.environment() | environment, capture_output=True, text=True
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a command that is run in the project."""
         inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
         own = {
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
             "DVC_SITE_CACHE_DIR": str(self.root.with_name(f"{self.root.name}-site")),  # its notes on files
             "COLUMNS": "200",
         }
-        return subprocess.run(
-            command, cwd=self.root, env=inherited | own | environment, capture_output=True, text=True
-        )
+        return inherited | own
 
     def run(self, *command: str, **environment: str) -> str:
         """Run a command that must succeed; return what it prints."""
@@ -150,6 +156,10 @@ def run_task(name: str, folder: Path, **changes: dict[str, Any]) -> None:
     (folder / INBOX).mkdir(parents=True, exist_ok=True)
     for path in outputs.values():
         path.parent.mkdir(parents=True, exist_ok=True)
+    answers = folder / ANNOTATIONS
+    if not answers.exists():
+        answers.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / ANNOTATIONS, answers)
     module.main(Stage(spec, inputs, outputs, sections))
 
 

@@ -10,11 +10,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from closure import misfits
-from project import TINY, Project, Repro, compute_anew
+from project import INBOX, TINY, Project, Repro, compute_anew
 from ruamel.yaml import YAML
 
+from selfsame.core.annotations import ANNOTATIONS
 from selfsame.core.digests import files_under
 from selfsame.core.graph_file import read_stages
 
@@ -99,6 +101,13 @@ def write_again(project: Project) -> None:
         YAML(typ="safe").dump({name: params[name] for name in reversed(params)}, stream)
 
 
+def answer_one(project: Project) -> None:
+    """Let a person label a row of the pool."""
+    row = pq.read_table(project.root / "data/splits/pool")["example_id"][0].as_py()
+    with (project.root / ANNOTATIONS).open("a") as stream:
+        stream.write(f"{row},benign,Ada,2026-01-02T03:04:05Z,margin\n")
+
+
 def make_again(project: Project) -> None:
     """Let a stage write its outputs behind DVC's back."""
     project.run("python", "-m", "tasks.split")
@@ -117,6 +126,8 @@ EDITS = {
     "learning rate": (param("training", learning_rate=0.003), ran(*ALL[2:])),
     "labels per class": (param("split", labels_per_class=12), ran(*ALL[1:])),
     "report title": (param("evaluate", title="Another"), ran("evaluate")),
+    # people's answers
+    "an answer": (answer_one, ran(*ALL[1:])),
     # code; where the bytes written stay the same, nothing that reads them runs
     "step": (edit("tasks/split.py", "Stage split: give", "The stage split: give"), ran("split")),
     "step, new bytes": (
@@ -232,3 +243,21 @@ def test_an_undeclared_helper_is_unseen_by_dvc_and_found_in_the_imports(project:
     assert project.repro() == NONE
     split = read_stages(project.root / "dvc.yaml")["split"]
     assert list(misfits(split, project.root)) == ["split imports tasks/helper.py, declared by nothing"]
+
+
+def test_the_inbox_is_a_dependency(tmp_path: Path) -> None:
+    own = {"data": {"source": "table", "target_column": "kind"}}
+    project = Project.create(tmp_path / "project", TINY | own)
+    inbox = project.root / INBOX
+    (inbox / "a.csv").write_text("x,kind\n1,a\n2,b\n")
+    assert project.repro("download") == ran("download")
+    first = project.digests()
+    (inbox / "a.csv").unlink()
+    (inbox / "a.csv").write_text("x,kind\n1,a\n2,b\n")
+    assert project.repro("download") == NONE
+    (inbox / "b.csv").write_text("x,kind\n3,a\n")
+    assert project.repro("download") == ran("download")
+    assert project.digests() != first
+    (inbox / "b.csv").unlink()
+    assert project.repro("download") == restored("download")
+    assert project.digests() == first

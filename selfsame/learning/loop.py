@@ -24,10 +24,13 @@ _STANDING = "/standing"  # no parameter is named so
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a training sees; ``pool`` holds the rows that the method learns from, with their labels."""
+    """What a training sees; ``pool`` holds the rows that the method learns from, with their labels.
+
+    Without validation rows nothing is measured between epochs, and the checkpoint must be the last one.
+    """
 
     labeled: Examples
-    validation: Examples
+    validation: Examples | None
     pool: Examples | None
     scaling: Scaling
     classes: int
@@ -42,6 +45,7 @@ class Plan:
         patience_epochs: epochs without a better checkpoint after which it stops.
         pool_batch_size: pool rows in a step.
         strong: the strong view of pool rows, for methods that want one.
+        stop_epochs: stop after so many of ``max_epochs``, by which the schedules still go; None for all.
     """
 
     method: Method
@@ -50,6 +54,7 @@ class Plan:
     patience_epochs: int
     pool_batch_size: int = 1
     strong: AugmentationParams | None = None
+    stop_epochs: int | None = None
 
 
 def train(
@@ -111,7 +116,7 @@ def train(
     for row in history:
         on_epoch(row)
     step_net, teacher = in_steps(net), in_steps(average.net)
-    for epoch in range(len(history), plan.max_epochs):
+    for epoch in range(len(history), plan.stop_epochs or plan.max_epochs):
         net.train()
         sums: Row = {}
         for step in range(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch):
@@ -134,12 +139,12 @@ def train(
             "epoch": epoch + 1,
             "learning_rate": rate,
             **{name: total / steps_per_epoch for name, total in sums.items()},
-            **validate(average.net, data.validation, data.scaling),
+            **(validate(average.net, data.validation, data.scaling) if data.validation is not None else {}),
         }
         history.append(row)
         on_epoch(row)
         for name in ("training_loss", "validation_loss"):
-            if not math.isfinite(row[name]):
+            if not math.isfinite(row.get(name, 0.0)):
                 raise SelfsameError(
                     f"the {name.replace('_', ' ')} became {row[name]} in epoch {epoch + 1}",
                     "lower training.learning_rate",
@@ -163,11 +168,7 @@ class Best:
 
     def offer(self, row: Row) -> None:
         """Keep the net's present weights if this epoch is better."""
-        score = {
-            "validation_loss": -row["validation_loss"],
-            "validation_accuracy": row["validation_accuracy"],
-            "last": row["epoch"],
-        }[self._criterion]
+        score = checkpoint_score(row, self._criterion)
         if score > self._score:
             self._score, self.epoch, self.weights = score, int(row["epoch"]), detached_state(self._net)
 
@@ -181,6 +182,12 @@ class Best:
         self._score, self.epoch = state[_STANDING][0].item(), int(state[_STANDING][1])
         for name, value in self.weights.items():
             value.copy_(state[name])
+
+
+def checkpoint_score(row: Row, criterion: str) -> float:
+    """Return how good an epoch is by ``training.checkpoint``: more is better."""
+    column = "epoch" if criterion == "last" else criterion
+    return -row[column] if column == "validation_loss" else row[column]
 
 
 @torch.inference_mode()

@@ -109,6 +109,7 @@ class TrainingParams(Section):
     checkpoint: Literal["validation_loss", "validation_accuracy", "last"]
     augmentation: AugmentationParams
     nesterov: bool
+    refit_on_validation: bool
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:

@@ -7,6 +7,10 @@ from selfsame.report.findings import Findings, warnings
 from selfsame.report.scores import Share
 
 CARD = "README.md"
+REFITTED = (
+    "It was refitted: the validation rows chose how long to train and which model to promote, then labeled "
+    "and validation rows were learned together. `validated` holds the model that was judged."
+)
 
 
 def render_card(findings: Findings) -> str:
@@ -57,6 +61,7 @@ def render_card(findings: Findings) -> str:
         f"{findings.labeled_per_class.sum()} labeled rows of {_plain(findings.info.source)}, and a pool of "
         f"{gate.coverage.total} rows, of whose machine-made labels {gate.coverage.part} were accepted. "
         f"{gate.record.verdict} {_rightness(gate.precision)}",
+        *(["", REFITTED] if findings.refitted else []),
         "",
         "## What to doubt",
         "",

@@ -19,6 +19,7 @@ FOLDS = 5
 WIDE = 200  # inputs with more values than this are first projected …
 COMPONENTS = 50  # … on so many principal components
 MOST_ROWS_OF_KERNEL = 5_000  # beyond, a support vector machine takes minutes
+FEWEST_ROWS_TO_BOOST = 200  # a tree's leaf has 20 rows: fewer rows hardly split, and a lucky fold may win
 SEED = 0
 
 
@@ -83,6 +84,7 @@ def candidates(inputs: np.ndarray, rows: int, target: str) -> dict[str, Any]:
     """
     from sklearn.decomposition import PCA
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression, RidgeCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -90,21 +92,22 @@ def candidates(inputs: np.ndarray, rows: int, target: str) -> dict[str, Any]:
 
     values = int(np.prod(inputs.shape[1:]))
     # Pixels share one unit: scaling each to its own spread would blow up the corners' noise.
-    first = [] if inputs.ndim > 2 else [StandardScaler()]
+    # A missing value is the mean of the rows learned from, as it is for the nets.
+    filled = [] if inputs.ndim > 2 else [SimpleImputer(keep_empty_features=True)]
+    first = [] if inputs.ndim > 2 else [*filled, StandardScaler()]
     if values > WIDE:
         components = min(COMPONENTS, rows // 2)  # fewer than a fold's rows
         first.append(PCA(components, svd_solver="randomized", random_state=SEED))
+    boosts = inputs.ndim == 2 and rows >= FEWEST_ROWS_TO_BOOST
     if target == "regression":
-        return {
-            "ridge regression": make_pipeline(*first, RidgeCV(np.logspace(-3, 3, 7))),
-            "gradient boosting": HistGradientBoostingRegressor(random_state=SEED),
-        }
-    logistic = {"logistic regression": make_pipeline(*first, LogisticRegression(max_iter=1000))}
-    if inputs.ndim == 2:
-        return logistic | {"gradient boosting": HistGradientBoostingClassifier(random_state=SEED)}
-    if rows > MOST_ROWS_OF_KERNEL:
-        return logistic
-    return logistic | {"support vector machine": make_pipeline(*first, SVC(C=10))}
+        found = {"ridge regression": make_pipeline(*first, RidgeCV(np.logspace(-3, 3, 7)))}
+        boosting = HistGradientBoostingRegressor(random_state=SEED)
+    else:
+        found = {"logistic regression": make_pipeline(*first, LogisticRegression(max_iter=1000))}
+        boosting = HistGradientBoostingClassifier(random_state=SEED)
+        if inputs.ndim > 2 and rows <= MOST_ROWS_OF_KERNEL:
+            found["support vector machine"] = make_pipeline(*first, SVC(C=10))
+    return found | ({"gradient boosting": boosting} if boosts else {})
 
 
 def flatten(inputs: np.ndarray) -> np.ndarray:

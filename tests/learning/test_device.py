@@ -1,7 +1,6 @@
 """The device: chosen as the parameters say, repeatable, and the same results on each."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from tiny import (
     fresh_net,
     methods,
     model_params,
+    on_device,
     plan,
     same_bits,
     same_rows,
@@ -77,16 +77,9 @@ def trained_on(
     device: str, name: str, training: TrainingParams, model: ModelParams
 ) -> tuple[nn.Module, list[Row]]:
     where = prepare_device(compute_params(device=device))
-    data = training_data(pool=(8, 6, 6))
-    assert data.pool is not None
-    moved = replace(
-        data,
-        labeled=data.labeled.to(where),
-        validation=data.validation.to(where),
-        pool=data.pool.to(where),
-    )
+    data = on_device(training_data(pool=(8, 6, 6)), where)
     net = fresh_net(model).to(where)
-    return net, train(net, moved, plan(methods()[name]), training, lambda _: None)
+    return net, train(net, data, plan(methods()[name]), training, lambda _: None)
 
 
 @needs_cuda

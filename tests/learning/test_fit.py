@@ -20,14 +20,16 @@ from tiny import (
     write_table,
 )
 
+from selfsame.core.digests import files_under
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import StageSpec
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
 from selfsame.learning.fit import fit_model
-from selfsame.learning.loop import Plan, train
+from selfsame.learning.loop import Plan, train, validate
 from selfsame.learning.models import load_model
 from selfsame.learning.nets import build_net
+from selfsame.learning.params import TrainingParams
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +37,7 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SELFSAME_OBSERVE", "0")
 
 
-def stage(folder: Path, info: TableInfo = IMAGES) -> Stage:
+def stage(folder: Path, info: TableInfo = IMAGES, training: TrainingParams = ALL_TECHNIQUES) -> Stage:
     labeled, validation = (
         examples(per_class, seed, info) for per_class, seed in (((7, 4, 3), 1), ((5, 5, 5), 2))
     )
@@ -48,16 +50,31 @@ def stage(folder: Path, info: TableInfo = IMAGES) -> Stage:
     params = {
         "compute": compute_params(),
         "model": NORMED_AND_DROPPED,
-        "training": ALL_TECHNIQUES,
+        "training": training,
     }
     return Stage(StageSpec("train", "", "", (), (), (), tuple(params)), inputs, {}, params)
 
 
-def fitted(folder: Path, name: str, how: Plan) -> dict[str, bytes]:
+def fitted(folder: Path, name: str, how: Plan, training: TrainingParams = ALL_TECHNIQUES) -> dict[str, bytes]:
     """Train on the tables in ``folder``; return the model's files."""
     pool = examples((8, 6, 6), seed=3)
-    fit_model(stage(folder), how, pool, folder / name)
-    return {path.name: path.read_bytes() for path in sorted((folder / name).iterdir())}
+    fit_model(stage(folder, training=training), how, pool, folder / name)
+    files = files_under(folder / name)
+    return {path.relative_to(folder / name).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("criterion", ["validation_loss", "validation_accuracy", "last"])
+def test_the_validation_scores_are_those_of_the_weights_that_are_kept(criterion: str, tmp_path: Path) -> None:
+    how, training = plan(), ALL_TECHNIQUES.model_copy(update={"checkpoint": criterion})
+    given = stage(tmp_path)
+    fit_model(replace(given, params={**given.params, "training": training}), how, None, tmp_path / "model")
+    written = json.loads((tmp_path / "model" / "validation.json").read_text())
+    model = load_model(tmp_path / "model")
+    rows = training_data().validation
+    measured = validate(model.net, rows, model.scaling)
+    assert written.keys() == {"epoch", "loss", "accuracy"}
+    assert written["accuracy"] == measured["validation_accuracy"]
+    assert written["loss"] == pytest.approx(measured["validation_loss"])
 
 
 @pytest.mark.parametrize("name", ["offline", "online", "fixmatch"])

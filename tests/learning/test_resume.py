@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from test_device import needs_cuda
 from test_fit import stage
 from tiny import (
     ALL_TECHNIQUES,
@@ -19,6 +20,7 @@ from tiny import (
     examples,
     fresh_net,
     methods,
+    on_device,
     plan,
     same_bits,
     same_rows,
@@ -27,6 +29,7 @@ from tiny import (
 )
 
 from selfsame.core.stage import Stage
+from selfsame.learning.device import prepare_device
 from selfsame.learning.fit import fit_model
 from selfsame.learning.loop import Row, train
 from selfsame.learning.methods import Method, Supervised
@@ -52,7 +55,12 @@ class Killed(BaseException):
 
 
 def run(
-    folder: Path | None, training: TrainingParams, method: Method, until: int | None = None, **changes: Any
+    folder: Path | None,
+    training: TrainingParams,
+    method: Method,
+    until: int | None = None,
+    device: str = "cpu",
+    **changes: Any,
 ) -> tuple[Any, list[Row]]:
     """Train a fresh net, with a checkpoint after every epoch, up to the middle of epoch ``until`` + 1."""
     shown: list[Row] = []
@@ -62,25 +70,36 @@ def run(
         if row["epoch"] == until:
             raise Killed
 
-    net = fresh_net(NORMED_AND_DROPPED)
+    where = prepare_device(compute_params(device=device))
+    net = fresh_net(NORMED_AND_DROPPED).to(where)
     checkpoints = None if folder is None else Checkpoints(folder, 0.0)
     how = plan(method, **{"max_epochs": EPOCHS, **changes})
-    history = train(net, training_data(POOL), how, training, on_epoch, checkpoints)
+    history = train(net, on_device(training_data(POOL), where), how, training, on_epoch, checkpoints)
     assert len(shown) == len(history)  # what was done before the kill is shown again
     return detached_state(net), history
+
+
+def broken_and_whole(folder: Path, training: TrainingParams, method: Method, device: str = "cpu") -> bool:
+    """Kill a training twice, in epoch 3 and in epoch 5; tell whether it ends as one that nobody kills."""
+    weights, history = run(None, training, method, device=device)
+    for until in (3, 5):
+        with pytest.raises(Killed):
+            run(folder, training, method, until, device)
+        assert len(list(folder.iterdir())) == 1
+    made, resumed = run(folder, training, method, device=device)
+    return same_bits(made, weights) and same_rows(resumed, history)
+
+
+@needs_cuda
+@pytest.mark.parametrize("name", METHODS)
+def test_a_broken_training_on_cuda_ends_in_the_same_bits(name: str, tmp_path: Path) -> None:
+    assert broken_and_whole(tmp_path, ALL_TECHNIQUES, METHODS[name], "cuda")
 
 
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("training", TRAININGS)
 def test_a_broken_training_ends_in_the_same_bits(name: str, training: str, tmp_path: Path) -> None:
-    how = TRAININGS[training]
-    weights, history = run(None, how, METHODS[name])
-    for until in (3, 5):  # killed twice: in epoch 3, and once more when it had gone on from there
-        with pytest.raises(Killed):
-            run(tmp_path, how, METHODS[name], until)
-        assert len(list(tmp_path.iterdir())) == 1
-    made, resumed = run(tmp_path, how, METHODS[name])
-    assert same_bits(made, weights) and same_rows(resumed, history)
+    assert broken_and_whole(tmp_path, TRAININGS[training], METHODS[name])
 
 
 def test_it_stops_where_the_unbroken_training_stopped(tmp_path: Path) -> None:
@@ -101,7 +120,7 @@ def train_in(folder: Path, name: str, log: Path | None = None) -> None:
     torch.set_num_threads(1)
     if log is not None:
         sys.stderr = log.open("w")
-    how = plan(METHODS[name], max_epochs=40, patience_epochs=40)
+    how = plan(METHODS[name], max_epochs=20, patience_epochs=20)
     fit_model(stage(folder), how, examples(POOL, seed=3), folder / "model")
     if log is not None:
         sys.stderr.flush()
@@ -126,25 +145,24 @@ def files_in(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-@pytest.mark.parametrize("name", ["supervised", "fixmatch, following"])
-def test_a_killed_process_is_taken_up_by_the_next(name: str, tmp_path: Path) -> None:
+def test_a_killed_process_is_taken_up_by_the_next(tmp_path: Path) -> None:
     folders = {}
     for broken in (False, True):
         folders[broken] = tmp_path / str(broken)
         folders[broken].mkdir()
         settings = f"monitoring: {{tensorboard: false, checkpoint_seconds: {0.0 if broken else 1000.0}}}\n"
         (folders[broken] / "params.yaml").write_text(settings)
-    whole = start(folders[False], name)
+    whole = start(folders[False], "fixmatch, following")
     scratch = folders[True] / SCRATCH
     for _ in range(2):
         before = set(scratch.rglob("*.safetensors"))
-        process = start(folders[True], name)
+        process = start(folders[True], "fixmatch, following")
         wait_for(lambda before=before: bool(set(scratch.rglob("*.safetensors")) - before), process)
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         assert process.exitcode == -signal.SIGKILL
         assert not (folders[True] / "model").exists()
-    last = start(folders[True], name, log := tmp_path / "log")
+    last = start(folders[True], "fixmatch, following", log := tmp_path / "log")
     for process in (whole, last):
         process.join()
         assert process.exitcode == 0
@@ -220,6 +238,26 @@ def test_only_time_decides_when(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert written[0] == written[1] == []
     assert len(written[2]) == 1 and written[2] == written[3]
     assert len(written[4]) == 1 and written[4] != written[3]
+
+
+def test_checkpoints_cost_a_hundredth_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+
+    class Slow:
+        def state(self) -> dict[str, Any]:
+            now[0] += 2.0  # seconds that it takes to write
+            return {}
+
+        def restore(self, state: dict[str, Any]) -> None:
+            raise AssertionError
+
+    monkeypatch.setattr("selfsame.learning.resume.monotonic", lambda: now[0])
+    checkpoints = Checkpoints(tmp_path, 10.0)
+    written = set()
+    for now[0] in (10.0, 22.0, 211.0, 212.0, 300.0):
+        checkpoints.offer({"net": Slow()}, [{"epoch": now[0]}])
+        written.update(path.name for path in tmp_path.iterdir())
+    assert len(written) == 2
 
 
 def test_the_key_is_all_that_decides_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Small examples, parameters and nets, so that a whole training takes a fraction of a second."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def training_params(**changes: Any) -> TrainingParams:
         "checkpoint": "last",
         "augmentation": limits(),
         "nesterov": False,
+        "refit_on_validation": False,
     }
     return TrainingParams.model_validate(plain | changes)
 
@@ -126,6 +128,16 @@ def training_data(pool: tuple[int, ...] | None = None) -> TrainingData:
         pool=examples(pool, seed=3) if pool is not None else None,
         scaling=SCALING,
         classes=3,
+    )
+
+
+def on_device(data: TrainingData, device: torch.device) -> TrainingData:
+    """Return the same rows on ``device``."""
+    return replace(
+        data,
+        labeled=data.labeled.to(device),
+        validation=data.validation.to(device),
+        pool=data.pool.to(device) if data.pool is not None else None,
     )
 
 

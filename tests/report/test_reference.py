@@ -36,6 +36,17 @@ def test_the_data_choose_the_model(labels: np.ndarray, target: str, best: str) -
     assert reference.rows == 240
 
 
+@pytest.mark.parametrize(
+    ("labels", "target"), [((SUM > 0).astype(np.int64), "classification"), (SUM, "regression")]
+)
+def test_missing_values_are_no_hindrance(labels: np.ndarray, target: str) -> None:
+    table = np.column_stack([TABLE, np.full(len(TABLE), np.nan)])
+    table[::7, 0] = np.nan
+    reference = fit_reference(table, labels, target)
+    assert min(reference.cross_validated.values()) > 0.6
+    assert np.isfinite(reference.predict(table)).all()
+
+
 def test_images_are_seen_whole() -> None:
     digits = load_digits()
     images = np.round(digits.images * 255 / 16).astype(np.uint8)[:, None]
@@ -49,6 +60,12 @@ def test_wide_rows_of_few_examples_are_projected() -> None:
     images = RANDOM.integers(0, 100, (12, 3, 20, 20), dtype=np.uint8)
     images[labels == 1] += 100
     assert (fit_reference(images, labels, "classification").predict(images) == labels).all()
+
+
+def test_few_rows_are_not_boosted() -> None:
+    assert fit_reference(TABLE[:100], (CROSSED[:100] > 0).astype(np.int64), "classification").name == (
+        "logistic regression"
+    )
 
 
 def test_no_row_is_judged_by_a_model_that_has_seen_it() -> None:

@@ -4,6 +4,7 @@ import csv
 import filecmp
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from project import run_task
+from project import ROOT, run_task
 from ruamel.yaml import YAML
 
+from selfsame.core.annotations import ANNOTATIONS
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.graph_file import StageSpec, by_stem
 from selfsame.core.stage import Stage
@@ -55,6 +57,7 @@ def write_inputs(root: Path, random: np.random.Generator) -> None:
             "teacher": ["ab" * 32] * len(ids),
         }
     )
+    shutil.copyfile(ROOT / ANNOTATIONS, root / "labels.csv")
     certain = measure_reliability(np.ones(30), np.ones(30, dtype=bool))
     record = GateRecord(
         rule="threshold",
@@ -108,7 +111,7 @@ def write_model(folder: Path, blind: float) -> None:
 def evaluate(out: str, title: str = "Toy") -> dict[str, Path]:
     """Run the stage in the current folder; return its outputs by name."""
     inputs = [f"{role}.parquet" for role in ("labeled", "validation", "holdout", "hidden_labels")]
-    inputs += ["pool", "pseudo_labels", "models/baseline", "models/student"]
+    inputs += ["labels.csv", "pool", "pseudo_labels", "models/baseline", "models/student"]
     names = ["champion", "report.html", "confusion_matrix.csv", "threshold.csv", "reliability.csv"]
     names += ["metrics.json"]
     outputs = [f"{out}/{name}" for name in names]
@@ -242,6 +245,31 @@ def test_importing_the_stage_loads_nothing_heavy() -> None:
     root = Path(__file__).parents[2]
     found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert found.stdout.split() == []
+
+
+def test_a_refit_is_judged_by_what_had_not_learned_the_validation_rows(trained: Path) -> None:
+    figures = []
+    for refitted in (False, True):
+        training = {"refit_on_validation": refitted, "learning_rate": 0.02}
+        run_task("train_baseline", trained, training=training)
+        run_task("pseudo_label", trained)
+        run_task("retrain", trained, training=training)
+        for folder in ("models/champion", "reports"):
+            shutil.rmtree(trained / folder, ignore_errors=True)
+        run_task("evaluate", trained)
+        figures.append(json.loads((trained / "reports/metrics.json").read_text()))
+    before, after = figures
+    assert (before["refitted"], after["refitted"]) == (False, True)
+    for key in ("champion", "validation", "pool", "calibration"):
+        assert after[key] == before[key], key
+    for name in ("baseline", "student"):
+        assert after[name]["validation"] == before[name]["validation"]
+        assert after[name]["holdout"] != before[name]["holdout"]
+    assert "refitted" in (trained / "reports/report.html").read_text(encoding="utf-8")
+    assert "refitted" in (trained / "models/champion/README.md").read_text(encoding="utf-8")
+    weights = Path("validated") / "model.safetensors"
+    champion, copied = trained / "models/champion", trained / "models" / after["champion"]
+    assert (champion / weights).read_bytes() == (copied / weights).read_bytes()
 
 
 def test_a_poisoned_pool_leaves_the_baseline_in_place(trained: Path) -> None:
