@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from selfsame.active import commands as active
 from selfsame.audit import commands
 from selfsame.core.errors import SelfsameError
 
@@ -157,7 +158,7 @@ def summary() -> None:
     typer.echo(format_summary(json.loads(METRICS.read_text(encoding="utf-8"))))
 
 
-for command in commands.COMMANDS:
+for command in (*commands.COMMANDS, *active.COMMANDS):
     app.command()(command)
 
 

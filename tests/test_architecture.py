@@ -29,7 +29,9 @@ MAY_IMPORT = {
     "selfsame.operation": {"selfsame.core"},
     "selfsame.audit": {"selfsame.core", "selfsame.dag", "selfsame.observe"},
     "selfsame.trials": {"selfsame.core", "selfsame.dag"},
+    "selfsame.active": {"selfsame.core", "selfsame.dag", "selfsame.learning", "selfsame.report"},
     "selfsame.cli": {
+        "selfsame.active",
         "selfsame.audit",
         "selfsame.core",
         "selfsame.dag",

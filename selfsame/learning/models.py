@@ -57,6 +57,21 @@ class Model:
         self.net.eval()
         return self.net(prepare(raw.to(self.device), self.scaling))
 
+    @property
+    def last_layer(self) -> nn.Linear:
+        """What makes the logits of the features; the dropout stands right before it."""
+        return [layer for layer in self.net.modules() if isinstance(layer, nn.Linear)][-1]
+
+    def features(self, raw: Tensor) -> Tensor:
+        """Return the features (N, D) of raw inputs: what the last layer sees, without dropout."""
+        seen: list[Tensor] = []
+        hook = self.last_layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        try:
+            self.logits(raw)
+        finally:
+            hook.remove()
+        return seen[0]
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -167,6 +182,21 @@ def predict_inputs(model: Model, raw: np.ndarray) -> np.ndarray:
         for start in range(0, len(raw), BATCH_ROWS)
     ]
     return np.concatenate([np.empty((0, len(model.info.classes)), np.float32), *blocks])
+
+
+def features_of_inputs(model: Model, raw: np.ndarray) -> np.ndarray:
+    """Return the features (N, D), float32, of raw inputs as a table holds them."""
+    blocks = [
+        model.features(torch.from_numpy(raw[start : start + BATCH_ROWS])).cpu().numpy()
+        for start in range(0, len(raw), BATCH_ROWS)
+    ]
+    return np.concatenate([np.empty((0, model.last_layer.in_features), np.float32), *blocks])
+
+
+def last_layer_of(model: Model) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights (K, D) and biases (K,) that make logits of features, float32."""
+    layer = model.last_layer
+    return layer.weight.detach().cpu().numpy(), layer.bias.detach().cpu().numpy()
 
 
 def predict_table(model: Model, table: Path) -> Predictions:
