@@ -34,8 +34,11 @@ class RetrainParams(Section):
     unlabeled_weight: float = Field(ge=0)
     ramp_up_start_epochs: int = Field(ge=0)
     ramp_up_end_epochs: int = Field(ge=0)
-    fixmatch_threshold: Fraction
+    fixmatch_threshold: Fraction | None
     strong_augmentation: AugmentationParams
+    distribution_alignment: Fraction
+    pseudo_labels: Literal["hard", "soft"]
+    soft_temperature: float = Field(gt=0, le=1)
 
     @model_validator(mode="after")
     def _ramp_up_ends_after_it_starts(self) -> Self:
@@ -43,6 +46,14 @@ class RetrainParams(Section):
             raise ValueError(
                 f"ramp_up_end_epochs = {self.ramp_up_end_epochs} is before "
                 f"ramp_up_start_epochs = {self.ramp_up_start_epochs}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _soft_labels_teach_something(self) -> Self:
+        if self.method == "online" and self.pseudo_labels == "soft" and self.soft_temperature == 1:
+            raise ValueError(
+                "soft_temperature = 1 teaches nothing online: the net already has its own distribution"
             )
         return self
 
@@ -57,12 +68,16 @@ PARAMS = {
 
 def choose_method(own: RetrainParams) -> Method:
     """Return the method that the parameters name."""
-    from selfsame.learning.methods import FixMatch, Offline, Online, RampUp
+    from selfsame.learning.fixmatch import FixMatch
+    from selfsame.learning.methods import Offline, Online, RampUp
 
     ramp_up = RampUp(own.unlabeled_weight, own.ramp_up_start_epochs, own.ramp_up_end_epochs)
+    soft_temperature = own.soft_temperature if own.pseudo_labels == "soft" else None
     if own.method == "fixmatch":
-        return FixMatch(ramp_up, own.fixmatch_threshold)
-    return {"offline": Offline, "online": Online}[own.method](ramp_up)
+        return FixMatch(ramp_up, own.fixmatch_threshold, own.distribution_alignment, soft_temperature)
+    if own.method == "online":
+        return Online(ramp_up, soft_temperature)
+    return Offline(ramp_up)
 
 
 def load_pool(pool: Path, pseudo_labels: Path, accepted_only: bool) -> Examples:

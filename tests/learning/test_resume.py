@@ -152,17 +152,17 @@ def test_a_killed_process_is_taken_up_by_the_next(tmp_path: Path) -> None:
         folders[broken].mkdir()
         settings = f"monitoring: {{tensorboard: false, checkpoint_seconds: {0.0 if broken else 1000.0}}}\n"
         (folders[broken] / "params.yaml").write_text(settings)
-    whole = start(folders[False], "fixmatch")
+    whole = start(folders[False], "fixmatch, following")
     scratch = folders[True] / SCRATCH
     for _ in range(2):
         before = set(scratch.rglob("*.safetensors"))
-        process = start(folders[True], "fixmatch")
+        process = start(folders[True], "fixmatch, following")
         wait_for(lambda before=before: bool(set(scratch.rglob("*.safetensors")) - before), process)
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         assert process.exitcode == -signal.SIGKILL
         assert not (folders[True] / "model").exists()
-    last = start(folders[True], "fixmatch", log := tmp_path / "log")
+    last = start(folders[True], "fixmatch, following", log := tmp_path / "log")
     for process in (whole, last):
         process.join()
         assert process.exitcode == 0
