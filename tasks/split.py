@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -125,14 +125,18 @@ def excluded_rows(ids: np.ndarray, exclude: list[str]) -> np.ndarray:
     return np.flatnonzero(np.isin(ids, exclude))
 
 
-def fit_scaling(labeled: Path) -> dict[str, list[float]]:
-    """Fit mean and standard deviation on labeled rows: per channel of an image, or per feature."""
+def fit_scaling(labeled: Path) -> dict[str, Any]:
+    """Fit mean and standard deviation on labeled rows: per channel or feature, and of a regression's target."""
     info = TableInfo.of(labeled)
     inputs = np.concatenate([inputs_of(batch, info) for batch in iter_batches(labeled)]).astype(np.float64)
     axes = (0, 2, 3) if info.image_shape else (0,)
     std = inputs.std(axis=axes)
     std[std == 0] = 1.0  # a constant input stays at zero
-    return {"mean": inputs.mean(axis=axes).tolist(), "std": std.tolist()}
+    target = None
+    if info.target == "regression":
+        values = read_column(labeled, "label")
+        target = {"mean": float(values.mean()), "std": float(values.std()) or 1.0}
+    return {"mean": inputs.mean(axis=axes).tolist(), "std": std.tolist(), "target": target}
 
 
 def main(stage: Stage) -> None:

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from selfsame.core.errors import SelfsameError
 from selfsame.learning.augment import augment
 from selfsame.learning.inputs import Examples, Scaling, endless_batches, prepare
 from selfsame.learning.methods import Method, PoolBatch, losses
 from selfsame.learning.nets import detached_state
+from selfsame.learning.objective import Objective, build_objective
 from selfsame.learning.optimize import MovingAverage, build_optimizer, learning_rate
 from selfsame.learning.params import AugmentationParams, TrainingParams
-from selfsame.learning.targets import LabeledLoss, disturb
 
 Row = dict[str, float]
 EVALUATION_ROWS = 4096
@@ -29,7 +28,7 @@ class TrainingData:
     validation: Examples
     pool: Examples | None
     scaling: Scaling
-    classes: int
+    classes: int  # 0 for a regression, whose labels are standardised float32
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def train(
 
     Returns:
         One row per epoch: epoch, learning_rate, the step's losses (means over the epoch), validation_loss
-        and validation_accuracy.
+        and validation_accuracy, or for a regression validation_r2.
 
     Raises:
         SelfsameError: the loss is no longer a finite number.
@@ -76,9 +75,11 @@ def train(
     steps_per_epoch = math.ceil(len(data.labeled) / training.batch_size)
     optimizer = build_optimizer(net, training)
     average = MovingAverage(net, training.ema_decay)
-    labeled_loss = LabeledLoss.build(training, data.labeled.labels, data.classes)
+    objective = build_objective(training, data.labeled.labels, data.classes)
     # Labeled rows and the pool draw from random streams of their own, so that neither moves the other.
-    labeled_batches = _labeled_batches(data, training, torch.Generator().manual_seed(2 * plan.seed))
+    labeled_batches = _labeled_batches(
+        data, objective, training, torch.Generator().manual_seed(2 * plan.seed)
+    )
     pool_batches = _pool_batches(data, plan, training, torch.Generator().manual_seed(2 * plan.seed + 1))
     history: list[Row] = []
     best = Best(training.checkpoint, average.net)
@@ -90,7 +91,7 @@ def train(
             optimizer.param_groups[0]["lr"] = rate
             uses_pool = pool_batches is not None and plan.method.ramp_up.at(epoch) > 0
             pool = next(pool_batches) if uses_pool else None
-            made = losses(plan.method, net, average.net, next(labeled_batches), pool, labeled_loss, epoch)
+            made = losses(plan.method, net, average.net, next(labeled_batches), pool, objective.loss, epoch)
             optimizer.zero_grad(set_to_none=True)
             made["training_loss"].backward()
             if training.gradient_clip_norm is not None:
@@ -103,7 +104,7 @@ def train(
             "epoch": epoch + 1,
             "learning_rate": rate,
             **{name: total / steps_per_epoch for name, total in sums.items()},
-            **validate(average.net, data.validation, data.scaling),
+            **validate(average.net, data.validation, data.scaling, objective),
         }
         history.append(row)
         on_epoch(row)
@@ -130,34 +131,28 @@ class Best:
 
     def offer(self, row: Row) -> None:
         """Keep the net's present weights if this epoch is better."""
-        score = {
-            "validation_loss": -row["validation_loss"],
-            "validation_accuracy": row["validation_accuracy"],
-            "last": row["epoch"],
-        }[self._criterion]
+        column = "epoch" if self._criterion == "last" else self._criterion
+        score = -row[column] if column == "validation_loss" else row[column]
         if score > self._score:
             self._score, self.epoch, self.state = score, int(row["epoch"]), detached_state(self._net)
 
 
 @torch.inference_mode()
-def validate(net: nn.Module, examples: Examples, scaling: Scaling) -> Row:
-    """Return mean cross-entropy and accuracy on validation rows."""
+def validate(net: nn.Module, examples: Examples, scaling: Scaling, objective: Objective) -> Row:
+    """Return what the objective measures on validation rows."""
     net.eval()
-    loss, correct = 0.0, 0
-    for rows in torch.arange(len(examples), device=examples.labels.device).split(EVALUATION_ROWS):
-        logits = net(prepare(examples.inputs[rows], scaling))
-        loss += functional.cross_entropy(logits, examples.labels[rows], reduction="sum").item()
-        correct += int((logits.argmax(dim=1) == examples.labels[rows]).sum())
-    return {"validation_loss": loss / len(examples), "validation_accuracy": correct / len(examples)}
+    parts = torch.arange(len(examples), device=examples.labels.device).split(EVALUATION_ROWS)
+    outputs = torch.cat([net(prepare(examples.inputs[rows], scaling)) for rows in parts])
+    return objective.measure(outputs, examples.labels)
 
 
 def _labeled_batches(
-    data: TrainingData, training: TrainingParams, generator: torch.Generator
+    data: TrainingData, objective: Objective, training: TrainingParams, generator: torch.Generator
 ) -> Iterator[Examples]:
     balanced = training.class_sampling == "balanced"
     for batch in endless_batches(data.labeled, training.batch_size, generator, balanced):
         inputs = augment(prepare(batch.inputs, data.scaling), training.augmentation, generator)
-        labels = disturb(batch.labels, training.disturb_label_fraction, data.classes, generator)
+        labels = objective.disturb(batch.labels, generator)
         yield Examples(inputs, labels)
 
 

@@ -4,6 +4,7 @@ The training loop knows no method. A method is given two batches and returns nam
 ``training_loss`` is the one to descend; the others are kept for the curves.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -12,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsame.learning.inputs import Examples
-from selfsame.learning.targets import LabeledLoss
 
 Losses = dict[str, Tensor]
 
@@ -89,7 +89,7 @@ def losses(
     teacher: nn.Module,
     labeled: Examples,
     pool: PoolBatch | None,
-    labeled_loss: LabeledLoss,
+    labeled_loss: Callable[[Tensor, Tensor], Tensor],
     epoch: int,
 ) -> Losses:
     """Return a step's losses: L_labeled, or L_labeled + w · L_pool when there is a pool batch."""
@@ -130,7 +130,7 @@ class Offline:
 
     def pool_losses(self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch) -> Step:
         """Learn the accepted labels as if they were given."""
-        logits, pool_logits = _together(net, labeled, pool.weak)
+        logits, pool_logits = together(net, labeled, pool.weak)
         return Step(logits, functional.cross_entropy(pool_logits, pool.labels), pool_logits.new_ones(()))
 
 
@@ -144,7 +144,7 @@ class Online:
 
     def pool_losses(self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch) -> Step:
         """Learn what the net itself holds most probable; no gradient flows through the label."""
-        logits, pool_logits = _together(net, labeled, pool.weak)
+        logits, pool_logits = together(net, labeled, pool.weak)
         made = pool_logits.detach().argmax(dim=1)
         return Step(logits, functional.cross_entropy(pool_logits, made), pool_logits.new_ones(()))
 
@@ -167,7 +167,7 @@ class FixMatch:
         assert pool.strong is not None
         confidence, made = teacher_labels(teacher, pool.weak)
         mask = (confidence >= self.threshold).float()
-        logits, pool_logits = _together(net, labeled, pool.strong)
+        logits, pool_logits = together(net, labeled, pool.strong)
         each = functional.cross_entropy(pool_logits, made, reduction="none")
         return Step(logits, (mask * each).mean(), mask.mean())
 
@@ -182,7 +182,7 @@ def teacher_labels(teacher: nn.Module, weak: Tensor) -> tuple[Tensor, Tensor]:
     return confidence, made
 
 
-def _together(net: nn.Module, labeled: Tensor, pool: Tensor) -> tuple[Tensor, Tensor]:
+def together(net: nn.Module, labeled: Tensor, pool: Tensor) -> tuple[Tensor, Tensor]:
     """Pass both in one batch, so that batch normalization sees labeled and pool rows together."""
     logits = net(torch.cat([labeled, pool]))
     return logits[: len(labeled)], logits[len(labeled) :]

@@ -67,3 +67,5 @@ class TrainingParams(Section):
     class_weights: Literal["none", "one_minus_share", "inverse_share"]
     checkpoint: Literal["validation_loss", "validation_accuracy", "last"]
     augmentation: AugmentationParams
+    disturb_value_fraction: Fraction
+    disturb_value_std: float = Field(ge=0)

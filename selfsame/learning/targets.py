@@ -60,3 +60,15 @@ def disturb(labels: Tensor, fraction: float, classes: int, generator: torch.Gene
     drawn = torch.randint(classes, labels.shape, generator=generator)
     chosen = torch.rand(labels.shape, generator=generator) < fraction
     return torch.where(chosen.to(labels.device), drawn.to(labels.device), labels)
+
+
+def disturb_values(labels: Tensor, fraction: float, std: float, generator: torch.Generator) -> Tensor:
+    """Add Gaussian noise of ``std`` to each value (N,) with the probability ``fraction``.
+
+    DisturbValue: DisturbLabel's regularizer for regression (Xie et al., CVPR 2016, gave it for classes).
+    """
+    if not fraction:
+        return labels
+    noise = std * torch.randn(labels.shape, generator=generator)
+    chosen = torch.rand(labels.shape, generator=generator) < fraction
+    return labels + (noise * chosen).to(labels.device)
