@@ -55,11 +55,23 @@ PARAMS = {
 }
 
 
-def choose_method(own: RetrainParams) -> Method:
-    """Return the method that the parameters name."""
+def choose_method(own: RetrainParams, target: str) -> Method:
+    """Return the method that the parameters name.
+
+    Raises:
+        SelfsameError: it needs classes, and there are none.
+    """
     from selfsame.learning.methods import FixMatch, Offline, Online, RampUp
+    from selfsame.learning.values import OfflineValues
 
     ramp_up = RampUp(own.unlabeled_weight, own.ramp_up_start_epochs, own.ramp_up_end_epochs)
+    if target == "regression":
+        if own.method != "offline":
+            raise SelfsameError(
+                f"params.yaml: retrain.method = {own.method!r} needs classes, this is a regression",
+                "set retrain.method to offline",
+            )
+        return OfflineValues(ramp_up)
     if own.method == "fixmatch":
         return FixMatch(ramp_up, own.fixmatch_threshold)
     return {"offline": Offline, "online": Online}[own.method](ramp_up)
@@ -98,7 +110,7 @@ def main(stage: Stage) -> None:
     from selfsame.learning.loop import Plan
 
     own = stage.section("retrain", RetrainParams)
-    method = choose_method(own)
+    method = choose_method(own, TableInfo.of(stage.inputs["labeled"]).target)
     pool = load_pool(
         stage.inputs["pool"], stage.inputs["pseudo_labels"], accepted_only=method.pool_rows == "accepted"
     )

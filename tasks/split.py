@@ -126,7 +126,7 @@ def excluded_rows(ids: np.ndarray, exclude: list[str]) -> np.ndarray:
 
 
 def fit_scaling(labeled: Path) -> dict[str, Any]:
-    """Fit mean and standard deviation on labeled rows: per channel or feature, and of a regression's target."""
+    """Fit mean and standard deviation on labeled rows: per channel or feature, and of the values to learn."""
     info = TableInfo.of(labeled)
     inputs = np.concatenate([inputs_of(batch, info) for batch in iter_batches(labeled)]).astype(np.float64)
     axes = (0, 2, 3) if info.image_shape else (0,)

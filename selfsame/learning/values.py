@@ -34,14 +34,13 @@ class OfflineValues:
 
 @dataclass(frozen=True)
 class ValuePredictions:
-    """What a model says of a whole table, in the table's order and in the labels' own unit.
+    """What M models say of a whole table, in the table's order and in the labels' own unit.
 
     Attributes:
         labels: (N,) float64 true values, NaN where the table has none.
-        values: (N,) float64.
+        values: (M, N) float64.
     """
 
-    example_ids: list[str]
     labels: np.ndarray
     values: np.ndarray
 
@@ -56,12 +55,10 @@ def iter_values(models: Sequence[Model], table: Path) -> Iterator[tuple[pa.Recor
         yield batches[0][0], np.stack(values)
 
 
-def predict_values(model: Model, table: Path) -> ValuePredictions:
+def predict_values(models: Sequence[Model], table: Path) -> ValuePredictions:
     """Predict a whole table that fits in memory."""
-    ids: list[str] = []
-    labels, values = [np.empty(0)], [np.empty(0)]
-    for batch, made in iter_values([model], table):
-        ids += batch.column("example_id").to_pylist()
+    labels, values = [np.empty(0)], [np.empty((len(models), 0))]
+    for batch, made in iter_values(models, table):
         labels.append(batch.column("label").to_numpy(zero_copy_only=False))
-        values.append(made[0])
-    return ValuePredictions(ids, np.concatenate(labels), np.concatenate(values))
+        values.append(made)
+    return ValuePredictions(np.concatenate(labels), np.concatenate(values, axis=1))

@@ -179,17 +179,17 @@ def value_model(seed: int = 0) -> Model:
 def test_predictions_are_in_the_labels_own_unit(tmp_path: Path) -> None:
     table = write_table(tmp_path / "rows.parquet", INFO, rows(30, 5), unlabeled=10)
     model = value_model()
-    made = predict_values(model, table)
+    made = predict_values([model], table)
     raw = rows(30, 5)
     expected = 200 + 50 * model.net(prepare(raw.inputs, UNITS))[:, 0].detach().double().numpy()
-    np.testing.assert_allclose(made.values, expected, rtol=1e-6)
+    np.testing.assert_allclose(made.values, expected[None], rtol=1e-6)
     assert made.values.dtype == np.float64
     assert np.isnan(made.labels[:10]).all() and (made.labels[10:] == raw.labels[10:].numpy()).all()
     both = [model, value_model(1)]
     ((_, values),) = iter_values(both, table)
     assert values.shape == (2, 30)
     for each, line in zip(both, values, strict=True):
-        assert (predict_values(each, table).values == line).all()
+        assert (predict_values([each], table).values == line).all()
 
 
 def test_a_model_of_values_is_the_same_after_a_round_trip(tmp_path: Path) -> None:
