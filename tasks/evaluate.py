@@ -8,35 +8,33 @@ holdout), ``threshold.csv`` and ``reliability.csv``.
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
 
-from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
 from selfsame.core.tables import TableInfo, count_rows, read_column
 from selfsame.learning.params import ComputeParams
 from selfsame.report.card import CARD, render_card
+from selfsame.report.files import digest_files, dotted, read_history, write_csv
 from selfsame.report.findings import Findings, ModelFindings, metrics
-from selfsame.report.gallery import gate_galleries, mistakes, take_inputs
+from selfsame.report.gallery import gate_galleries, mistakes, take_all, take_inputs
 from selfsame.report.gate import THRESHOLDS, Gate, measure_gate
 from selfsame.report.page import render_report
 from selfsame.report.scores import Scores, choose_champion, compare, score
-from selfsame.report.watches import Watches, disagreement, evenly, measure_drift, near_copies
+from selfsame.report.values.evaluate import evaluate_values
+from selfsame.report.watches import POOL_SAMPLE, Watches, disagreement, evenly, measure_drift, near_copies
 from selfsame.selection.calibration import BINS
 
 if TYPE_CHECKING:
     from selfsame.learning.models import Predictions
-
-POOL_SAMPLE = 5000  # pool rows that the watches look at
 
 
 class EvaluateParams(Section):
@@ -52,34 +50,9 @@ class EvaluateParams(Section):
 PARAMS = {"compute": ComputeParams, "evaluate": EvaluateParams}
 
 
-def read_history(path: Path) -> dict[str, np.ndarray]:
-    """Read a training's curves: every column as (epochs,) float64."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
-
-
 def rows_per_class(table: Path, info: TableInfo) -> np.ndarray:
     """Count a labeled table's rows of every class: (K,)."""
     return np.bincount(read_column(table, "label").astype(np.int64), minlength=len(info.classes))
-
-
-def digest_files(paths: Iterable[Path]) -> dict[str, str]:
-    """Return the sha256 of every file that is or lies below one of ``paths``, in their order."""
-    return {file.as_posix(): sha256_file(file) for path in paths for file in files_under(path)}
-
-
-def dotted(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Name every parameter as ``section.key``."""
-    return {f"{section}.{key}": value for section, keys in sections.items() for key, value in keys.items()}
-
-
-def write_csv(path: Path, columns: Mapping[str, Iterable[Any]]) -> None:
-    """Write columns of the same length; None is an empty field."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
 
 
 def write_confusion(path: Path, scores: Scores, classes: tuple[str, ...]) -> None:
@@ -139,11 +112,6 @@ def watch(
     )
 
 
-def take_all(table: Path) -> np.ndarray:
-    """Return all raw inputs of a table that fits in memory."""
-    return take_inputs(table, np.arange(count_rows(table)))
-
-
 def main(stage: Stage) -> None:
     """Score both models, promote the better one, measure the gate, write the report."""
     from selfsame.learning.device import prepare_device
@@ -155,6 +123,9 @@ def main(stage: Stage) -> None:
     models = {name: load_model(stage.inputs[name], device) for name in ("baseline", "student")}
 
     own = stage.section("evaluate", EvaluateParams)
+    if info.target == "regression":
+        evaluate_values(stage, models, own.title, own.promotion_level)
+        return
 
     def score_all(predictions: Mapping[str, Predictions]) -> dict[str, Scores]:
         return {
