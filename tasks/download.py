@@ -1,25 +1,31 @@
 """Stage download: fetch or read the data source.
 
-In: params ``data``. Out: ``examples`` (one table of all rows, in parts) and ``manifest.json``
-(where it comes from, its licence, its counts, its digests).
+In: the file or folder ``data.path``, params ``data``. Out: ``examples`` (one table of all rows, in
+parts) and ``manifest.json`` (where it comes from, its licence, its counts, its digests).
 """
 
 import json
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
-from selfsame.core.tables import TableWriter, example_ids, input_columns
+from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
+from selfsame.sources.california_housing import california_housing
+from selfsame.sources.cifar10 import cifar10
 from selfsame.sources.embedded import breast_cancer, digits
-from selfsame.sources.mnist import mnist
-from selfsame.sources.source import Batch, Source
+from selfsame.sources.idx import FASHION_MNIST, MNIST, idx_source
+from selfsame.sources.images import images
+from selfsame.sources.place import refuse_files
+from selfsame.sources.source import UNLABELED, Batch, Source
+from selfsame.sources.table import table
 
+MIRRORED = ("mnist", "fashion_mnist", "cifar10")
 ORIGIN_FIELDS = (
     pa.field("source_row", pa.int64(), nullable=False),  # position in the source, for the auditor
     pa.field("source_holdout", pa.bool_()),  # null where the source sets no holdout aside
@@ -27,38 +33,95 @@ ORIGIN_FIELDS = (
 
 
 class DataParams(Section):
-    """Section ``data``: which source, and where to find it."""
+    """Section ``data``: which source, and where it lies.
 
-    source: Literal["digits", "breast_cancer", "mnist"]
-    folder: str | None
+    ``path`` is a dependency of the stage: ``dvc.yaml`` takes it from here.
+    """
+
+    source: Literal[
+        "digits",
+        "breast_cancer",
+        "mnist",
+        "fashion_mnist",
+        "cifar10",
+        "california_housing",
+        "table",
+        "images",
+    ]
+    path: str = Field(min_length=1)
     mirror: str | None
+    target_column: str | None
+    target_kind: Literal["classification", "regression"]
+    ignore_columns: list[str]
+    separator: str | None = Field(min_length=1, max_length=1)
+    image_size: int = Field(ge=8)
 
     @model_validator(mode="after")
-    def _places_belong_to_mnist(self) -> Self:
-        if self.source != "mnist" and (self.folder or self.mirror):
-            raise ValueError(f"folder and mirror belong to the source mnist, not to {self.source}")
+    def _keys_belong_to_their_source(self) -> Self:
+        if self.mirror is not None and self.source not in MIRRORED:
+            raise ValueError(f"mirror belongs to {', '.join(MIRRORED)}, not to {self.source}")
+        for key in ("target_column", "ignore_columns", "separator"):
+            if self.source != "table" and getattr(self, key):
+                raise ValueError(f"{key} belongs to the source table, not to {self.source}")
+        if self.source == "table" and not self.target_column:
+            raise ValueError("target_column: the source table needs the name of the column with the labels")
         return self
 
 
 PARAMS = {"data": DataParams}
 
 
-def open_source(params: DataParams) -> Source:
-    """Open the source that the parameters name."""
+def open_source(params: DataParams, place: Path) -> Source:
+    """Open the source that the parameters name, in the file or folder ``place``."""
     if params.source == "mnist":
-        return mnist(params.folder, params.mirror)
+        return idx_source(MNIST, place, params.mirror)
+    if params.source == "fashion_mnist":
+        return idx_source(FASHION_MNIST, place, params.mirror)
+    if params.source == "cifar10":
+        return cifar10(place, params.mirror)
+    if params.source == "california_housing":
+        return california_housing(place)
+    if params.source == "images":
+        return images(place, params.image_size)
+    if params.source == "table":
+        assert params.target_column is not None
+        return table(place, params.target_column, params.target_kind, params.ignore_columns, params.separator)
+    refuse_files(params.source, place)
     return {"digits": digits, "breast_cancer": breast_cancer}[params.source]()
 
 
-def write_examples(source: Source, folder: Path) -> dict[str, int]:
-    """Write every example of the source; return the number of rows of each class."""
+def write_examples(source: Source, folder: Path) -> np.ndarray:
+    """Write every example of the source; return the labels as ``Batch`` has them."""
     schema = source.info.schema(*ORIGIN_FIELDS)
-    counts = np.zeros(len(source.info.classes), dtype=np.int64)
+    labels = []
     with TableWriter(folder, schema) as writer:
         for batch in source.batches:
             writer.write(pa.record_batch(_columns(batch, source, writer.rows), schema=schema))
-            counts += np.bincount(batch.labels, minlength=len(counts))
-    return {name: int(count) for name, count in zip(source.info.classes, counts, strict=True)}
+            labels.append(batch.labels)
+    return np.concatenate(labels)
+
+
+def describe_labels(labels: np.ndarray, info: TableInfo) -> dict[str, Any]:
+    """Count the rows of each class, or summarize a regression's target, and count the unlabeled rows."""
+    known = labels[~unknown(labels, info)]
+    counts = np.bincount(known, minlength=len(info.classes)) if info.classes else []
+    summary = {
+        "mean": float(known.mean()),
+        "std": float(known.std()),
+        "min": float(known.min()),
+        "max": float(known.max()),
+    }
+    return {
+        "rows": len(labels),
+        "rows_per_class": {name: int(count) for name, count in zip(info.classes, counts, strict=True)},
+        "target": None if info.classes else summary,
+        "unlabeled_rows": len(labels) - len(known),
+    }
+
+
+def unknown(labels: np.ndarray, info: TableInfo) -> np.ndarray:
+    """Tell which labels of a batch are unknown: (N,) bool."""
+    return labels == UNLABELED if info.classes else np.isnan(labels)
 
 
 def _columns(batch: Batch, source: Source, first_row: int) -> list[pa.Array]:
@@ -66,7 +129,7 @@ def _columns(batch: Batch, source: Source, first_row: int) -> list[pa.Array]:
     return [
         pa.array(example_ids(batch.inputs)),
         *input_columns(batch.inputs, source.info),
-        pa.array(batch.labels),
+        pa.array(batch.labels, mask=unknown(batch.labels, source.info)),
         pa.array(np.arange(first_row, first_row + rows)),
         pa.nulls(rows, pa.bool_()) if batch.holdout is None else pa.array(batch.holdout),
     ]
@@ -74,16 +137,16 @@ def _columns(batch: Batch, source: Source, first_row: int) -> list[pa.Array]:
 
 def main(stage: Stage) -> None:
     """Open the source, write its examples, then the manifest that says what they are."""
-    source = open_source(stage.section("data", DataParams))
+    (place,) = stage.inputs.values()
+    source = open_source(stage.section("data", DataParams), place)
     examples = stage.outputs["examples"]
-    rows_per_class = write_examples(source, examples)
+    labels = write_examples(source, examples)
     manifest = {
         "source": source.info.source,
         "origin": source.origin,
         "licence": source.licence,
         "content_sha256": source.content,
-        "rows": sum(rows_per_class.values()),
-        "rows_per_class": rows_per_class,
+        **describe_labels(labels, source.info),
         "files_sha256": {path.name: sha256_file(path) for path in files_under(examples)},
     }
     stage.outputs["manifest"].write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")

@@ -3,18 +3,18 @@
 In: ``examples``, params ``split``. Out: ``labeled``, ``validation``, ``calibration`` (validation rows
 that only the gate may read, in a file of their own, so that no training can), ``pool`` (labels blanked),
 ``holdout``, ``hidden_labels`` (the pool's true labels, for measuring only) and ``scaling.json``
-(mean and standard deviation of the labeled rows).
+(mean and standard deviation of the labeled rows' inputs and, for regression, of their target).
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.params import Section
@@ -22,6 +22,7 @@ from selfsame.core.stage import Stage, run_stage
 from selfsame.core.tables import TableInfo, TableWriter, inputs_of, iter_batches, read_column
 
 LABELED, VALIDATION, CALIBRATION, POOL, HOLDOUT, DROPPED = range(6)
+ROUNDING = 1e-12  # of the mean: a smaller standard deviation is that of a constant
 ROLE_NAMES = {
     LABELED: "labeled",
     VALIDATION: "validation",
@@ -31,30 +32,24 @@ ROLE_NAMES = {
 }
 
 
+Rows = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
 class SplitParams(Section):
-    """Section ``split``: how many rows get which role."""
+    """Section ``split``: how many rows get which role.
+
+    A whole number is so many rows of every class, a fraction that share of every class's rows; ``all`` is
+    every labeled row that no other role takes. A regression's rows are all of one class.
+    """
 
     seed: int = Field(ge=0)
-    labels_per_class: int = Field(ge=1)
-    validation_per_class: int = Field(ge=1)
+    labels_per_class: Rows | Share | Literal["all"]
+    validation_per_class: Rows | Share
     calibration_fraction: float = Field(ge=0, lt=1)
     holdout_fraction: float | None = Field(gt=0, lt=1)
     duplicates: Literal["stop", "drop"]
     exclude: list[str]
-
-    @property
-    def calibration_per_class(self) -> int:
-        """Validation rows of every class that are kept for calibration and gate alone."""
-        return round(self.calibration_fraction * self.validation_per_class)
-
-    @model_validator(mode="after")
-    def _some_validation_is_left(self) -> Self:
-        if self.calibration_per_class == self.validation_per_class:
-            raise ValueError(
-                f"calibration_fraction = {self.calibration_fraction} leaves none of "
-                f"{self.validation_per_class} validation rows a class to choose checkpoints by"
-            )
-        return self
 
 
 PARAMS = {"split": SplitParams}
@@ -91,17 +86,49 @@ def assign_roles(
             aside = np.arange(len(rows)) < round(params.holdout_fraction * len(rows))
         roles[rows[aside]] = HOLDOUT
         rest = rows[~aside]
-        needed = params.labels_per_class + params.validation_per_class
-        if len(rest) < needed:
+        labeled, validation = count_rows_of(params, name, len(rows), len(rest))
+        calibration = round(params.calibration_fraction * validation)
+        if calibration == validation:
             raise SelfsameError(
-                f"params.yaml: split.labels_per_class + split.validation_per_class = {needed}, but the "
-                f"class {name!r} has only {len(rest)} rows beside the holdout",
-                "lower one of the two, or bring more labeled rows of that class",
+                f"params.yaml: split.calibration_fraction = {params.calibration_fraction} leaves none of "
+                f"{validation} validation rows of {name!r} to choose checkpoints by",
+                "lower it, or raise split.validation_per_class",
             )
-        roles[rest[: params.labels_per_class]] = LABELED
-        roles[rest[params.labels_per_class : needed]] = VALIDATION
-        roles[rest[needed - params.calibration_per_class : needed]] = CALIBRATION
+        taken = labeled + validation
+        roles[rest[:labeled]] = LABELED
+        roles[rest[labeled:taken]] = VALIDATION
+        roles[rest[taken - calibration : taken]] = CALIBRATION
     return roles
+
+
+def count_rows_of(params: SplitParams, name: str, rows: int, rest: int) -> tuple[int, int]:
+    """Return how many labeled and how many validation rows a class gives.
+
+    Args:
+        rows, rest: the class's rows that have a label, and those of them that are not holdout.
+
+    Raises:
+        SelfsameError: there are too few.
+    """
+    wanted, validation = params.labels_per_class, _rows(params.validation_per_class, rows)
+    if wanted == "all":
+        labeled = max(1, rest - validation)
+    else:
+        labeled = _rows(wanted, rows)
+        if isinstance(wanted, float):  # rounding may ask for a row more than there is
+            labeled -= labeled + validation == rest + 1
+    if not labeled or not validation or labeled + validation > rest:
+        raise SelfsameError(
+            f"params.yaml: split.labels_per_class = {wanted} and split.validation_per_class = "
+            f"{params.validation_per_class} need {labeled} and {validation} rows of {name!r}, at least one "
+            f"each; it has {rest} beside the holdout",
+            "change one of the two, or bring more labeled rows of that class",
+        )
+    return labeled, validation
+
+
+def _rows(wanted: float, rows: int) -> int:
+    return wanted if isinstance(wanted, int) else round(wanted * rows)
 
 
 def repeated_rows(ids: np.ndarray) -> np.ndarray:
@@ -126,17 +153,39 @@ def excluded_rows(ids: np.ndarray, exclude: list[str]) -> np.ndarray:
 
 
 def fit_scaling(labeled: Path) -> dict[str, Any]:
-    """Fit mean and standard deviation on labeled rows: per channel or feature, and of the values to learn."""
+    """Fit mean and standard deviation on labeled rows: per channel of an image, or per feature.
+
+    Missing values (NaN) don't count. ``target`` is null for classification.
+    """
     info = TableInfo.of(labeled)
-    inputs = np.concatenate([inputs_of(batch, info) for batch in iter_batches(labeled)]).astype(np.float64)
-    axes = (0, 2, 3) if info.image_shape else (0,)
-    std = inputs.std(axis=axes)
-    std[std == 0] = 1.0  # a constant input stays at zero
+
+    def inputs() -> Iterator[np.ndarray]:
+        for batch in iter_batches(labeled):
+            raw = inputs_of(batch, info).astype(np.float64)
+            yield np.moveaxis(raw, 1, -1).reshape(-1, raw.shape[1])
+
+    def targets() -> Iterator[np.ndarray]:
+        yield read_column(labeled, "label")[:, None]
+
+    mean, std = _mean_and_std(inputs)
     target = None
     if info.target == "regression":
-        values = read_column(labeled, "label")
-        target = {"mean": float(values.mean()), "std": float(values.std()) or 1.0}
-    return {"mean": inputs.mean(axis=axes).tolist(), "std": std.tolist(), "target": target}
+        ((target_mean,), (target_std,)) = _mean_and_std(targets)
+        target = {"mean": target_mean, "std": target_std}
+    return {"mean": mean, "std": std, "target": target}
+
+
+def _mean_and_std(batches: Callable[[], Iterator[np.ndarray]]) -> tuple[list[float], list[float]]:
+    """Return mean and standard deviation of each column of (N, F) batches, read three times.
+
+    A column without a known value has the mean 0; one that doesn't vary the standard deviation 1.
+    """
+    count = sum(np.sum(~np.isnan(rows), axis=0) for rows in batches())
+    known = np.maximum(count, 1)
+    mean = sum(np.nansum(rows, axis=0) for rows in batches()) / known
+    std = np.sqrt(sum(np.nansum((rows - mean) ** 2, axis=0) for rows in batches()) / known)
+    std[std <= ROUNDING * np.abs(mean)] = 1.0
+    return mean.tolist(), std.tolist()
 
 
 def main(stage: Stage) -> None:
@@ -153,10 +202,10 @@ def main(stage: Stage) -> None:
             f"row {repeated[0]}); in two roles at once they would leak labels",
             "remove them from the source, or set split.duplicates to drop, which keeps the first of each",
         )
-    labels = _known_labels(read_column(examples, "label"))
+    labels = _class_indices(read_column(examples, "label").astype(np.float64), info)
     left_out = np.union1d(repeated, excluded_rows(ids, params.exclude))
     labels[left_out] = -1
-    roles = assign_roles(labels, _own_holdout(examples), info.classes, params)
+    roles = assign_roles(labels, _own_holdout(examples), info.classes or ("all rows",), params)
     roles[left_out] = DROPPED
 
     _write_roles(examples, info, roles, stage)
@@ -164,9 +213,9 @@ def main(stage: Stage) -> None:
     stage.outputs["scaling"].write_text(json.dumps(scaling, indent=2) + "\n", encoding="utf-8")
 
 
-def _known_labels(column: np.ndarray) -> np.ndarray:
-    """Return class indices as int64, -1 where the label is null."""
-    return np.where(np.isnan(column.astype(np.float64)), -1, column).astype(np.int64)
+def _class_indices(labels: np.ndarray, info: TableInfo) -> np.ndarray:
+    """Return (N,) int64, -1 where the label is null; rows of a regression are all of class 0."""
+    return np.where(np.isnan(labels), -1, labels if info.classes else 0).astype(np.int64)
 
 
 def _own_holdout(examples: Path) -> np.ndarray | None:

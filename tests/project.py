@@ -22,7 +22,8 @@ from selfsame.core.stage import Stage
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 CODE = ("tasks", "selfsame", "flows")  # folders
-FILES = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore")
+INBOX = Path("data/inbox")  # the default of data.path
+FILES = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "data/inbox/.gitkeep")
 TINY: dict[str, dict[str, Any]] = {  # what differs from params.yaml: seconds instead of a minute
     "data": {"source": "breast_cancer"},
     "split": {"labels_per_class": 10, "validation_per_class": 10},
@@ -142,10 +143,11 @@ def run_task(name: str, folder: Path, **changes: dict[str, Any]) -> None:
         key: schema.model_validate(written[key] | TINY.get(key, {}) | changes.get(key, {}))
         for key, schema in module.PARAMS.items()
     }
+    given = [sections["data"].path] if name == "download" else spec.inputs
     inputs, outputs = (
-        {stem: folder / path for stem, path in by_stem(paths).items()}
-        for paths in (spec.inputs, spec.outputs)
+        {stem: folder / path for stem, path in by_stem(paths).items()} for paths in (given, spec.outputs)
     )
+    (folder / INBOX).mkdir(parents=True, exist_ok=True)
     for path in outputs.values():
         path.parent.mkdir(parents=True, exist_ok=True)
     module.main(Stage(spec, inputs, outputs, sections))
@@ -157,6 +159,7 @@ def copy_sources(source: Path, target: Path) -> None:
     for name in CODE:
         shutil.copytree(source / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in FILES:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source / name, target / name)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from selfsame.audit.records import Problem, Record
 from selfsame.audit.snapshot import Snapshot
-from selfsame.audit.walk import FROM_GIT, Trace, Walker, gap_problem
+from selfsame.audit.walk import FROM_GIT, GIVEN, Trace, Walker, gap_problem
 
 SHOWN_FILES = 8  # of one folder, in text
 SHORT = 12  # hex digits of a digest in text; JSON has all of them
@@ -67,7 +67,7 @@ def format_chain(chain: dict[str, Any]) -> str:
     if problems:
         lines += [f"problems: {len(problems)}", *(f"  {Problem(**problem)}" for problem in problems)]
     else:
-        lines.append("no gaps: every file leads back to the first stage or to a commit")
+        lines.append("no gaps: every file leads back to the first stage, to a commit or to data.path")
     lines += _file_lines("  ", chain["files"])
     for number, execution in enumerate(executions, start=1):
         lines += ["", f"{number}. {execution['stage']}", *_execution_lines(execution)]
@@ -165,6 +165,8 @@ def _origin_words(origin: str | None) -> str:
         return "no record"
     if origin.startswith(FROM_GIT):
         return f"from commit {_short(origin.removeprefix(FROM_GIT))}"
+    if origin == GIVEN:
+        return "given at data.path"
     record = Path(origin)
     return f"from {record.parent.name}, record {_short(record.stem)}"
 

@@ -16,7 +16,8 @@ ALWAYS = (GRAPH_FILE, PARAMS_FILE, LOCK_FILE, LINEAGE, Path(".dvc/config"))
 def check_tracked(sources: Iterable[Path]) -> tuple[int, list[Problem]]:
     """Compare graph, parameters, lock file, records and ``sources`` (code, source data) with the commit.
 
-    Only what the commit has is compared: before the first commit of a file nothing says how it should be.
+    Only what the commit has is compared: before the first commit of a file nothing says how it should be,
+    and source data that lie outside of the repository have no commit.
     git's own notes on file times are not trusted: every byte is read.
 
     Returns:
@@ -25,7 +26,8 @@ def check_tracked(sources: Iterable[Path]) -> tuple[int, list[Problem]]:
     commit = head()
     if commit is None:
         return 0, []
-    expected = committed(commit, [path.as_posix() for path in [*ALWAYS, *sources]])
+    inside = [path for path in sources if path.resolve().is_relative_to(Path.cwd().resolve())]
+    expected = committed(commit, [path.as_posix() for path in [*ALWAYS, *inside]])
     found = blob_ids([path for path in expected if Path(path).is_file()])
     fix = "'git restore' it; or commit it, if the change was meant"
     problems = [

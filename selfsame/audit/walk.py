@@ -9,6 +9,7 @@ from selfsame.audit.records import Problem, Record
 from selfsame.observe.git import committed_sha256
 
 FROM_GIT = "git "  # begins the origin of a file that a commit has
+GIVEN = "given"  # the origin of a file that someone put at data.path: the chain begins with its bytes
 
 
 @dataclass
@@ -17,7 +18,8 @@ class Trace:
 
     Attributes:
         executions: every execution in the files' past, the first one first.
-        origin: where each file of the past came from: a record's path, or the git commit that has it.
+        origin: where each file of the past came from: a record's path, the git commit that has it, or
+            ``GIVEN``.
         repeats: for every execution, by its record's path, how many later ones made the same bytes.
         gaps: files that neither a record nor git accounts for, as path → sha256.
     """
@@ -73,10 +75,17 @@ class Walker:
                 trace.executions.append(record)
         for name, digest in remaining.items():
             commit = reader.git.get("commit") if reader else None
-            if commit and committed_sha256(commit, name) == digest:
+            if reader and _was_given(name, reader):
+                trace.origin[name, digest] = GIVEN
+            elif commit and committed_sha256(commit, name) == digest:
                 trace.origin[name, digest] = f"{FROM_GIT}{commit}"
             else:
                 trace.gaps[name] = digest
+
+
+def _was_given(name: str, reader: Record) -> bool:
+    place = reader.params.get("data", {}).get("path")
+    return place is not None and Path(name).is_relative_to(place)
 
 
 def gap_problem(gap: tuple[str, str]) -> Problem:

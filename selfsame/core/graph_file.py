@@ -2,8 +2,10 @@
 
 DVC stays the judge of what is up to date (``selfsame.dag`` asks it). A stage needs only to know its
 own paths, so that each path stands in one place, and must not import DVC to learn them.
+A path may be a parameter, ``${section.key}``, which DVC and this module take from ``params.yaml`` alike.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,8 @@ from ruamel.yaml import YAML, YAMLError
 from selfsame.core.errors import SelfsameError
 
 GRAPH_FILE = Path("dvc.yaml")
+PARAMS_FILE = Path("params.yaml")
+PARAMETER = re.compile(r"\$\{(\w+)\.(\w+)\}")
 CODE_ROOTS = ("tasks", "selfsame")
 
 
@@ -42,10 +46,20 @@ def read_yaml(path: Path) -> Any:
         raise SelfsameError(f"{path}: not valid YAML: {error}", "mend the line named above") from None
 
 
+def stage_names(path: Path = GRAPH_FILE) -> list[str]:
+    """Return the stages of ``dvc.yaml``, in the order written."""
+    return list(read_yaml(path).get("stages", {}))
+
+
 def read_stages(path: Path = GRAPH_FILE) -> dict[str, StageSpec]:
-    """Read every stage of ``dvc.yaml``, in the order written."""
+    """Read every stage of ``dvc.yaml``, in the order written; parameters from the ``params.yaml`` beside it.
+
+    Raises:
+        SelfsameError: a parameter that stands for a path is missing or no text.
+    """
     stages = read_yaml(path).get("stages", {})
-    return {name: _stage_spec(name, entry) for name, entry in stages.items()}
+    params = path.with_name(PARAMS_FILE.name)
+    return {name: _stage_spec(name, entry, params) for name, entry in stages.items()}
 
 
 def by_stem(paths: Iterable[str]) -> dict[str, Path]:
@@ -62,9 +76,9 @@ def by_stem(paths: Iterable[str]) -> dict[str, Path]:
     return named
 
 
-def _stage_spec(name: str, entry: dict[str, Any]) -> StageSpec:
-    deps = [_name_of(dep) for dep in entry.get("deps", [])]
-    outs = [_name_of(out) for key in ("outs", "metrics", "plots") for out in entry.get(key, [])]
+def _stage_spec(name: str, entry: dict[str, Any], params: Path) -> StageSpec:
+    deps = [_name_of(dep, params) for dep in entry.get("deps", [])]
+    outs = [_name_of(out, params) for key in ("outs", "metrics", "plots") for out in entry.get(key, [])]
     code = tuple(dep for dep in deps if Path(dep).parts[0] in CODE_ROOTS)
     return StageSpec(
         name=name,
@@ -77,6 +91,22 @@ def _stage_spec(name: str, entry: dict[str, Any]) -> StageSpec:
     )
 
 
-def _name_of(item: str | dict[str, Any]) -> str:
+def _name_of(item: str | dict[str, Any], params: Path) -> str:
     """A path stands in ``dvc.yaml`` either alone or as the one key of its options."""
-    return item if isinstance(item, str) else next(iter(item))
+    text = item if isinstance(item, str) else next(iter(item))
+    parameter = PARAMETER.fullmatch(text)
+    return text if parameter is None else _parameter(params, *parameter.groups())
+
+
+def _parameter(params: Path, section: str, key: str) -> str:
+    written = read_yaml(params)
+    try:
+        value = written[section][key]
+    except (KeyError, TypeError):
+        value = None
+    if not isinstance(value, str) or not value:
+        raise SelfsameError(
+            f"{params}: {section}.{key} = {value!r}: {GRAPH_FILE} takes a path from it",
+            "give the path of a file or folder; complete examples are in presets/",
+        )
+    return value

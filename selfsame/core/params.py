@@ -13,9 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.graph_file import read_stages, read_yaml
+from selfsame.core.graph_file import PARAMS_FILE, read_yaml, stage_names
 
-PARAMS_FILE = Path("params.yaml")
 # Sections that no stage reads: editing one reruns nothing.
 SETTINGS = ("selfsame.observe.settings",)
 
@@ -32,7 +31,7 @@ Schemas = Mapping[str, type[Section]]
 def all_schemas() -> dict[str, type[Section]]:
     """Collect every section's schema: of the stages that ``dvc.yaml`` names, and of what is around them."""
     schemas: dict[str, type[Section]] = {}
-    for module in (*(f"tasks.{stage}" for stage in read_stages()), *SETTINGS):
+    for module in (*(f"tasks.{stage}" for stage in stage_names()), *SETTINGS):
         schemas.update(import_module(module).PARAMS)
     return schemas
 
@@ -57,7 +56,8 @@ def load_params(schemas: Schemas, path: Path = PARAMS_FILE) -> dict[str, Section
         try:
             sections[name] = schema.model_validate(written[name])
         except ValidationError as error:
-            problems += [_problem(name, schema, dict(detail)) for detail in error.errors()]
+            # Of a key that may be one thing or another, pydantic tells of every one that it isn't.
+            problems += dict.fromkeys(_problem(name, schema, dict(detail)) for detail in error.errors())
     if problems:
         raise SelfsameError(
             "\n".join(f"{path}: {problem}" for problem in problems),
@@ -94,8 +94,15 @@ def _problem(section: str, schema: type[Section], detail: dict[str, Any]) -> str
     allowed = _allowed(schema, location[0]) if field else ""
     if detail["type"] == "missing":
         return f"{key}: missing{allowed}"
+    if len(location) > 1 and _is_choice(schema, detail["loc"]):
+        return f"{section}.{location[0]} = {detail['input']!r}: is none of what it can be{allowed}"
     message = detail["msg"].removeprefix("Value error, ")
     return f"{key} = {detail['input']!r}: {message[0].lower()}{message[1:]}{allowed}"
+
+
+def _is_choice(schema: type[Section], location: tuple[str | int, ...]) -> bool:
+    """Tell whether an error's location is a key and the name of one of several types that it can have."""
+    return isinstance(location[1], str) and "anyOf" in schema.model_json_schema()["properties"][location[0]]
 
 
 def _allowed(schema: type[Section], key: str) -> str:

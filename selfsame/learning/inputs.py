@@ -90,14 +90,15 @@ def prepare(raw: Tensor, scaling: Scaling) -> Tensor:
     """Scale raw inputs to what a net sees: float32 of the same shape; features within ±``FEATURE_LIMIT``.
 
     Every input of every net passes here and nowhere else, so that training, labeling, validation,
-    holdout and prediction can't differ.
+    holdout and prediction can't differ. A missing value (NaN) becomes 0: the mean of the labeled rows.
     """
     shape = (-1, 1, 1) if raw.dim() == 4 else (-1,)
     mean = torch.tensor(scaling.mean, dtype=torch.float64, device=raw.device).view(shape)
     std = torch.tensor(scaling.std, dtype=torch.float64, device=raw.device).view(shape)
     if raw.dtype == torch.uint8:
         return (raw.float() - mean.float()) / std.float()
-    return ((raw - mean) / std).clamp(-FEATURE_LIMIT, FEATURE_LIMIT).float()
+    scaled = ((raw - mean) / std).clamp(-FEATURE_LIMIT, FEATURE_LIMIT).float()
+    return torch.where(scaled.isnan(), 0.0, scaled)
 
 
 def load_examples(table: Path) -> Examples:

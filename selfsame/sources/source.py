@@ -7,14 +7,17 @@ import numpy as np
 
 from selfsame.core.tables import TableInfo
 
+UNLABELED = -1  # the class index of a row without a label; of a regression's row it is NaN
+
 
 @dataclass(frozen=True)
 class Batch:
     """Some examples of a source, in its own order.
 
     Attributes:
-        inputs: uint8 (N, C, H, W) for images, float64 (N, F) for features.
-        labels: (N,) class indices (int64) or target values (float64).
+        inputs: uint8 (N, C, H, W) for images, float64 (N, F) for features, NaN where one is missing.
+        labels: (N,) class indices (int64), ``UNLABELED`` where unknown; or target values (float64), NaN
+            where unknown.
         holdout: (N,) bool, the rows that the source itself sets aside for the final measurement;
             None where it sets none aside.
     """

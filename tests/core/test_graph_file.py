@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.graph_file import StageSpec, by_stem, read_stages
+from selfsame.core.graph_file import StageSpec, by_stem, read_stages, stage_names
 
 GRAPH = """
 stages:
@@ -47,3 +47,23 @@ def test_a_path_is_named_by_its_stem() -> None:
 def test_two_paths_of_one_name_are_refused() -> None:
     with pytest.raises(SelfsameError, match=r"data/pool and other/pool\.parquet have the same name 'pool'"):
         by_stem(["data/pool", "other/pool.parquet"])
+
+
+def test_a_path_may_be_a_parameter(tmp_path: Path) -> None:
+    path = tmp_path / "dvc.yaml"
+    path.write_text("stages: {bake: {cmd: bake, deps: [tasks/bake.py, '${flour.place}']}}")
+    (tmp_path / "params.yaml").write_text("flour: {place: ../mill/flour.bin}")
+    assert read_stages(path)["bake"].inputs == ("../mill/flour.bin",)
+    assert stage_names(path) == ["bake"]
+
+
+@pytest.mark.parametrize(
+    "params", ["flour: {}", "oven: {}", "flour: {place: null}", "[]", "flour: {place: 3}"]
+)
+def test_a_missing_parameter_is_named(params: str, tmp_path: Path) -> None:
+    path = tmp_path / "dvc.yaml"
+    path.write_text("stages: {bake: {cmd: bake, deps: ['${flour.place}']}}")
+    (tmp_path / "params.yaml").write_text(params)
+    with pytest.raises(SelfsameError, match=r"params\.yaml: flour\.place = "):
+        read_stages(path)
+    assert stage_names(path) == ["bake"]

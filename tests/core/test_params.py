@@ -1,7 +1,7 @@
 """The strict reader of ``params.yaml``: whatever is wrong is named, with what would be right."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
@@ -62,6 +62,20 @@ def test_what_is_wrong_is_named(old: str, new: str, said: list[str], tmp_path: P
     for words in said:
         assert f"{tmp_path / 'params.yaml'}: " + words in caught.value.what or words in caught.value.what
     assert caught.value.fix
+
+
+class Dough(Section):
+    rows: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] | Literal["all"]
+
+
+@pytest.mark.parametrize("value", ["0", "1.5", "some"])
+def test_a_key_that_may_be_one_thing_or_another_is_one_problem(value: str, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(f"dough: {{rows: {value}}}")
+    with pytest.raises(SelfsameError) as caught:
+        load_params({"dough": Dough}, tmp_path / "params.yaml")
+    (problem,) = caught.value.what.splitlines()
+    assert "dough.rows = " in problem
+    assert "integer ≥ 1 or number > 0 and < 1 or one of all" in problem
 
 
 def test_all_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:

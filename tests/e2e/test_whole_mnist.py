@@ -20,7 +20,7 @@ def test_mnist_by_dvc_and_by_the_flow(tmp_path: Path, prefect_api: str) -> None:
     if not folder:
         pytest.skip(f"{VARIABLE} names no folder with MNIST's four idx files")
     params = read_yaml(PRESET)
-    params["data"]["folder"] = str(Path(folder).resolve())
+    params["data"]["path"] = str(Path(folder).resolve())
     for section in (
         "train_baseline",
         "retrain",

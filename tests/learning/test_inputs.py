@@ -190,3 +190,9 @@ def test_balanced_batches_show_14_and_4_photos_equally_often() -> None:
     torch.testing.assert_close(shares, expected, atol=0.005, rtol=0)  # and each photo of a class alike
     as_is = torch.cat([batch.labels for batch in islice(batches(rows, 18), 100)])
     assert as_is.double().mean().item() == pytest.approx(4 / 18)
+
+
+def test_a_missing_value_is_the_mean_of_the_labeled_rows() -> None:
+    raw = torch.tensor([[1.0, np.nan], [np.nan, 5.0]], dtype=torch.float64)
+    prepared = prepare(raw, Scaling((3.0, 4.0), (2.0, 2.0)))
+    assert prepared.tolist() == [[-1.0, 0.0], [0.0, 0.5]]

@@ -1,6 +1,7 @@
 """The stage ``download``: one table of every row, and a manifest that says what it is."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -9,10 +10,11 @@ from fake_mnist import digests, idx_files, serve
 from project import run_task
 from pydantic import ValidationError
 
+import tasks.download as download_task
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
-from selfsame.sources import mnist
+from selfsame.sources import fetch, idx
 from selfsame.sources.embedded import breast_cancer, digits
 
 RAW = Path("data/raw")
@@ -36,6 +38,8 @@ def test_the_manifest_says_what_the_table_holds(name: str, rows: int, classes: i
         "content_sha256": source.content,
         "rows": rows,
         "rows_per_class": {source.info.classes[index]: labels.count(index) for index in range(classes)},
+        "target": None,
+        "unlabeled_rows": 0,
         "files_sha256": {file.name: sha256_file(file) for file in files_under(tmp_path / RAW / "examples")},
     }
     assert table.num_rows == rows == len(set(table["example_id"].to_pylist()))
@@ -54,14 +58,14 @@ def test_the_same_source_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_folder_and_mirror_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = idx_files()
-    monkeypatch.setattr(mnist, "CONTENT", digests(files))
+    monkeypatch.setattr(download_task, "MNIST", replace(idx.MNIST, sha256=digests(files)))
     local = tmp_path / "idx"
     local.mkdir()
     for name, content in files.items():
         (local / name).write_bytes(content)
     with serve(files) as mirror:
         manifests = [
-            download(tmp_path / "from-folder", "mnist", folder=str(local)),
+            download(tmp_path / "from-folder", "mnist", path=str(local)),
             download(tmp_path / "from-mirror", "mnist", mirror=mirror.url),
         ]
     assert manifests[0] == manifests[1]
@@ -71,8 +75,8 @@ def test_folder_and_mirror_give_the_same_bytes(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_failed_download_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mnist, "_addresses", lambda mirror: [mirror])
-    monkeypatch.setattr(mnist.time, "sleep", lambda _: None)
+    monkeypatch.setattr(idx, "_addresses", lambda _, mirror: [mirror])
+    monkeypatch.setattr(fetch.time, "sleep", lambda _: None)
     with (
         serve(idx_files()) as mirror,  # its content isn't MNIST's
         pytest.raises(SelfsameError, match="download of MNIST failed"),
@@ -81,7 +85,48 @@ def test_a_failed_download_writes_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.parametrize("key", ["folder", "mirror"])
-def test_a_place_for_an_embedded_source_is_refused(key: str, tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match="folder and mirror belong to the source mnist, not to digits"):
-        download(tmp_path, "digits", **{key: "somewhere"})
+@pytest.mark.parametrize(
+    ("source", "key", "value"),
+    [
+        ("digits", "mirror", "http://here"),
+        ("images", "target_column", "kind"),
+        ("digits", "ignore_columns", ["id"]),
+        ("mnist", "separator", ";"),
+    ],
+)
+def test_a_key_of_another_source_is_refused(source: str, key: str, value: object, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=rf"{key} belongs to .*, not to {source}"):
+        download(tmp_path, source, **{key: value})
+
+
+def test_a_table_needs_a_target(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="target_column: the source table needs the name"):
+        download(tmp_path, "table")
+
+
+def test_files_that_an_embedded_source_would_not_read_are_named(tmp_path: Path) -> None:
+    inbox = tmp_path / "data" / "inbox"
+    inbox.mkdir(parents=True)
+    (inbox / "mine.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(SelfsameError, match=r"mine\.csv lies there, but data\.source = digits"):
+        download(tmp_path, "digits")
+
+
+def test_rows_without_a_label_are_null_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("a,kind\n1,x\n2,\n3,y\n")
+    manifest = download(tmp_path, "table", path="mine.csv", target_column="kind")
+    assert manifest["rows"] == 3
+    assert manifest["rows_per_class"] == {"x": 1, "y": 1}
+    assert manifest["unlabeled_rows"] == 1
+    assert manifest["content_sha256"] == {"mine.csv": sha256_file(tmp_path / "mine.csv")}
+    assert pq.read_table(tmp_path / RAW / "examples")["label"].to_pylist() == [0, None, 1]
+
+
+def test_a_regressions_target_is_summarized(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("a,price\n1,2.5\n2,\n3,4.5\n")
+    manifest = download(tmp_path, "table", path="mine.csv", target_column="price", target_kind="regression")
+    assert manifest["rows_per_class"] == {}
+    assert manifest["target"] == {"mean": 3.5, "std": 1.0, "min": 2.5, "max": 4.5}
+    table = pq.read_table(tmp_path / RAW / "examples")
+    assert str(table.schema.field("label").type) == "double"
+    assert table["label"].to_pylist() == [2.5, None, 4.5]

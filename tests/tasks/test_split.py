@@ -14,10 +14,11 @@ from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
 from tasks.download import ORIGIN_FIELDS
-from tasks.split import SplitParams
+from tasks.split import SplitParams, assign_roles
 
 INFO = TableInfo("toy", "classification", ("a", "b", "c"), features=("x", "y", "constant"))
 IMAGES = TableInfo("toy", "classification", ("a", "b"), image_shape=(2, 3, 3))
+PRICES = TableInfo("toy", "regression", features=("x", "y", "constant"))
 SIZES = (20, 31, 57)  # rows of each class
 ROLES = ("labeled", "validation", "pool", "holdout")
 DEFAULT = {
@@ -53,7 +54,7 @@ def write_examples(
     columns = [
         pa.array(ids),
         *input_columns(inputs, info),
-        pa.array(labels, mask=labels < 0),
+        pa.array(labels, mask=labels < 0 if info.classes else np.isnan(labels)),
         pa.array(np.arange(len(labels))),
         pa.nulls(len(labels), pa.bool_()) if own_holdout is None else pa.array(own_holdout),
     ]
@@ -116,9 +117,10 @@ def test_calibration_takes_its_share_from_validation_alone(tmp_path: Path) -> No
         assert shared[name] == whole[name]
 
 
-def test_calibration_leaves_some_validation() -> None:
-    with pytest.raises(ValidationError, match="leaves none of 4 validation rows"):
-        SplitParams.model_validate(DEFAULT | {"calibration_fraction": 0.9})
+def test_calibration_leaves_some_validation(tmp_path: Path) -> None:
+    write_examples(tmp_path, *draw())
+    with pytest.raises(SelfsameError, match="leaves none of 4 validation rows of 'a'"):
+        split(tmp_path, calibration_fraction=0.9)
 
 
 def test_the_pool_keeps_no_label_and_the_hidden_ones_are_the_truth(tmp_path: Path) -> None:
@@ -182,8 +184,8 @@ def test_too_few_rows_of_a_class_are_named(tmp_path: Path) -> None:
     write_examples(tmp_path, *draw())
     with pytest.raises(SelfsameError) as caught:
         split(tmp_path, labels_per_class=12)
-    assert "= 16" in caught.value.what
-    assert "class 'a' has only 15 rows" in caught.value.what
+    assert "need 12 and 4 rows of 'a'" in caught.value.what
+    assert "it has 15 beside the holdout" in caught.value.what
 
 
 def test_the_last_row_of_a_class_may_be_used(tmp_path: Path) -> None:
@@ -191,6 +193,105 @@ def test_the_last_row_of_a_class_may_be_used(tmp_path: Path) -> None:
     ids = write_examples(tmp_path, inputs, labels)
     pool = split(tmp_path, labels_per_class=11)["pool"]
     assert 0 not in {labels[ids.index(each)] for each in ids_of(pool)}
+
+
+def counts_of(tables: dict[str, pa.Table], truth: dict[str, int]) -> dict[str, list[int]]:
+    return {
+        name: np.bincount([truth[each] for each in ids_of(tables[name])], minlength=3).tolist()
+        for name in ROLES
+    }
+
+
+def test_fractions_are_shares_of_every_classs_rows(tmp_path: Path) -> None:
+    inputs, labels = draw()
+    truth = dict(zip(write_examples(tmp_path, inputs, labels), labels.tolist(), strict=True))
+    tables = split(tmp_path, labels_per_class=0.5, validation_per_class=0.2, holdout_fraction=0.2)
+    counts = counts_of(tables, truth)
+    assert counts["labeled"] == [10, 16, 28]
+    assert counts["validation"] == [4, 6, 11]
+    assert counts["holdout"] == [4, 6, 11]
+    assert counts["pool"] == [2, 3, 7]
+
+
+@pytest.mark.parametrize("labels_per_class", ["all", 0.6])
+def test_every_row_may_have_a_label(labels_per_class: object, tmp_path: Path) -> None:
+    inputs, labels = draw()
+    truth = dict(zip(write_examples(tmp_path, inputs, labels), labels.tolist(), strict=True))
+    tables = split(
+        tmp_path, labels_per_class=labels_per_class, validation_per_class=0.2, holdout_fraction=0.2
+    )
+    counts = counts_of(tables, truth)
+    assert counts["labeled"] == [12, 19, 35 if labels_per_class == "all" else 34]
+    assert sum(map(sum, counts.values())) == len(labels)
+    assert tables["pool"].schema.names == tables["labeled"].schema.names
+
+
+@pytest.mark.parametrize("size", range(4, 40))
+def test_shares_that_add_up_to_one_fit_classes_of_any_size(size: int) -> None:
+    params = SplitParams.model_validate(
+        DEFAULT | {"labels_per_class": 0.6, "validation_per_class": 0.2, "holdout_fraction": 0.2}
+    )
+    roles = assign_roles(np.zeros(size, np.int64), None, ("a",), params)
+    assert np.bincount(roles, minlength=5)[3] <= 1  # the pool has what rounding left
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("labels_per_class", 0), ("labels_per_class", "some"), ("validation_per_class", 1.5)]
+)
+def test_other_amounts_are_refused(key: str, value: object, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError):
+        split(tmp_path, **{key: value})
+
+
+def test_a_share_that_gives_no_row_is_an_error(tmp_path: Path) -> None:
+    write_examples(tmp_path, *draw())
+    with pytest.raises(SelfsameError, match="need 3 and 0 rows of 'a'"):
+        split(tmp_path, validation_per_class=0.01)
+
+
+def test_a_regressions_rows_are_one_class_and_its_target_is_scaled(tmp_path: Path) -> None:
+    inputs, _ = draw()
+    target = np.random.default_rng(1).normal(200, 30, len(inputs))
+    target[::9] = np.nan
+    ids = write_examples(tmp_path, inputs, target, info=PRICES)
+    tables = split(tmp_path, labels_per_class=20, validation_per_class=0.1)
+    assert [tables[name].num_rows for name in ROLES] == [20, 10, 54, 24]
+    truth = dict(zip(ids, target, strict=True))
+    for name in ("labeled", "validation", "holdout", "hidden_labels"):
+        assert tables[name]["label"].to_pylist() == [truth[each] for each in ids_of(tables[name])]
+    assert tables["pool"]["label"].null_count == 54
+    assert tables["hidden_labels"].num_rows == 54 - 12
+    scaling = json.loads((tmp_path / "data" / "splits" / "scaling.json").read_text())
+    chosen = tables["labeled"]["label"].to_numpy()
+    assert scaling["target"] == {
+        "mean": pytest.approx(chosen.mean(), rel=1e-12),
+        "std": pytest.approx(chosen.std(), rel=1e-12),
+    }
+
+
+def test_missing_values_do_not_count_in_the_scaling(tmp_path: Path) -> None:
+    inputs, labels = draw()
+    inputs[::2, 0] = np.nan
+    inputs[:, 1] = np.nan
+    inputs[:, 2] = np.arange(len(inputs))
+    ids = write_examples(tmp_path, inputs, labels)
+    labeled = split(tmp_path)["labeled"]
+    scaling = json.loads((tmp_path / "data" / "splits" / "scaling.json").read_text())
+    chosen, last = inputs[[ids.index(each) for each in ids_of(labeled)]][:, [0, 2]].T
+    assert 0 < np.isnan(chosen).sum() < len(chosen)
+    known = chosen[~np.isnan(chosen)]
+    np.testing.assert_allclose(scaling["mean"], [known.mean(), 0, last.mean()], rtol=1e-12)
+    np.testing.assert_allclose(scaling["std"], [known.std(), 1, last.std()], rtol=1e-12)
+    assert scaling["target"] is None
+
+
+def test_a_constant_that_rounding_makes_vary_is_a_constant(tmp_path: Path) -> None:
+    inputs, labels = draw()
+    inputs[:, 2] = 0.1
+    write_examples(tmp_path, inputs, labels)
+    split(tmp_path)
+    scaling = json.loads((tmp_path / "data" / "splits" / "scaling.json").read_text())
+    assert scaling["std"][2] == 1.0
 
 
 def test_the_sources_own_holdout_is_kept(tmp_path: Path) -> None:

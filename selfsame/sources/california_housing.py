@@ -1,0 +1,115 @@
+"""California housing (Pace and Barry, 1997): 20,640 census blocks of 1990; the target in 100,000 dollars."""
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from selfsame.core.digests import sha256_file
+from selfsame.core.errors import SelfsameError
+from selfsame.core.tables import BATCH_ROWS, TableInfo
+from selfsame.sources.columns import as_numbers, is_number
+from selfsame.sources.fetch import fetch
+from selfsame.sources.place import files_at, is_empty
+from selfsame.sources.source import Batch, Source
+from selfsame.sources.table import join, read_files
+
+FEATURES = (
+    "MedInc",
+    "HouseAge",
+    "AveRooms",
+    "AveBedrms",
+    "Population",
+    "AveOccup",
+    "Latitude",
+    "Longitude",
+)
+CENSUS = (  # columns of the census, in the order of the publisher's file
+    "longitude",
+    "latitude",
+    "housing_median_age",
+    "total_rooms",
+    "total_bedrooms",
+    "population",
+    "households",
+    "median_income",
+    "median_house_value",
+)
+DOLLARS = 100_000.0
+PUBLISHER = "https://ndownloader.figshare.com/files"
+FILE = "5976036"
+ARCHIVE = "cal_housing.tgz"
+MEMBER = "CaliforniaHousing/cal_housing.data"
+SHA256 = "aaa5c9a6afe2225cc2aed2723682ae403280c4a3695a2ddda4ffb5d8215ea681"
+
+
+def california_housing(place: Path) -> Source:
+    """Return the eight features that scikit-learn makes of the census, and the target.
+
+    Args:
+        place: a CSV file with the columns ``CENSUS`` (others are left out); or ``cal_housing.tgz`` as
+            scikit-learn downloads it; an empty folder downloads that.
+    """
+    if is_empty(place):
+        census, content = fetch("California housing", FILE, [PUBLISHER], _unpack), {ARCHIVE: SHA256}
+    else:
+        census, content = _read(place)
+    return Source(
+        TableInfo("california_housing", "regression", features=FEATURES),
+        origin="California housing, 1990 census; Pace and Barry, Sparse Spatial Autoregressions, 1997",
+        licence="not stated",
+        content=content,
+        batches=_batches(*_features(census)),
+    )
+
+
+def _features(census: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    columns = {
+        "MedInc": census["median_income"],
+        "HouseAge": census["housing_median_age"],
+        "AveRooms": census["total_rooms"] / census["households"],
+        "AveBedrms": census["total_bedrooms"] / census["households"],
+        "Population": census["population"],
+        "AveOccup": census["population"] / census["households"],
+        "Latitude": census["latitude"],
+        "Longitude": census["longitude"],
+    }
+    inputs = np.stack([columns[name] for name in FEATURES], axis=1)
+    return inputs, census["median_house_value"] / DOLLARS
+
+
+def _read(place: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    files = files_at(place)
+    if [file.name for file in files] == [ARCHIVE]:
+        return _unpack(files[0].read_bytes(), str(files[0])), {ARCHIVE: SHA256}
+    whole = join(read_files(files, CENSUS[-1], [], ","), CENSUS[-1])
+    for name in CENSUS:
+        if name not in whole.column_names or not is_number(whole[name].type):
+            raise SelfsameError(
+                f"{files[0]}: no column of numbers is called {name!r}",
+                f"the columns needed are {', '.join(CENSUS)}; for another table set data.source to table",
+            )
+    census = {name: as_numbers(whole[name]) for name in CENSUS}
+    return census, {file.name: sha256_file(file) for file in files}
+
+
+def _unpack(archive: bytes, place: str) -> dict[str, np.ndarray]:
+    found = hashlib.sha256(archive).hexdigest()
+    if found != SHA256:
+        raise SelfsameError(
+            f"{place}: its content has the sha256 {found}, the publisher's {SHA256}", "fetch the file again"
+        )
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+        content = tar.extractfile(MEMBER)
+        assert content is not None
+        rows = np.loadtxt(content, delimiter=",", ndmin=2)
+    return dict(zip(CENSUS, rows.T, strict=True))
+
+
+def _batches(inputs: np.ndarray, values: np.ndarray) -> Iterator[Batch]:
+    for start in range(0, len(values), BATCH_ROWS):
+        rows = slice(start, start + BATCH_ROWS)
+        yield Batch(inputs[rows], values[rows])
