@@ -121,6 +121,8 @@ for command in commands.COMMANDS:
 
 def format_summary(metrics: dict[str, Any]) -> str:
     """Say in a few lines what ``reports/metrics.json`` says in full."""
+    if "r2" in metrics["baseline"]["holdout"]:
+        return format_value_summary(metrics)
     pool, rows = metrics["pool"], metrics["holdout"]["rows"]
     lines = [f"accuracy on {rows:,} holdout rows (95 % interval)"]
     for side in ("baseline", "student"):
@@ -134,6 +136,26 @@ def format_summary(metrics: dict[str, Any]) -> str:
     lines.append(
         f"pseudo-labels: {pool['accepted']:,} of {pool['rows']:,} accepted "
         f"(coverage {pool['coverage']:.3f}), precision {precision}"
+    )
+    return "\n".join([*lines, f"report: {REPORT}"])
+
+
+def format_value_summary(metrics: dict[str, Any]) -> str:
+    """Say the same of a regression."""
+    pool, rows = metrics["pool"], metrics["holdout"]["rows"]
+    lines = [f"R² on {rows:,} holdout rows (95 % interval), root mean square error"]
+    for side in ("baseline", "student"):
+        scores = metrics[side]["holdout"]
+        mark = "  ← champion" if side == metrics["champion"] else ""
+        lines.append(
+            f"  {side:<9} {scores['r2']:.3f} ({scores['r2_low']:.3f}–{scores['r2_high']:.3f})  "
+            f"{scores['rmse']:.4g}{mark}"
+        )
+    error = "unknown" if pool["rmse_accepted"] is None else f"{pool['rmse_accepted']:.4g}"
+    coverage = 0.0 if pool["coverage"] is None else pool["coverage"]
+    lines.append(
+        f"pseudo-targets: {pool['accepted']:,} of {pool['rows']:,} accepted (coverage {coverage:.3f}), "
+        f"error {error}"
     )
     return "\n".join([*lines, f"report: {REPORT}"])
 

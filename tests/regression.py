@@ -32,12 +32,12 @@ def true_values(inputs: np.ndarray) -> np.ndarray:
     return 1000 + 100 * (inputs[:, 0] + np.sin(2 * inputs[:, 1]))
 
 
-def write_splits(folder: Path, known: float = 1.0) -> None:
+def write_splits(folder: Path, known: float = 1.0, pool: int = ROWS["pool"]) -> None:
     """Write the outputs of ``split`` below ``folder``; the share ``known`` of the pool has hidden values."""
     random = np.random.default_rng(0)
     splits = folder / "data" / "splits"
     tables = {}
-    for role, count in ROWS.items():
+    for role, count in (ROWS | {"pool": pool}).items():
         inputs = random.normal(size=(count, 3))
         tables[role] = (inputs, true_values(inputs))
         path = splits / (role if role == "pool" else f"{role}.parquet")
@@ -48,7 +48,8 @@ def write_splits(folder: Path, known: float = 1.0) -> None:
             writer.write(pa.record_batch([*columns, pa.array(np.arange(count))], schema=schema))
     inputs, values = tables["pool"]
     count = round(known * len(inputs))
-    hidden = pa.record_batch({"example_id": example_ids(inputs)[:count], "label": values[:count]})
+    ids = pa.array(example_ids(inputs)[:count], pa.string())
+    hidden = pa.record_batch({"example_id": ids, "label": values[:count]})
     with TableWriter(splits / "hidden_labels.parquet", hidden.schema) as writer:
         writer.write(hidden)
     inputs, values = tables["labeled"]

@@ -190,7 +190,8 @@ def svg(name: str, draw: Callable[[Figure], None]) -> str:
     with context(["default", {**STYLE, "svg.hashsalt": name}]):
         figure = Figure(figsize=SIZE, layout="constrained")
         draw(figure)
-        figure.legend(loc="outside upper left", ncols=2, fontsize=10)
+        if any(axes.get_legend_handles_labels()[1] for axes in figure.axes):  # an empty pool draws nothing
+            figure.legend(loc="outside upper left", ncols=2, fontsize=10)
         return _inline(figure)
 
 

@@ -54,7 +54,7 @@ def render_report(findings: Findings) -> str:
         lineage=lineage(findings.digests, findings.settings),
         explored=explored(findings.gate),
         picture=picture,
-        brightest=max((int(example.raw.max()) for example in shown), default=0),
+        brightest=max((example.raw.max() for example in shown if findings.info.image_shape), default=0),
         figures=figures,
     )
 

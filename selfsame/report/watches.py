@@ -65,6 +65,7 @@ def near_copies(queries: np.ndarray, rows: np.ndarray) -> Share:
     """Count the queries that have a near copy among ``rows``.
 
     What is near is measured by the data: a tenth of the median distance from a query to its nearest row.
+    A missing value (NaN) counts as the mean of ``rows``.
 
     Args:
         queries, rows: (N, …) and (M, …) raw inputs; of the queries, ``QUERY_ROWS`` evenly spaced ones.
@@ -75,6 +76,9 @@ def near_copies(queries: np.ndarray, rows: np.ndarray) -> Share:
         return Share(0, len(queries))
     queries = queries[evenly(len(queries), QUERY_ROWS)]
     flat = [part.reshape(len(part), -1).astype(np.float64) for part in (queries, rows)]
+    if any(np.isnan(part).any() for part in flat):
+        mean = np.ma.masked_invalid(flat[1]).mean(axis=0).filled(0.0)
+        flat = [np.where(np.isnan(part), mean, part) for part in flat]
     spread = flat[1].std(axis=0)
     spread[spread == 0] = 1.0
     scaled = [(part / spread).astype(np.float32) for part in flat]
@@ -89,7 +93,7 @@ def measure_drift(
 
     Labeled rows come by a budget for each class, the pool as the world is: so the pool is first thinned
     to the classes' shares among the known rows, by the teacher's labels, or every budget would look like
-    drift.
+    drift. Missing values (NaN) don't count.
 
     Args:
         known, pool: (N, …) and (M, …) raw inputs.
@@ -104,10 +108,14 @@ def measure_drift(
     if not len(alike):
         return Drift(1.0, Share(0, 0))
     left, right = known.reshape(len(known), -1), alike.reshape(len(alike), -1)
-    varies = np.flatnonzero(np.ptp(np.concatenate([left, right]), axis=0) > 0)
-    p_values = np.array([ks_2samp(left[:, each], right[:, each], method="asymp").pvalue for each in varies])
+    pairs = [
+        tuple(column[~np.isnan(column)] for column in (left[:, each], right[:, each]))
+        for each in range(left.shape[1])
+    ]
+    vary = [pair for pair in pairs if min(map(len, pair)) and np.ptp(np.concatenate(pair)) > 0]
+    p_values = np.array([ks_2samp(*pair, method="asymp").pvalue for pair in vary])
     corrected = np.minimum(p_values * len(p_values), 1.0)
-    return Drift(float(corrected.min(initial=1.0)), Share(int((corrected < CHANCE).sum()), len(varies)))
+    return Drift(float(corrected.min(initial=1.0)), Share(int((corrected < CHANCE).sum()), len(vary)))
 
 
 def evenly(total: int, limit: int) -> np.ndarray:

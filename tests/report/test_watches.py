@@ -52,6 +52,19 @@ def test_a_constant_feature_is_no_feature() -> None:
     assert measure_drift(inputs[:100], labels[:100], inputs[100:], labels[100:], 2).differing.total == 5
 
 
+def test_missing_values_are_no_drift_and_no_hindrance() -> None:
+    inputs, labels = rows(500, 0)
+    pool, pool_labels = rows(2000, 1)
+    pool[::2, 0] = np.nan
+    inputs[:, 1] = np.nan
+    drift = measure_drift(inputs, labels, pool, pool_labels, 2)
+    assert drift.p_value > CHANCE
+    assert drift.differing == Share(0, 5)
+    others, _ = rows(200, 2)
+    assert near_copies(np.concatenate([pool[:20], others]), pool).part == 20
+    assert near_copies(inputs, pool).total == 500
+
+
 def test_an_empty_pool_does_not_drift() -> None:
     inputs, labels = rows(20, 0)
     assert measure_drift(inputs, labels, inputs[:0], labels[:0], 2) == Drift(1.0, Share(0, 0))

@@ -163,3 +163,77 @@ def test_what_needs_values_is_refused_for_classes(
     with pytest.raises(SelfsameError) as refusal:
         run_task(stage, trained, **{section: {key: value}})
     assert f"{section}.{key} = {value!r}" in refusal.value.what
+
+
+@pytest.fixture(scope="module")
+def evaluated(labeled_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which every stage has run."""
+    folder = Path(shutil.copytree(labeled_once, tmp_path_factory.mktemp("evaluated") / "values"))
+    for name in ("retrain", "evaluate"):
+        run(name, folder, evaluate={"title": "Values <b>"})
+    return folder
+
+
+def test_every_output_tells_the_same_story(evaluated: Path) -> None:
+    figures = json.loads((evaluated / "reports/metrics.json").read_text())
+    champion, holdout = figures["champion"], figures[figures["champion"]]["holdout"]
+    assert 0 < holdout["r2_low"] < holdout["r2"] < holdout["r2_high"] < 1
+    assert figures["pool"]["rows"] == figures["pool"]["known_accepted"] + figures["pool"]["rejected"]
+    html = (evaluated / "reports/report.html").read_text(encoding="utf-8")
+    assert f"R² <strong>{holdout['r2']:.3f}</strong>" in html
+    assert "Values &lt;b&gt;" in html and "<b>" not in html.split("<main>")[0]
+    card = (evaluated / "models/champion/README.md").read_text(encoding="utf-8")
+    assert "tabular-regression" in card and f"The {champion}: R² {holdout['r2']:.4g}" in card
+    lines = (evaluated / "reports/confusion_matrix.csv").read_text().splitlines()
+    assert len(lines) == 1 + ROWS["holdout"]
+    assert (
+        (evaluated / "reports/threshold.csv").read_text().startswith("threshold,coverage,precision,error\n")
+    )
+    weights = "model.safetensors"
+    assert sha256_file(evaluated / "models/champion" / weights) == sha256_file(
+        evaluated / "models" / champion / weights
+    )
+
+
+def test_a_poisoned_pool_leaves_the_baseline_in_place_and_the_report_says_so(labeled: Path) -> None:
+    part = labeled / PSEUDO_LABELS / "part-00000.parquet"
+    table = pq.read_table(part)
+    place = table.schema.get_field_index("pseudo_label")
+    wrong = pa.array(2000 - table["pseudo_label"].to_numpy())
+    pq.write_table(table.set_column(place, table.schema.field(place), wrong), part)
+    for name in ("retrain", "evaluate"):
+        run(name, labeled, retrain={"ramp_up_end_epochs": 0})
+    figures = json.loads((labeled / "reports/metrics.json").read_text())
+    assert figures["champion"] == "baseline"
+    assert figures["student"]["holdout"]["r2"] < figures["baseline"]["holdout"]["r2"]
+    html = (labeled / "reports/report.html").read_text(encoding="utf-8")
+    assert "stays the champion" in html and "The pool did not help" in html
+
+
+@pytest.mark.parametrize("known", [0.0, 0.5])
+def test_hidden_values_may_be_unknown(known: float, tmp_path: Path) -> None:
+    write_splits(tmp_path, known)
+    few = {"train_baseline": {"max_epochs": 1}, "retrain": {"max_epochs": 1}}
+    for name in ("train_baseline", "pseudo_label", "retrain", "evaluate"):
+        run(name, tmp_path, **few)
+    error = json.loads((tmp_path / "reports/metrics.json").read_text())["pool"]["rmse_accepted"]
+    assert (error is None) == (known == 0.0)
+
+
+def test_an_empty_pool_is_a_plain_comparison_of_two_seeds(tmp_path: Path) -> None:
+    write_splits(tmp_path, pool=0)
+    few = {"train_baseline": {"max_epochs": 2}, "retrain": {"max_epochs": 2}}
+    for name in ("train_baseline", "pseudo_label", "retrain", "evaluate"):
+        run(name, tmp_path, **few)
+    html = (tmp_path / "reports/report.html").read_text(encoding="utf-8")
+    assert "No pseudo-target was accepted" in html
+
+
+def test_the_summary_is_of_values(evaluated: Path) -> None:
+    from selfsame.cli import format_summary
+
+    figures = json.loads((evaluated / "reports/metrics.json").read_text())
+    text = format_summary(figures)
+    assert f"student   {figures['student']['holdout']['r2']:.3f}" in text
+    assert f"{figures['pool']['accepted']} of 120 accepted" in text
+    assert text.count("← champion") == 1
