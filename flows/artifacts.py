@@ -1,14 +1,18 @@
-"""What a flow leaves in Prefect for people: a summary with the graph, and the metrics."""
+"""What a flow leaves in Prefect for people: a summary with the graph, the metrics, the report's charts."""
 
 import json
+import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from prefect import State
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 
+from flows.figures import read_figures
+from selfsame.core.graph_file import read_yaml
+from selfsame.dag.commit import LOCK_FILE, leaves
 from selfsame.dag.plan import Plan
 
 COLOURS = {"Completed": "#bbf7d0", "Cached": "#dbeafe", "Failed": "#fecaca", "NotReady": "#fde68a"}
@@ -18,21 +22,51 @@ def publish(plan: Plan, states: Mapping[str, State], news: bool) -> None:
     """Write a flow run's artifacts; their keys take only lower-case letters, digits and dashes.
 
     Args:
-        news: something ran or was restored; without, the metrics stay as last published.
+        news: something ran or was restored; without, metrics and figures stay as last published.
     """
-    text = f"{state_table(states)}\n\n{state_graph(plan, states)}\n"
+    outputs = read_outputs()
+    reports = [
+        path for paths in outputs.values() for path in paths if path.suffix == ".html" and path.exists()
+    ]
+    lines = [f"Report: `{path.absolute()}` on {platform.node()}" for path in reports]
+    text = "\n\n".join([*lines, state_table(states, outputs), state_graph(plan, states)])
     create_markdown_artifact(text, key="summary", description="What became of each stage.")
-    for path in plan.metrics if news else ():
+    if not news:
+        return
+    for path in plan.metrics:
         if path.exists():
             create_table_artifact(metric_rows(path), key=artifact_key(path), description=str(path))
+    for path in reports:
+        for label, image in read_figures(path):
+            key = artifact_key(re.split("[:,;]", label)[0])
+            create_image_artifact(image_url=image, key=key, description=label)
 
 
-def state_table(states: Mapping[str, State]) -> str:
-    """Return a Markdown table of the stages with their states."""
-    lines = ["| stage | state | |", "|---|---|---|"]
+def read_outputs() -> dict[str, dict[Path, str]]:
+    """Read from ``dvc.lock`` what each stage wrote last: its outputs, with their sizes in words."""
+    stages = read_yaml(LOCK_FILE)["stages"] if LOCK_FILE.exists() else {}
+    return {
+        name: {Path(out["path"]): size_in_words(out) for out in entry.get("outs", [])}
+        for name, entry in stages.items()
+    }
+
+
+def size_in_words(out: Mapping[str, Any]) -> str:
+    """Say how large an output is: ``12.3 kB``, ``12.3 kB in 4 files``."""
+    size, unit = float(out["size"]), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size >= 1000:
+            size, unit = size / 1000, larger
+    return f"{size:.3g} {unit}" + (f" in {out['nfiles']} files" if "nfiles" in out else "")
+
+
+def state_table(states: Mapping[str, State], outputs: Mapping[str, Mapping[Path, str]]) -> str:
+    """Return a Markdown table of the stages: state, why and how long, what there is of it."""
+    lines = ["| stage | state | | outputs |", "|---|---|---|---|"]
     for stage, state in states.items():
         message = (state.message or "").replace("|", "\\|").replace("\n", "<br>")
-        lines.append(f"| {stage} | {state.name} | {message} |")
+        made = "<br>".join(f"{path}: {size}" for path, size in outputs.get(stage, {}).items())
+        lines.append(f"| {stage} | {state.name} | {message} | {made} |")
     return "\n".join(lines)
 
 
@@ -54,15 +88,6 @@ def metric_rows(path: Path) -> list[dict[str, Any]]:
     return [{"metric": key, "value": value} for key, value in leaves(values)]
 
 
-def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of nested objects with their dotted keys."""
-    if not isinstance(value, Mapping):
-        yield key, value
-        return
-    for name, item in value.items():
-        yield from leaves(item, f"{key}.{name}" if key else str(name))
-
-
-def artifact_key(path: Path) -> str:
-    """Name an artifact after a file: ``reports/metrics.json`` is ``reports-metrics-json``."""
-    return re.sub("[^a-z0-9]+", "-", str(path).lower())
+def artifact_key(name: Path | str) -> str:
+    """Name an artifact: that of ``reports/metrics.json`` is ``reports-metrics-json``."""
+    return re.sub("[^a-z0-9]+", "-", str(name).lower())

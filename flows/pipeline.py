@@ -6,6 +6,7 @@ the graph allows it, and shows what happened. Its own task cache is off: there i
 
 import json
 from collections.abc import Callable
+from functools import partial
 
 from prefect import State, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -16,33 +17,51 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 
 from flows.artifacts import publish
-from selfsame.core.errors import SelfsameError
+from flows.request import Request
+from selfsame.core.errors import PassingError, SelfsameError
 from selfsame.core.params import all_schemas, load_params
+from selfsame.dag import remote
+from selfsame.dag.commit import record_run
 from selfsame.dag.execute import run_stage
 from selfsame.dag.plan import Step, read_plan, read_reasons
 from selfsame.dag.workspace import Workspace, hold_workspace
+from selfsame.operation.refresh import refresh as fetch_news
+from selfsame.operation.settings import OperationParams, load_operation
 
 KINDS = ("ran", "restored", "unchanged")  # of outcomes, each the first word of its state's message
 FLOW_RUN_VARIABLE = "SELFSAME_FLOW_RUN"  # the flow run's id and name, for the provenance record
+HINDERED = "Hindered"  # the state of a chore that failed for a reason that may pass
 
 
 @flow(name="pipeline")
 def pipeline(
-    targets: list[str] | None = None, force: bool = False, rehash: bool = False, wait: bool = True
+    targets: list[str] | None = None,
+    force: bool = False,
+    refresh: bool = False,
+    pull: bool = False,
+    push: bool = False,
+    commit: bool = False,
+    rehash: bool = False,
+    wait: bool = True,
 ) -> State:
     """Bring the pipeline up to date.
 
     Args:
         targets: stages to bring up to date, with what they need; all by default.
         force: run every stage, stale or not.
+        refresh: first fetch `data.url`, if it has changed.
+        pull: take from the DVC remote what another machine has computed, instead of computing it.
+        push: at the end send to the DVC remote whatever it lacks.
+        commit: at the end record the run in git, and tag a promoted champion.
         rehash: hash every file again, even those whose size and time didn't change.
         wait: wait while another flow writes to this workspace, instead of failing.
 
     Returns:
-        A completed state, or a failed one whose message names the failed and the blocked stages.
+        A completed state (`Cached` if nothing ran), or a failed one whose message says what failed.
     """
+    request = Request(targets or [], force, refresh, pull, push, commit, rehash, wait)
     try:
-        return run_graph(check_params, targets, force, rehash, wait)
+        return run_graph(check_params, request)
     except SelfsameError as error:
         return Failed(message=str(error))
 
@@ -51,13 +70,7 @@ def pipeline(
 pipeline.serialize_parameters = dict  # type: ignore[assignment, method-assign]
 
 
-def run_graph(
-    check: Callable[[], None],
-    targets: list[str] | None = None,
-    force: bool = False,
-    rehash: bool = False,
-    wait: bool = True,
-) -> State:
+def run_graph(check: Callable[[], None], request: Request) -> State:
     """Run the graph of the current folder's ``dvc.yaml``, whatever its stages, inside a flow run.
 
     Args:
@@ -65,23 +78,68 @@ def run_graph(
             every parameter that a stage reads is as it was when the stage ran, and was checked then.
 
     Raises:
-        SelfsameError: DVC can't read the project, the workspace is in use and ``wait`` is false, or
-            the check failed.
+        SelfsameError: the request can't be met, DVC can't read the project, the workspace is in use and
+            the run is not to wait, or the check failed.
     """
-    with hold_workspace(wait, get_run_logger().info) as workspace:
-        plan = read_plan(targets or (), rehash)
-        if force or any(step.reasons for step in plan.steps):
+    request.check()
+    operation = load_operation()
+    with hold_workspace(request.wait, get_run_logger().info) as workspace:
+        if request.refresh:
+            do_chore("refresh", lambda: fetch_news().message, operation)
+        if request.pull:
+            do_chore("pull", remote.pull_run_cache, operation)
+        plan = read_plan(request.targets, request.rehash)
+        if request.force or any(step.reasons for step in plan.steps):
             check()
         futures: dict[str, PrefectFuture[State]] = {}
         for step in plan.steps:
             named = run_step.with_options(name=step.stage, task_run_name=step.stage)
-            upstreams = [futures[name] for name in step.upstreams]
-            futures[step.stage] = named.submit(workspace, step, force, return_state=False, wait_for=upstreams)
+            futures[step.stage] = named.submit(
+                workspace,
+                step,
+                request,
+                operation.limit_seconds(step.stage),
+                return_state=False,
+                wait_for=[futures[name] for name in step.upstreams],
+            )
         wait_for_all(list(futures.values()))
         states = {stage: future.state for stage, future in futures.items()}
         news = any(not (state.message or "").startswith("unchanged") for state in states.values())
         publish(plan, states, news)
-    return judge(states)
+        state = judge(states)
+        if state.is_completed() and request.push:  # even if nothing ran: an earlier one may have failed
+            do_chore("push", remote.push, operation)
+        if state.is_completed() and request.commit:
+            do_chore("commit", partial(record_run, plan.metrics), operation)
+        return state
+
+
+def do_chore(name: str, chore: Callable[[], str], operation: OperationParams) -> None:
+    """Do one thing beside the stages, as a task of its own, trying again while that may help.
+
+    Raises:
+        SelfsameError: it failed for good.
+    """
+    state: State = run_chore.with_options(
+        name=name,
+        task_run_name=name,
+        retries=operation.retries,
+        retry_delay_seconds=operation.retry_delays(),
+        retry_condition_fn=lambda _task, _run, state: state.name == HINDERED,
+    )(chore, return_state=True)
+    if not state.is_completed():
+        raise SelfsameError(f"{name}: {state.message}", "the next run catches up")
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def run_chore(chore: Callable[[], str]) -> State:
+    """Do one thing beside the stages; its state carries what it says."""
+    try:
+        return Completed(message=chore())
+    except PassingError as error:
+        return Failed(name=HINDERED, message=str(error))
+    except SelfsameError as error:
+        return Failed(message=str(error))
 
 
 def has_server() -> bool:
@@ -95,15 +153,23 @@ def check_params() -> None:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def run_step(workspace: Workspace, step: Step, force: bool) -> State:
+def run_step(workspace: Workspace, step: Step, request: Request, limit_seconds: float | None) -> State:
     """Bring one stage up to date; what is upstream of it is so by now."""
     # A stale stage is asked again: it may have been so only because of a stage that gave the same bytes.
-    reasons = ("forced",) if force else step.reasons and read_reasons(step.stage)
+    reasons = ("forced",) if request.force else step.reasons and read_reasons(step.stage)
     if not reasons:
         return cached("unchanged")
     logger = get_run_logger()
     logger.info("stale: %s", "; ".join(reasons))
-    outcome = run_stage(workspace, step.stage, logger.info, force, flow_run_environment())
+    outcome = run_stage(
+        workspace,
+        step.stage,
+        logger.info,
+        request.force,
+        flow_run_environment(),
+        request.pull,
+        limit_seconds,
+    )
     if outcome.kind == "failed":
         return Failed(message=outcome.error)
     if outcome.kind == "ran":
@@ -113,7 +179,7 @@ def run_step(workspace: Workspace, step: Step, force: bool) -> State:
 
 def cached(kind: str) -> State:
     """Return the state of a stage whose command had no need to run."""
-    words = {"unchanged": "up to date", "restored": "outputs restored from the DVC cache"}
+    words = {"unchanged": "up to date", "restored": "outputs taken from the DVC cache or remote"}
     return Completed(name="Cached", message=f"{kind}: {words[kind]}")
 
 
@@ -129,9 +195,8 @@ def judge(states: dict[str, State]) -> State:
     kinds: dict[str, list[str]] = {}
     for stage, state in states.items():
         kinds.setdefault((state.message or "").split()[0].rstrip(":"), []).append(stage)
-    return Completed(
-        message="; ".join(f"{kind}: {', '.join(kinds[kind])}" for kind in KINDS if kind in kinds)
-    )
+    message = "; ".join(f"{kind}: {', '.join(kinds[kind])}" for kind in KINDS if kind in kinds)
+    return Completed(name="Cached" if list(kinds) == ["unchanged"] else "Completed", message=message)
 
 
 def flow_run_environment() -> dict[str, str]:

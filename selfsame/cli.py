@@ -41,6 +41,10 @@ def run(
         list[str] | None, typer.Option(help="A stage to bring up to date with what it needs; repeatable.")
     ] = None,
     force: Annotated[bool, typer.Option(help="Run every stage, stale or not.")] = False,
+    refresh: Annotated[bool, typer.Option(help="First fetch data.url, if it has changed.")] = False,
+    pull: Annotated[bool, typer.Option(help="Take from the DVC remote what it has, if needed.")] = False,
+    push: Annotated[bool, typer.Option(help="Send to the DVC remote what it lacks.")] = False,
+    commit: Annotated[bool, typer.Option(help="Record the run in git; tag a promoted champion.")] = False,
     rehash: Rehash = False,
     wait: Annotated[bool, typer.Option(help="Wait while another flow uses the workspace.")] = True,
 ) -> None:
@@ -51,9 +55,17 @@ def run(
 
     if not has_server():
         typer.echo("no Prefect server is configured: starting a temporary one, which takes a while", err=True)
-    state = pipeline(target, force, rehash, wait, return_state=True)
+    state = pipeline(target, force, refresh, pull, push, commit, rehash, wait, return_state=True)
     if not state.is_completed():
         raise SelfsameError(state.message or f"the flow ended as {state.name}")
+
+
+@app.command()
+def refresh() -> None:
+    """Fetch data.url into data.path, if it has changed at its source."""
+    from selfsame.operation.refresh import refresh as fetch_news
+
+    typer.echo(fetch_news().message)
 
 
 @app.command()
@@ -125,17 +137,22 @@ def format_summary(metrics: dict[str, Any]) -> str:
         return format_value_summary(metrics)
     pool, rows = metrics["pool"], metrics["holdout"]["rows"]
     lines = [f"accuracy on {rows:,} holdout rows (95 % interval)"]
-    for side in ("baseline", "student"):
+    for side in ("baseline", "student", "reference"):
         scores = metrics[side]["holdout"]
         mark = "  ← champion" if side == metrics["champion"] else ""
+        if side == "reference":
+            as_well = ", does as well on validation" if metrics[side]["recommended"] else ""
+            mark = f"  {metrics[side]['name']} on the same labels{as_well}"
         lines.append(
             f"  {side:<9} {scores['accuracy']:.3f} "
             f"({scores['accuracy_low']:.3f}–{scores['accuracy_high']:.3f}){mark}"
         )
-    precision = "unknown" if pool["precision"] is None else f"{pool['precision']:.3f}"
+    coverage, precision = (
+        "unknown" if pool[name] is None else f"{pool[name]:.3f}" for name in ("coverage", "precision")
+    )
     lines.append(
         f"pseudo-labels: {pool['accepted']:,} of {pool['rows']:,} accepted "
-        f"(coverage {pool['coverage']:.3f}), precision {precision}"
+        f"(coverage {coverage}), precision {precision}"
     )
     return "\n".join([*lines, f"report: {REPORT}"])
 
@@ -144,17 +161,20 @@ def format_value_summary(metrics: dict[str, Any]) -> str:
     """Say the same of a regression."""
     pool, rows = metrics["pool"], metrics["holdout"]["rows"]
     lines = [f"R² on {rows:,} holdout rows (95 % interval), root mean square error"]
-    for side in ("baseline", "student"):
+    for side in ("baseline", "student", "reference"):
         scores = metrics[side]["holdout"]
         mark = "  ← champion" if side == metrics["champion"] else ""
+        if side == "reference":
+            as_well = ", does as well on validation" if metrics[side]["recommended"] else ""
+            mark = f"  {metrics[side]['name']} on the same labels{as_well}"
         lines.append(
             f"  {side:<9} {scores['r2']:.3f} ({scores['r2_low']:.3f}–{scores['r2_high']:.3f})  "
             f"{scores['rmse']:.4g}{mark}"
         )
     error = "unknown" if pool["rmse_accepted"] is None else f"{pool['rmse_accepted']:.4g}"
-    coverage = 0.0 if pool["coverage"] is None else pool["coverage"]
+    coverage = "unknown" if pool["coverage"] is None else f"{pool['coverage']:.3f}"
     lines.append(
-        f"pseudo-targets: {pool['accepted']:,} of {pool['rows']:,} accepted (coverage {coverage:.3f}), "
+        f"pseudo-targets: {pool['accepted']:,} of {pool['rows']:,} accepted (coverage {coverage}), "
         f"error {error}"
     )
     return "\n".join([*lines, f"report: {REPORT}"])

@@ -55,6 +55,7 @@ class DataParams(Section):
     ignore_columns: list[str]
     separator: str | None = Field(min_length=1, max_length=1)
     image_size: int = Field(ge=8)
+    url: str | None = Field(pattern="^https?://")  # `selfsame refresh` reads it, not the stage
 
     @model_validator(mode="after")
     def _keys_belong_to_their_source(self) -> Self:

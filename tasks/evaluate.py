@@ -24,17 +24,18 @@ from selfsame.core.tables import TableInfo, count_rows, read_column
 from selfsame.learning.params import ComputeParams
 from selfsame.report.card import CARD, render_card
 from selfsame.report.files import digest_files, dotted, read_history, write_csv
-from selfsame.report.findings import Findings, ModelFindings, metrics
+from selfsame.report.findings import Findings, ModelFindings, ReferenceFindings, metrics
 from selfsame.report.gallery import gate_galleries, mistakes, take_all, take_inputs
 from selfsame.report.gate import THRESHOLDS, Gate, measure_gate
 from selfsame.report.page import render_report
-from selfsame.report.scores import Scores, choose_champion, compare, score
+from selfsame.report.reference import Reference, fit_reference
+from selfsame.report.scores import Scores, choose_champion, compare, score, score_labels
 from selfsame.report.values.evaluate import evaluate_values
 from selfsame.report.watches import POOL_SAMPLE, Watches, disagreement, evenly, measure_drift, near_copies
 from selfsame.selection.calibration import BINS
 
 if TYPE_CHECKING:
-    from selfsame.learning.models import Predictions
+    from selfsame.learning.models import Model, Predictions
 
 
 class EvaluateParams(Section):
@@ -112,19 +113,37 @@ def watch(
     )
 
 
+def learn_reference(stage: Stage, info: TableInfo) -> tuple[Reference, Scores]:
+    """Fit a simple model to labeled and validation rows; score the latter by models trained without them."""
+    tables = [stage.inputs["labeled"], stage.inputs["validation"]]
+    inputs = np.concatenate([take_all(table) for table in tables])
+    labels = np.concatenate([read_column(table, "label") for table in tables]).astype(np.int64)
+    reference = fit_reference(inputs, labels, info.target)
+    held = slice(count_rows(tables[0]), None)
+    return reference, score_labels(labels[held], reference.out_of_fold[held], info.classes)
+
+
 def main(stage: Stage) -> None:
     """Score both models, promote the better one, measure the gate, write the report."""
     from selfsame.learning.device import prepare_device
-    from selfsame.learning.models import HISTORY, load_model, predict_inputs, predict_table
+    from selfsame.learning.models import (
+        HISTORY,
+        VALIDATED,
+        load_model,
+        predict_inputs,
+        predict_table,
+        validated,
+    )
 
     compute = stage.section("compute", ComputeParams)
     device = prepare_device(compute)
     info = TableInfo.of(stage.inputs["holdout"])
     models = {name: load_model(stage.inputs[name], device) for name in ("baseline", "student")}
+    judged = {name: load_model(validated(stage.inputs[name]), device) for name in models}
 
     own = stage.section("evaluate", EvaluateParams)
     if info.target == "regression":
-        evaluate_values(stage, models, own.title, own.promotion_level)
+        evaluate_values(stage, models, judged, own.title, own.promotion_level)
         return
 
     def score_all(predictions: Mapping[str, Predictions]) -> dict[str, Scores]:
@@ -132,15 +151,17 @@ def main(stage: Stage) -> None:
             name: score(each.labels, each.probabilities, info.classes) for name, each in predictions.items()
         }
 
-    def predict_all(role: str) -> dict[str, Predictions]:
-        return {name: predict_table(model, stage.inputs[role]) for name, model in models.items()}
+    def predict_all(nets: Mapping[str, Model], role: str) -> dict[str, Predictions]:
+        return {name: predict_table(model, stage.inputs[role]) for name, model in nets.items()}
 
-    validation = score_all(predict_all("validation"))
+    validation = score_all(predict_all(judged, "validation"))
     champion = choose_champion(compare(validation["baseline"], validation["student"]), own.promotion_level)
     # The bytes alone: a file that DVC has linked from its cache is read-only.
     shutil.copytree(stage.inputs[champion], stage.outputs["champion"], copy_function=shutil.copyfile)
 
-    predictions = predict_all("holdout")
+    reference, reference_validation = learn_reference(stage, info)
+
+    predictions = predict_all(models, "holdout")
     holdout = score_all(predictions)
     baseline, student = (
         ModelFindings(name, validation[name], holdout[name], read_history(stage.inputs[name] / HISTORY))
@@ -157,7 +178,18 @@ def main(stage: Stage) -> None:
         gate=measure_gate(pseudo_labels, hidden_labels, len(info.classes)),
         baseline=baseline,
         student=student,
+        reference=ReferenceFindings(
+            reference.name,
+            reference.rows,
+            reference_validation,
+            score_labels(
+                predictions[champion].labels,
+                reference.predict(take_all(stage.inputs["holdout"])),
+                info.classes,
+            ),
+        ),
         promotion_level=own.promotion_level,
+        refitted=(stage.outputs["champion"] / VALIDATED).is_dir(),
         method=models["student"].recipe["retrain"]["method"],
         settings={
             stage.inputs[name].as_posix(): dotted({"model": model.params.model_dump(), **model.recipe})
@@ -165,7 +197,7 @@ def main(stage: Stage) -> None:
         },
         digests=digest_files(stage.inputs.values()),
         watches=watch(
-            stage, validation, partial(predict_inputs, models["student"]), classes=len(info.classes)
+            stage, validation, partial(predict_inputs, judged["student"]), classes=len(info.classes)
         ),
         galleries=(*gate_galleries(pseudo_labels, stage.inputs["pool"], hidden_labels), worst),
     )

@@ -179,11 +179,12 @@ def judging_role(stage: Stage) -> str:
 def label_values(stage: Stage, own: PseudoLabelParams) -> None:
     """Let the ensemble name values, and see on rows of known value what its agreement is worth."""
     from selfsame.learning.device import prepare_device
-    from selfsame.learning.models import WEIGHTS, load_model
+    from selfsame.learning.models import WEIGHTS, load_model, validated
     from selfsame.learning.values import iter_values, predict_values
 
     device = prepare_device(stage.section("compute", ComputeParams))
-    folders = [stage.inputs["baseline"], *sorted(stage.inputs["ensemble"].iterdir())]
+    nets = [stage.inputs["baseline"], *sorted(stage.inputs["ensemble"].iterdir())]
+    folders = [validated(folder) for folder in nets]  # the gate judges them on validation rows
     models = [load_model(folder, device) for folder in folders]
     target = models[0].scaling.target
     assert target is not None
@@ -210,10 +211,10 @@ def label_values(stage: Stage, own: PseudoLabelParams) -> None:
 def label_classes(stage: Stage, own: PseudoLabelParams) -> None:
     """Calibrate the teacher, label the pool, choose thresholds, write every row's decision."""
     from selfsame.learning.device import prepare_device
-    from selfsame.learning.models import WEIGHTS, load_model, predict_table
+    from selfsame.learning.models import WEIGHTS, load_model, predict_table, validated
 
     device = prepare_device(stage.section("compute", ComputeParams))
-    baseline = stage.inputs["baseline"]
+    baseline = validated(stage.inputs["baseline"])  # the gate judges it on validation rows
     model = load_model(baseline, device)
     classes = len(model.info.classes)
 

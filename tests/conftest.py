@@ -137,7 +137,9 @@ def make_toy(folder: Path) -> None:
     """Write the toy project's files."""
     (folder / "stage.py").write_text(STAGE_SCRIPT)
     (folder / "source.txt").write_text("source\n")
-    (folder / "params.yaml").write_text(json.dumps({name: {"value": 1} for name in TOY_GRAPH}))
+    params: dict[str, dict[str, Any]] = {name: {"value": 1} for name in TOY_GRAPH}
+    params["operation"] = {"stage_minutes": None, "stage_minutes_of": {}, "retries": 1, "retry_seconds": 0.1}
+    (folder / "params.yaml").write_text(json.dumps(params))
     stages: dict[str, dict[str, Any]] = {
         name: {
             "cmd": f"python stage.py {name} {name}.txt {' '.join(inputs)}",

@@ -78,15 +78,19 @@ class Project:
 
     def start(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the project and return whatever came of it."""
+        return subprocess.run(
+            command, cwd=self.root, env=self.environment() | environment, capture_output=True, text=True
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a command that is run in the project."""
         inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
         own = {
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
             "DVC_SITE_CACHE_DIR": str(self.root.with_name(f"{self.root.name}-site")),  # its notes on files
             "COLUMNS": "200",
         }
-        return subprocess.run(
-            command, cwd=self.root, env=inherited | own | environment, capture_output=True, text=True
-        )
+        return inherited | own
 
     def run(self, *command: str, **environment: str) -> str:
         """Run a command that must succeed; return what it prints."""

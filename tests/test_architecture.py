@@ -26,8 +26,9 @@ MAY_IMPORT = {
     "selfsame.selection": {"selfsame.core"},
     "selfsame.report": {"selfsame.core", "selfsame.learning", "selfsame.selection"},
     "selfsame.dag": {"selfsame.core"},
+    "selfsame.operation": {"selfsame.core"},
     "selfsame.audit": {"selfsame.core", "selfsame.dag", "selfsame.observe"},
-    "selfsame.cli": {"selfsame.audit", "selfsame.core", "selfsame.dag", "flows"},
+    "selfsame.cli": {"selfsame.audit", "selfsame.core", "selfsame.dag", "selfsame.operation", "flows"},
     "tasks": {
         "selfsame.core",
         "selfsame.learning",
@@ -36,7 +37,7 @@ MAY_IMPORT = {
         "selfsame.selection",
         "selfsame.sources",
     },
-    "flows": {"selfsame.core", "selfsame.dag"},
+    "flows": {"selfsame.core", "selfsame.dag", "selfsame.operation"},
 }
 OWNERS = {"prefect": {"flows"}, "dvc": {"selfsame.dag"}, "torch": {"selfsame.learning"}}
 # Modules loaded by name, so that they are no import: the observers, and every stage's schemas.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from closure import misfits
-from project import TINY, Project, Repro, compute_anew
+from project import INBOX, TINY, Project, Repro, compute_anew
 from ruamel.yaml import YAML
 
 from selfsame.core.digests import files_under
@@ -232,3 +232,21 @@ def test_an_undeclared_helper_is_unseen_by_dvc_and_found_in_the_imports(project:
     assert project.repro() == NONE
     split = read_stages(project.root / "dvc.yaml")["split"]
     assert list(misfits(split, project.root)) == ["split imports tasks/helper.py, declared by nothing"]
+
+
+def test_the_inbox_is_a_dependency(tmp_path: Path) -> None:
+    own = {"data": {"source": "table", "target_column": "kind"}}
+    project = Project.create(tmp_path / "project", TINY | own)
+    inbox = project.root / INBOX
+    (inbox / "a.csv").write_text("x,kind\n1,a\n2,b\n")
+    assert project.repro("download") == ran("download")
+    first = project.digests()
+    (inbox / "a.csv").unlink()
+    (inbox / "a.csv").write_text("x,kind\n1,a\n2,b\n")
+    assert project.repro("download") == NONE
+    (inbox / "b.csv").write_text("x,kind\n3,a\n")
+    assert project.repro("download") == ran("download")
+    assert project.digests() != first
+    (inbox / "b.csv").unlink()
+    assert project.repro("download") == restored("download")
+    assert project.digests() == first

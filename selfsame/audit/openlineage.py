@@ -11,6 +11,7 @@ from typing import Any
 from selfsame.audit.case import Case
 from selfsame.audit.facts import label_counts, measured_precision
 from selfsame.audit.records import Record
+from selfsame.audit.rows import teachers_of
 from selfsame.core.errors import SelfsameError
 from selfsame.observe.record import BUILDER
 
@@ -61,9 +62,8 @@ def _job_type() -> dict[str, Any]:
 def _machine_labels(case: Case, record: Record) -> dict[str, Any]:
     counts = label_counts(case.snapshot)
     precision = measured_precision(case.snapshot)
-    teachers = [digest for name, digest in record.inputs.items() if name.endswith("model.safetensors")]
     return _facet(FACET_SCHEMA) | {
-        "teachers": [f"sha256:{digest}" for digest in teachers],
+        "teachers": [f"sha256:{digest}" for digest in teachers_of(record)],
         "gate": record.params.get("pseudo_label", {}),
         "accepted": sum(counts["accepted"].values()),
         "rejected": sum(counts["rejected"].values()),

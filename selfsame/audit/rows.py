@@ -12,6 +12,7 @@ from selfsame.core.errors import SelfsameError
 
 ROLES = (*HUMAN_ROLES, "pool")  # the large one last
 WEIGHTS = "model.safetensors"
+VALIDATED = "validated"
 NOT_RECORDED = "not recorded"
 OWN_LABEL = "labeled it by machine"
 
@@ -104,6 +105,13 @@ def is_training(record: Record, snapshot: Snapshot) -> bool:
     return bool(weights - set(record.inputs.values())) and reads(record, snapshot.path_of("labeled"))
 
 
+def teachers_of(record: Record) -> list[str]:
+    """Return the sha256 of the weights that label: of a refitted model those from before the refit."""
+    weights = {Path(name): digest for name, digest in record.inputs.items() if Path(name).name == WEIGHTS}
+    before = [digest for path, digest in weights.items() if path.parent.name == VALIDATED]
+    return before or list(weights.values())
+
+
 def is_labeling(record: Record, snapshot: Snapshot) -> bool:
     """Tell whether an execution made labels for the pool, rather than a model."""
     return reads(record, snapshot.path_of("pool")) and not models_of(record)
@@ -118,7 +126,9 @@ def use_in(record: Record, found: dict[str, Any], snapshot: Snapshot) -> str | N
         if role == "labeled":
             return "trained on its human label"
         if role == "validation":
-            return "chose its checkpoint with its human label"
+            refitted = record.params.get("training", {}).get("refit_on_validation", False)
+            also = ", then trained on it" if refitted else ""
+            return f"chose its checkpoint with its human label{also}"
         method = record.params.get("retrain", {}).get("method", "offline")
         if method != "offline":
             return f"trained on its input without a fixed label (method {method})"

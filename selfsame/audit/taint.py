@@ -9,12 +9,12 @@ from selfsame.audit.git import commits_of
 from selfsame.audit.records import Record
 from selfsame.audit.rows import (
     OWN_LABEL,
-    WEIGHTS,
     Tables,
     executions_of,
     find_row,
     is_labeling,
     models_of,
+    teachers_of,
     use_in,
 )
 from selfsame.audit.snapshot import Snapshot
@@ -44,7 +44,7 @@ def trace_taint(snapshot: Snapshot, example_ids: Sequence[str]) -> dict[str, Any
         if not why or why == [OWN_LABEL]:  # with a clean teacher only the row's own pseudo-label goes
             continue
         if is_labeling(record, snapshot):
-            teachers += [digest for name, digest in record.inputs.items() if Path(name).name == WEIGHTS]
+            teachers += teachers_of(record)
         clean = {folder for folder, digest in weights.items() if _is_clean_copy(record, digest, tainted)}
         tainted |= {name for name in record.outputs if Path(name).parent.as_posix() not in clean}
         models += [

@@ -16,3 +16,7 @@ class SelfsameError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}\n  fix: {self.fix}" if self.fix else self.what
+
+
+class PassingError(SelfsameError):
+    """A hindrance that may be gone at the next try: a network, a server, a lock."""

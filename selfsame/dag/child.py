@@ -1,4 +1,6 @@
-"""The process in which DVC runs one stage: ``python -m selfsame.dag.child STAGE LIFELINE REPORT [--force]``.
+"""The process in which DVC runs one stage.
+
+``python -m selfsame.dag.child STAGE LIFELINE REPORT [--force] [--pull]``
 
 ``LIFELINE`` and ``REPORT`` are file descriptors of pipes made by ``selfsame.dag.execute``: the end of
 the first says that the flow is gone, the second takes one JSON object with ``kind`` and ``error``.
@@ -25,15 +27,17 @@ class Narrator(logging.Handler):
     """Print what DVC says about the stage and its warnings, and note whether it ran the command."""
 
     ran = False
+    pulled = False  # what dvc.lock names was fetched: DVC calls such a stage unchanged
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take one of DVC's log records."""
         self.ran = self.ran or record.name == "dvc.stage.run"  # a restored stage never gets there
+        self.pulled = self.pulled or str(record.msg).startswith("Pulling data for")
         if record.name.startswith("dvc.stage") or record.levelno >= logging.WARNING:
             print(record.getMessage(), flush=True)
 
 
-def reproduce(stage: str, force: bool) -> dict[str, str]:
+def reproduce(stage: str, force: bool, pull: bool) -> dict[str, str]:
     """Bring one stage up to date as ``dvc repro`` would, waiting for paths that another DVC holds."""
     from dvc.exceptions import DvcException
     from dvc.lock import LockError
@@ -49,7 +53,8 @@ def reproduce(stage: str, force: bool) -> dict[str, str]:
     while True:
         try:
             with Repo(_wait_for_lock=True) as repo:
-                done = repo.reproduce([stage], single_item=True, force=force)
+                repo.stage_cache.pull = lambda _: []  # the flow has fetched the run-cache once for all stages
+                done = repo.reproduce([stage], single_item=True, force=force, pull=pull)
         except DvcException as error:
             if isinstance(error.__cause__, LockError) and not narrator.ran:
                 if not waiting:
@@ -58,14 +63,15 @@ def reproduce(stage: str, force: bool) -> dict[str, str]:
                 time.sleep(BUSY_SECONDS)
                 continue
             return {"kind": "failed", "error": dvc_message(error)}
-        return {"kind": ("ran" if narrator.ran else "restored") if done else "unchanged", "error": ""}
+        kind = "ran" if narrator.ran else "restored" if done or narrator.pulled else "unchanged"
+        return {"kind": kind, "error": ""}
 
 
 def main() -> None:
     """Run the stage named on the command line and report what became of it."""
     stage, lifeline, report, *flags = sys.argv[1:]
     threading.Thread(target=die_with, args=[int(lifeline)], daemon=True).start()
-    outcome = reproduce(stage, force="--force" in flags)
+    outcome = reproduce(stage, force="--force" in flags, pull="--pull" in flags)
     with os.fdopen(int(report), "w", encoding="utf-8") as file:
         json.dump(outcome, file)
 

@@ -3,11 +3,14 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -42,6 +45,8 @@ def run_stage(
     on_line: Callable[[str], None],
     force: bool = False,
     environment: Mapping[str, str] | None = None,
+    pull: bool = False,
+    limit_seconds: float | None = None,
 ) -> Outcome:
     """Let DVC bring one stage up to date in a child process; its upstreams must be so already.
 
@@ -53,6 +58,8 @@ def run_stage(
             end; progress bars come as one line every ``REDRAW_SECONDS`` and one at the end.
         force: run even if nothing changed.
         environment: variables to add for the stage.
+        pull: take from the remote what was computed elsewhere; ``pull_run_cache`` comes first.
+        limit_seconds: kill the stage, with all that it started, when it takes longer.
     """
     start = time.monotonic()
     lifeline = workspace.lifeline.fileno()
@@ -62,7 +69,8 @@ def run_stage(
         try:
             child = subprocess.Popen(
                 [sys.executable, "-m", "selfsame.dag.child", stage, str(lifeline), str(report_end)]
-                + ["--force"] * force,
+                + ["--force"] * force
+                + ["--pull"] * pull,
                 env=_environment(environment or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -73,18 +81,41 @@ def run_stage(
         finally:
             os.close(report_end)
         assert child.stdout is not None
-        with child.stdout as output:
+        with child.stdout as output, _time_limit(child, limit_seconds) as expired:
             for line in read_lines(output):
                 tail.append(line)
                 on_line(line)
-        status = child.wait()
+            status = child.wait()
         written = report_file.read()
     seconds = time.monotonic() - start
+    if expired.is_set():
+        return Outcome("failed", seconds, f"killed at its time limit of {limit_seconds:g} s")
     if not written:
         return Outcome("failed", seconds, _last_words(tail, f"its process ended with status {status}"))
     said = json.loads(written)
     error = _last_words(tail, said["error"]) if said["kind"] == "failed" else ""
     return Outcome(said["kind"], seconds, error)
+
+
+@contextmanager
+def _time_limit(child: "subprocess.Popen[bytes]", seconds: float | None) -> Iterator[threading.Event]:
+    """Kill the child's process group after so long; the event tells whether that happened."""
+    expired = threading.Event()
+
+    def kill() -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+            expired.set()
+
+    if seconds is None:
+        yield expired
+        return
+    timer = threading.Timer(seconds, kill)
+    timer.start()
+    try:
+        yield expired
+    finally:
+        timer.cancel()
 
 
 def read_lines(stream: IO[bytes]) -> Iterator[str]:

@@ -183,15 +183,17 @@ def _param_reasons(dep: ParamsDependency) -> list[str]:
     return [
         f"{dep}: {key} {before} → {after}"
         for name in status[str(dep)]
-        for key, before, after in _differences(name, recorded.get(name, MISSING), written.get(name, MISSING))
+        for key, before, after in differences(name, recorded.get(name, MISSING), written.get(name, MISSING))
     ]
 
 
-def _differences(key: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
+def differences(key: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
     """Yield the leaves in which two values of one parameter differ, named by their dotted key."""
     if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
         if before != after:
             yield key, before, after
         return
     for name in dict.fromkeys([*before, *after]):
-        yield from _differences(f"{key}.{name}", before.get(name, MISSING), after.get(name, MISSING))
+        yield from differences(
+            f"{key}.{name}" if key else str(name), before.get(name, MISSING), after.get(name, MISSING)
+        )

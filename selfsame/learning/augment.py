@@ -16,11 +16,11 @@ def augment(inputs: Tensor, params: AugmentationParams, generator: torch.Generat
     """Return a randomly changed view of every example.
 
     Args:
-        inputs: scaled float32; (N, C, H, W) images are moved, erased and made noisy, (N, F) features
+        inputs: scaled float32; (N, C, H, W) images are moved, flipped, erased and made noisy, (N, F) features
             are erased and made noisy.
     """
     if inputs.dim() == 4:
-        inputs = _move(inputs, params, generator)
+        inputs = _flip(_move(inputs, params, generator), params.flip_fraction, generator)
     if params.erase_fraction:
         inputs = _erase(inputs, params.erase_fraction, generator)
     if params.noise_std:
@@ -53,6 +53,14 @@ def _move(images: Tensor, params: AugmentationParams, generator: torch.Generator
     ).to(images.device)
     grid = functional.affine_grid(maps, list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def _flip(images: Tensor, fraction: float, generator: torch.Generator) -> Tensor:
+    """Mirror a share of the images left to right."""
+    if not fraction:
+        return images
+    flipped = torch.rand(len(images), 1, 1, 1, generator=generator) < fraction
+    return torch.where(flipped.to(images.device), images.flip(3), images)
 
 
 def _erase(inputs: Tensor, fraction: float, generator: torch.Generator) -> Tensor:

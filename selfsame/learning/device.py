@@ -1,8 +1,9 @@
-"""Choosing the device, and making it deterministic."""
+"""Choosing the device, making it deterministic, and how fast the steps compute on it."""
 
 import os
 
 import torch
+from torch import Tensor, nn
 
 from selfsame.core.errors import SelfsameError
 from selfsame.learning.params import ComputeParams
@@ -15,7 +16,7 @@ def prepare_device(params: ComputeParams) -> torch.device:
     chosen where torch has them.
 
     Raises:
-        SelfsameError: ``cuda`` is asked for and there is none.
+        SelfsameError: ``cuda`` is asked for and there is none, or ``compile`` and torch can't.
     """
     has_cuda = torch.cuda.is_available()
     if params.device == "cuda" and not has_cuda:
@@ -27,4 +28,37 @@ def prepare_device(params: ComputeParams) -> torch.device:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is repeatable only with it
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
-    return torch.device("cuda" if has_cuda and params.device != "cpu" else "cpu")
+    device = torch.device("cuda" if has_cuda and params.device != "cpu" else "cpu")
+    if params.compile:
+        _must_compile(device)
+    return device
+
+
+class StepNet(nn.Module):
+    """A net as training steps call it: the same weights, in the precision and speed asked for.
+
+    With ``bfloat16`` layers compute in that type where it is safe (autocast); weights, their updates and
+    the logits, and so every loss, stay float32. Validation and prediction call the net itself.
+    """
+
+    def __init__(self, net: nn.Module, params: ComputeParams) -> None:
+        super().__init__()
+        self._net = torch.compile(net) if params.compile else net
+        self._bfloat16 = params.precision == "bfloat16"
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return float32 logits (N, K)."""
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self._bfloat16):
+            return self._net(inputs).float()
+
+
+def _must_compile(device: torch.device) -> None:
+    """Compile something small, so that a machine that can't says so before any work is done."""
+    try:
+        torch.compile(lambda inputs: inputs.sin() + 1)(torch.ones(8, device=device))
+    except Exception as error:  # whatever the compiler that torch found, or didn't find, raises
+        raise SelfsameError(
+            "params.yaml: compute.compile = true, but torch can't compile here: "
+            f"{str(error).strip().splitlines()[0]}",
+            "install a C++ compiler (on CUDA also Triton), or set compute.compile to false",
+        ) from None

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from selfsame.core.tables import TableInfo, inputs_of, iter_batches
 
@@ -20,33 +21,40 @@ FEATURE_LIMIT = 4.0
 
 @dataclass(frozen=True)
 class Scaling:
-    """Mean and standard deviation of the labeled rows.
+    """What turns raw inputs into those of a net, and the labels of a regression into what it gives.
 
     Attributes:
-        mean, std: per image channel or per feature.
-        target: mean and standard deviation of the labels of a regression; None of classes.
+        mean, std: of the labeled rows, per image channel or per feature; or of the images that a net's
+            weights were trained on.
+        size: height and width that images are resized to, in pixels; None leaves them.
+        target: mean and standard deviation of the labeled rows' values; None of classes.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    size: tuple[int, int] | None = None
     target: tuple[float, float] | None = None
 
     @classmethod
     def load(cls, path: Path) -> "Scaling":
         """Read what the stage ``split`` has fitted."""
-        return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        return cls.from_json({**json.loads(path.read_text(encoding="utf-8")), "size": None})
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Scaling":
-        """Rebuild from the JSON form."""
-        target = values["target"]
-        fitted = (target["mean"], target["std"]) if target else None
-        return cls(tuple(values["mean"]), tuple(values["std"]), fitted)
+        """Read what a model's folder holds."""
+        size, target = values["size"], values["target"]
+        return cls(
+            tuple(values["mean"]),
+            tuple(values["std"]),
+            None if size is None else tuple(size),
+            None if target is None else (target["mean"], target["std"]),
+        )
 
     def as_json(self) -> dict[str, Any]:
-        """Return the JSON form, the one that ``split`` writes."""
-        target = dict(zip(("mean", "std"), self.target, strict=True)) if self.target else None
-        return {"mean": list(self.mean), "std": list(self.std), "target": target}
+        """Return what a model's folder holds."""
+        target = None if self.target is None else dict(zip(("mean", "std"), self.target, strict=True))
+        return {**asdict(self), "target": target}
 
     def standardised(self, labels: Tensor) -> Tensor:
         """Return labels (N,) as a net is to give them: values as standardised float32, classes unchanged."""
@@ -87,7 +95,9 @@ class Examples:
 
 
 def prepare(raw: Tensor, scaling: Scaling) -> Tensor:
-    """Scale raw inputs to what a net sees: float32 of the same shape; features within ±``FEATURE_LIMIT``.
+    """Turn raw inputs into what a net sees: scaled float32, images in the net's size.
+
+    One channel of an image becomes as many as there are means. Features end at ±``FEATURE_LIMIT``.
 
     Every input of every net passes here and nowhere else, so that training, labeling, validation,
     holdout and prediction can't differ. A missing value (NaN) becomes 0: the mean of the labeled rows.
@@ -96,7 +106,11 @@ def prepare(raw: Tensor, scaling: Scaling) -> Tensor:
     mean = torch.tensor(scaling.mean, dtype=torch.float64, device=raw.device).view(shape)
     std = torch.tensor(scaling.std, dtype=torch.float64, device=raw.device).view(shape)
     if raw.dtype == torch.uint8:
-        return (raw.float() - mean.float()) / std.float()
+        images = raw.float()
+        if scaling.size is not None and raw.shape[2:] != scaling.size:
+            # Antialiased, as the transforms that torchvision's weights were trained with.
+            images = functional.interpolate(images, scaling.size, mode="bilinear", antialias=True)
+        return (images - mean.float()) / std.float()
     scaled = ((raw - mean) / std).clamp(-FEATURE_LIMIT, FEATURE_LIMIT).float()
     return torch.where(scaled.isnan(), 0.0, scaled)
 
@@ -117,23 +131,53 @@ def stack_examples(batches: list[tuple[np.ndarray, np.ndarray]], info: TableInfo
     return Examples(torch.from_numpy(inputs), torch.from_numpy(labels))
 
 
-def endless_batches(
-    examples: Examples, batch_size: int, generator: torch.Generator, balanced: bool = False
-) -> Iterator[Examples]:
-    """Yield random batches without end.
+class EndlessBatches:
+    """Random batches without end.
 
     A pass is cut into batches of nearly equal size, at most ``batch_size``, so that none is left with a
     single row, which batch normalization refuses. It visits every example exactly once; or, ``balanced``,
     draws as many with replacement, each with a probability of 1 / (rows of its class), so that all classes
     come equally often. The draws are made on the CPU, so that they are the same on every device.
+
+    Attributes:
+        generator: the random stream that orders the passes; whoever changes the batches draws from it too.
     """
-    device = examples.labels.device
-    counts = torch.bincount(examples.labels.cpu()) if balanced else None
-    while True:
-        if counts is None:
-            order = torch.randperm(len(examples), generator=generator)
-        else:
-            chances = 1 / counts[examples.labels.cpu()]
-            order = torch.multinomial(chances, len(examples), replacement=True, generator=generator)
-        for rows in order.to(device).tensor_split(ceil(len(examples) / batch_size)):
-            yield Examples(examples.inputs[rows], examples.labels[rows])
+
+    def __init__(
+        self, examples: Examples, batch_size: int, generator: torch.Generator, balanced: bool = False
+    ) -> None:
+        self.generator = generator
+        self._examples, self._batches_per_pass = examples, ceil(len(examples) / batch_size)
+        labels = examples.labels.cpu()
+        self._chances = 1 / torch.bincount(labels)[labels] if balanced else None
+        self._order, self._position = torch.empty(0, dtype=torch.int64), self._batches_per_pass
+
+    def __iter__(self) -> Iterator[Examples]:
+        return self
+
+    def __next__(self) -> Examples:
+        if self._position == self._batches_per_pass:
+            self._order, self._position = self._draw_order(), 0
+        rows = self._order.tensor_split(self._batches_per_pass)[self._position]
+        rows = rows.to(self._examples.labels.device)
+        self._position += 1
+        return Examples(self._examples.inputs[rows], self._examples.labels[rows])
+
+    def state(self) -> dict[str, Tensor]:
+        """Return where the stream stands, to go on from there another time."""
+        return {
+            "generator": self.generator.get_state(),
+            "order": self._order,
+            "position": torch.tensor(self._position),
+        }
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from where a stream over the same examples stood."""
+        self.generator.set_state(state["generator"])
+        self._order, self._position = state["order"], int(state["position"])
+
+    def _draw_order(self) -> Tensor:
+        count = len(self._examples)
+        if self._chances is None:
+            return torch.randperm(count, generator=self.generator)
+        return torch.multinomial(self._chances, count, replacement=True, generator=self.generator)

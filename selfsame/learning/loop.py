@@ -5,27 +5,31 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from selfsame.core.errors import SelfsameError
 from selfsame.learning.augment import augment
-from selfsame.learning.inputs import Examples, Scaling, endless_batches, prepare
+from selfsame.learning.inputs import EndlessBatches, Examples, Scaling, prepare
 from selfsame.learning.methods import Method, PoolBatch, losses
 from selfsame.learning.nets import detached_state
 from selfsame.learning.objective import Objective, build_objective
 from selfsame.learning.optimize import MovingAverage, build_optimizer, learning_rate
 from selfsame.learning.params import AugmentationParams, TrainingParams
+from selfsame.learning.resume import Checkpoints, Moving, MovingNet, MovingOptimizer, MovingRandom, Row
 
-Row = dict[str, float]
 EVALUATION_ROWS = 4096
+_STANDING = "/standing"  # no parameter is named so
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a training sees; ``pool`` holds the rows that the method learns from, with their labels."""
+    """What a training sees; ``pool`` holds the rows that the method learns from, with their labels.
+
+    Without validation rows nothing is measured between epochs, and the checkpoint must be the last one.
+    """
 
     labeled: Examples
-    validation: Examples
+    validation: Examples | None
     pool: Examples | None
     scaling: Scaling
     classes: int  # 0 for a regression, whose labels are standardised float32
@@ -40,6 +44,7 @@ class Plan:
         patience_epochs: epochs without a better checkpoint after which it stops.
         pool_batch_size: pool rows in a step.
         strong: the strong view of pool rows, for methods that want one.
+        stop_epochs: stop after so many of ``max_epochs``, by which the schedules still go; None for all.
     """
 
     method: Method
@@ -48,6 +53,7 @@ class Plan:
     patience_epochs: int
     pool_batch_size: int = 1
     strong: AugmentationParams | None = None
+    stop_epochs: int | None = None
 
 
 def train(
@@ -56,6 +62,8 @@ def train(
     plan: Plan,
     training: TrainingParams,
     on_epoch: Callable[[Row], None],
+    checkpoints: Checkpoints | None = None,
+    in_steps: Callable[[nn.Module], nn.Module] = lambda net: net,
 ) -> list[Row]:
     """Train ``net`` in place and leave it with the weights of its best checkpoint.
 
@@ -63,6 +71,8 @@ def train(
 
     Args:
         on_epoch: told each epoch's row of the history as soon as it is known.
+        checkpoints: where to go on after a kill; None for a training that nobody will take up.
+        in_steps: makes of a net the one that the steps call, with the same weights (``device.StepNet``).
 
     Returns:
         One row per epoch: epoch, learning_rate, the step's losses (means over the epoch), validation_loss
@@ -77,13 +87,34 @@ def train(
     average = MovingAverage(net, training.ema_decay)
     objective = build_objective(training, data.labeled.labels, data.classes)
     # Labeled rows and the pool draw from random streams of their own, so that neither moves the other.
-    labeled_batches = _labeled_batches(
-        data, objective, training, torch.Generator().manual_seed(2 * plan.seed)
+    labeled = EndlessBatches(
+        data.labeled,
+        training.batch_size,
+        torch.Generator().manual_seed(2 * plan.seed),
+        balanced=training.class_sampling == "balanced",
     )
-    pool_batches = _pool_batches(data, plan, training, torch.Generator().manual_seed(2 * plan.seed + 1))
-    history: list[Row] = []
+    labeled_batches = _labeled_batches(labeled, data, objective, training)
     best = Best(training.checkpoint, average.net)
-    for epoch in range(plan.max_epochs):
+    moving: dict[str, Moving] = {
+        "net": MovingNet(net),
+        "optimizer": MovingOptimizer(optimizer),
+        "random": MovingRandom(),
+        "average": average,
+        "best": best,
+        "labeled": labeled,
+    }
+    pool_batches = None
+    if data.pool is not None and len(data.pool):
+        unlabeled = EndlessBatches(
+            data.pool, plan.pool_batch_size, torch.Generator().manual_seed(2 * plan.seed + 1)
+        )
+        pool_batches = _pool_batches(unlabeled, data, plan, training)
+        moving["pool"] = unlabeled
+    history = checkpoints.restore(moving) if checkpoints is not None else []
+    for row in history:
+        on_epoch(row)
+    step_net, teacher = in_steps(net), in_steps(average.net)
+    for epoch in range(len(history), plan.stop_epochs or plan.max_epochs):
         net.train()
         sums: Row = {}
         for step in range(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch):
@@ -91,7 +122,7 @@ def train(
             optimizer.param_groups[0]["lr"] = rate
             uses_pool = pool_batches is not None and plan.method.ramp_up.at(epoch) > 0
             pool = next(pool_batches) if uses_pool else None
-            made = losses(plan.method, net, average.net, next(labeled_batches), pool, objective.loss, epoch)
+            made = losses(plan.method, step_net, teacher, next(labeled_batches), pool, objective.loss, epoch)
             optimizer.zero_grad(set_to_none=True)
             made["training_loss"].backward()
             if training.gradient_clip_norm is not None:
@@ -104,12 +135,12 @@ def train(
             "epoch": epoch + 1,
             "learning_rate": rate,
             **{name: total / steps_per_epoch for name, total in sums.items()},
-            **validate(average.net, data.validation, data.scaling, objective),
+            **_validated(average.net, data, objective),
         }
         history.append(row)
         on_epoch(row)
         for name in ("training_loss", "validation_loss"):
-            if not math.isfinite(row[name]):
+            if not math.isfinite(row.get(name, 0.0)):
                 raise SelfsameError(
                     f"the {name.replace('_', ' ')} became {row[name]} in epoch {epoch + 1}",
                     "lower training.learning_rate",
@@ -117,7 +148,9 @@ def train(
         best.offer(row)
         if row["epoch"] - best.epoch >= plan.patience_epochs:
             break
-    net.load_state_dict(best.state)
+        if checkpoints is not None:
+            checkpoints.offer(moving, history)
+    net.load_state_dict(best.weights)
     return _with_all_columns(history)
 
 
@@ -127,14 +160,34 @@ class Best:
     def __init__(self, criterion: str, net: nn.Module) -> None:
         self._criterion, self._net = criterion, net
         self._score = -math.inf
-        self.epoch, self.state = 0, detached_state(net)
+        self.epoch, self.weights = 0, detached_state(net)
 
     def offer(self, row: Row) -> None:
         """Keep the net's present weights if this epoch is better."""
-        column = "epoch" if self._criterion == "last" else self._criterion
-        score = -row[column] if column == "validation_loss" else row[column]
+        score = checkpoint_score(row, self._criterion)
         if score > self._score:
-            self._score, self.epoch, self.state = score, int(row["epoch"]), detached_state(self._net)
+            self._score, self.epoch, self.weights = score, int(row["epoch"]), detached_state(self._net)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the checkpoint with its score and epoch, to go on from there another time."""
+        standing = torch.tensor([self._score, self.epoch], dtype=torch.float64)
+        return {**self.weights, _STANDING: standing}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state."""
+        self._score, self.epoch = state[_STANDING][0].item(), int(state[_STANDING][1])
+        for name, value in self.weights.items():
+            value.copy_(state[name])
+
+
+def checkpoint_score(row: Row, criterion: str) -> float:
+    """Return how good an epoch is by ``training.checkpoint``: more is better."""
+    column = "epoch" if criterion == "last" else criterion
+    return -row[column] if column == "validation_loss" else row[column]
+
+
+def _validated(net: nn.Module, data: TrainingData, objective: Objective) -> Row:
+    return {} if data.validation is None else validate(net, data.validation, data.scaling, objective)
 
 
 @torch.inference_mode()
@@ -147,32 +200,25 @@ def validate(net: nn.Module, examples: Examples, scaling: Scaling, objective: Ob
 
 
 def _labeled_batches(
-    data: TrainingData, objective: Objective, training: TrainingParams, generator: torch.Generator
+    batches: EndlessBatches, data: TrainingData, objective: Objective, training: TrainingParams
 ) -> Iterator[Examples]:
-    balanced = training.class_sampling == "balanced"
-    for batch in endless_batches(data.labeled, training.batch_size, generator, balanced):
-        inputs = augment(prepare(batch.inputs, data.scaling), training.augmentation, generator)
-        labels = objective.disturb(batch.labels, generator)
+    for batch in batches:
+        inputs = augment(prepare(batch.inputs, data.scaling), training.augmentation, batches.generator)
+        labels = objective.disturb(batch.labels, batches.generator)
         yield Examples(inputs, labels)
 
 
 def _pool_batches(
-    data: TrainingData, plan: Plan, training: TrainingParams, generator: torch.Generator
-) -> Iterator[PoolBatch] | None:
-    if data.pool is None or not len(data.pool):
-        return None
-
-    def batches(pool: Examples) -> Iterator[PoolBatch]:
-        for batch in endless_batches(pool, plan.pool_batch_size, generator):
-            inputs = prepare(batch.inputs, data.scaling)
-            weak = augment(inputs, training.augmentation, generator)
-            strong = None
-            if plan.method.wants_strong_view:
-                assert plan.strong is not None
-                strong = augment(inputs, plan.strong, generator)
-            yield PoolBatch(weak, strong, batch.labels)
-
-    return batches(data.pool)
+    batches: EndlessBatches, data: TrainingData, plan: Plan, training: TrainingParams
+) -> Iterator[PoolBatch]:
+    for batch in batches:
+        inputs = prepare(batch.inputs, data.scaling)
+        weak = augment(inputs, training.augmentation, batches.generator)
+        strong = None
+        if plan.method.wants_strong_view:
+            assert plan.strong is not None
+            strong = augment(inputs, plan.strong, batches.generator)
+        yield PoolBatch(weak, strong, batch.labels)
 
 
 def _with_all_columns(history: list[Row]) -> list[Row]:

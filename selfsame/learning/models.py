@@ -1,7 +1,8 @@
 """Models on disk, and what they predict.
 
 A model's folder stands alone: ``model.safetensors`` (weights), ``config.json`` (architecture, input,
-classes, scaling) and ``history.csv`` (the curves of its training).
+classes, scaling) and ``history.csv`` (the curves of its training). One that was refitted on validation rows
+holds a second model in ``validated``: the one that had not learned them, and by which it was chosen.
 """
 
 import csv
@@ -24,6 +25,7 @@ from selfsame.learning.nets import build_net
 from selfsame.learning.params import ModelParams
 
 WEIGHTS, CONFIG, HISTORY = "model.safetensors", "config.json", "history.csv"
+VALIDATED = "validated"
 FORMAT_VERSION = 1
 
 
@@ -94,6 +96,11 @@ def save_model(folder: Path, model: Model, history: list[dict[str, float]]) -> N
         writer = csv.DictWriter(file, fieldnames=list(history[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
+
+
+def validated(folder: Path) -> Path:
+    """Return the folder of the model that validation rows may judge: the one from before a refit, if any."""
+    return folder / VALIDATED if (folder / VALIDATED).is_dir() else folder
 
 
 def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:

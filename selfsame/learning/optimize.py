@@ -4,16 +4,20 @@ import copy
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from selfsame.learning.params import TrainingParams
+
+_STEPS = "/steps"  # no parameter is named so
 
 
 def build_optimizer(net: nn.Module, params: TrainingParams) -> torch.optim.Optimizer:
     """Build the optimizer; its learning rate is set anew before every step."""
     weights, decay = net.parameters(), params.weight_decay
     if params.optimizer == "sgd":
-        return torch.optim.SGD(weights, lr=0.0, momentum=params.momentum, weight_decay=decay)
+        return torch.optim.SGD(
+            weights, lr=0.0, momentum=params.momentum, weight_decay=decay, nesterov=params.nesterov
+        )
     if params.optimizer == "adam":
         return torch.optim.Adam(weights, lr=0.0, weight_decay=decay)
     return torch.optim.AdamW(weights, lr=0.0, weight_decay=decay)
@@ -37,7 +41,10 @@ def learning_rate(params: TrainingParams, progress: float, epoch: int) -> float:
         return params.learning_rate
     if params.schedule == "step":
         return params.learning_rate * params.step_factor ** (epoch // params.step_every_epochs)
-    return params.learning_rate * _half_cosine((progress - warm_up) / max(1 - warm_up, 1e-9))
+    position = (progress - warm_up) / max(1 - warm_up, 1e-9)
+    if params.schedule == "cosine_7_16":  # FixMatch (Sohn et al., 2020), section 2.4: ends at a fifth
+        return params.learning_rate * math.cos(7 / 16 * math.pi * position)
+    return params.learning_rate * _half_cosine(position)
 
 
 def _half_cosine(position: float) -> float:
@@ -70,3 +77,15 @@ class MovingAverage:
                 average.lerp_(present[name], 1 - decay)
             else:
                 average.copy_(present[name])  # a counter
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the average and its age, to go on from there another time; nothing if it is the net."""
+        if not self._decay:
+            return {}
+        return {**self.net.state_dict(), _STEPS: torch.tensor(self._steps)}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state."""
+        if self._decay:
+            self._steps = int(state[_STEPS])
+            self.net.load_state_dict({name: value for name, value in state.items() if name != _STEPS})

@@ -11,29 +11,68 @@ Positive = Annotated[int, Field(ge=1)]
 
 
 class ComputeParams(Section):
-    """Section ``compute``: where tensors live and how many threads work on them."""
+    """Section ``compute``: where tensors live, how many threads work on them, and how fast steps are made."""
 
     device: Literal["auto", "cpu", "cuda"]
     cpu_threads: int = Field(ge=1)
+    precision: Literal["float32", "bfloat16"]
+    compile: bool
+
+
+# The keys of section ``model`` that only some architectures obey, and which; elsewhere they must be empty.
+MODEL_KEYS = {
+    "widths": ("cnn", "mlp"),
+    "halve_after": ("cnn",),
+    "dense": ("cnn",),
+    "torchvision_name": ("torchvision",),
+    "weights": ("torchvision",),
+    "weights_sha256": ("torchvision",),
+    "image_pixels": ("torchvision",),
+    "freeze_backbone": ("torchvision",),
+}
 
 
 class ModelParams(Section):
     """Section ``model``: the architecture that baseline and student share."""
 
-    architecture: Literal["cnn", "mlp"]
-    widths: list[Positive] = Field(min_length=1)
+    architecture: Literal["cnn", "mlp", "resnet18", "wrn_28_2", "torchvision"]
+    widths: list[Positive]
     halve_after: list[Positive]
     dropout: float = Field(ge=0, lt=1)
     batch_norm: bool
+    dense: list[Positive] | None
+    torchvision_name: str | None
+    weights: str | None
+    weights_sha256: str | None = Field(pattern="^[0-9a-f]{64}$")
+    image_pixels: Positive | None
+    freeze_backbone: bool
 
     @model_validator(mode="after")
-    def _halving_follows_a_convolution(self) -> Self:
-        last = len(self.widths) if self.architecture == "cnn" else 0
-        if any(position > last for position in self.halve_after):
+    def _every_key_has_a_meaning(self) -> Self:
+        for key, architectures in MODEL_KEYS.items():
+            value = getattr(self, key)
+            if value and self.architecture not in architectures:
+                empty = {list: "[]", bool: "false"}.get(type(value), "null")
+                raise ValueError(f"{key} = {value} means nothing to {self.architecture}; leave it {empty}")
+        return self
+
+    @model_validator(mode="after")
+    def _layers_are_named(self) -> Self:
+        if self.architecture in MODEL_KEYS["widths"] and not self.widths:
+            raise ValueError(f"widths = []: a {self.architecture} has at least one layer")
+        if any(position > len(self.widths) for position in self.halve_after):
             raise ValueError(
                 f"halve_after = {self.halve_after} names layers that this {self.architecture} doesn't have "
-                f"(it has {last} convolutions)"
+                f"(it has {len(self.widths)} convolutions)"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _weights_are_named_with_their_digest(self) -> Self:
+        if self.architecture == "torchvision" and not self.torchvision_name:
+            raise ValueError("torchvision_name = null: name the classifier, e.g. mobilenet_v3_small")
+        if self.weights is None and (self.freeze_backbone or self.weights_sha256):
+            raise ValueError("weights = null: then freeze_backbone is false and weights_sha256 null")
         return self
 
 
@@ -45,6 +84,7 @@ class AugmentationParams(Section):
     scale_fraction: float = Field(ge=0, lt=1)
     erase_fraction: float = Field(ge=0, lt=1)
     noise_std: float = Field(ge=0)
+    flip_fraction: Fraction
 
 
 class TrainingParams(Section):
@@ -55,7 +95,7 @@ class TrainingParams(Section):
     learning_rate: float = Field(gt=0)
     momentum: float = Field(ge=0, lt=1)
     weight_decay: float = Field(ge=0)
-    schedule: Literal["constant", "step", "cosine", "one_cycle"]
+    schedule: Literal["constant", "step", "cosine", "cosine_7_16", "one_cycle"]
     warm_up_fraction: Fraction
     step_every_epochs: Positive
     step_factor: float = Field(gt=0, le=1)
@@ -67,5 +107,13 @@ class TrainingParams(Section):
     class_weights: Literal["none", "one_minus_share", "inverse_share"]
     checkpoint: Literal["validation_loss", "validation_accuracy", "last"]
     augmentation: AugmentationParams
+    nesterov: bool
+    refit_on_validation: bool
     disturb_value_fraction: Fraction
     disturb_value_std: float = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> Self:
+        if self.nesterov and (self.optimizer != "sgd" or not self.momentum):
+            raise ValueError("nesterov = true needs optimizer = sgd and momentum above 0")
+        return self

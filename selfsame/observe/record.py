@@ -21,6 +21,7 @@ from selfsame.core.graph_file import GRAPH_FILE, StageSpec, read_yaml
 from selfsame.core.params import PARAMS_FILE
 from selfsame.observe.environment import describe_environment, started_by
 from selfsame.observe.git import commit_of
+from selfsame.observe.notes import take_notes
 
 LINEAGE = Path("lineage")
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -86,7 +87,11 @@ class Recorder:
                         "command": self._spec.cmd,
                         "params": self._params,
                     },
-                    "internalParameters": {**describe_environment(), "startedBy": self._started_by},
+                    "internalParameters": {
+                        **describe_environment(),
+                        "startedBy": self._started_by,
+                        "notes": take_notes(),
+                    },
                     "resolvedDependencies": self._dependencies,
                 },
                 "runDetails": {

@@ -4,10 +4,15 @@ import json
 from typing import Any
 
 from selfsame.core.tables import TableInfo
+from selfsame.report.advice import advice
 from selfsame.report.findings import Findings, warnings
 from selfsame.report.scores import Share
 
 CARD = "README.md"
+REFITTED = (
+    "It was refitted: the validation rows chose how long to train and which model to promote, then labeled "
+    "and validation rows were learned together. `validated` holds the model that was judged."
+)
 
 
 def render_card(findings: Findings) -> str:
@@ -18,7 +23,9 @@ def render_card(findings: Findings) -> str:
         {"type": "accuracy", "value": round(accuracy.value or 0.0, 6)},
         {"type": "f1", "name": "macro F1", "value": round(champion.holdout.macro_f1, 6)},
     ]
+    advised = advice(findings)
     answer = [
+        *([plain(advised), ""] if advised else []),
         f"The {champion.name}: {_said(accuracy)} of {accuracy.total} holdout examples right. It tells "
         f"{len(findings.info.classes)} classes apart: {plain(', '.join(findings.info.classes))}.",
         "",
@@ -26,7 +33,7 @@ def render_card(findings: Findings) -> str:
         "|---|---|---|",
         *(
             f"| {model.name} | {_said(model.holdout.accuracy)} | {model.holdout.macro_f1:.3f} |"
-            for model in findings.models
+            for model in (*findings.models, findings.reference)
         ),
     ]
     basis = (
@@ -34,6 +41,8 @@ def render_card(findings: Findings) -> str:
         f"{gate.coverage.total} rows, of whose machine-made labels {gate.coverage.part} were accepted. "
         f"{gate.record.verdict} {_rightness(gate.precision)}"
     )
+    if findings.refitted:
+        basis += f"\n\n{REFITTED}"
     return compose_card(findings.title, findings.info, results, answer, basis, warnings(findings))
 
 

@@ -27,12 +27,29 @@ class ModelFindings:
 
 
 @dataclass(frozen=True)
+class ReferenceFindings:
+    """A simple model that learned from the same labels (``selfsame.report.reference``).
+
+    Attributes:
+        rows: labeled and validation rows together, which it learned from.
+        validation: on the validation rows, each by a model that was trained without it.
+    """
+
+    name: str
+    rows: int
+    validation: Scores
+    holdout: Scores
+
+
+@dataclass(frozen=True)
 class Findings:
     """What one run of the pipeline comes to.
 
     Attributes:
         labeled_per_class: (K,) labeled rows.
         promotion_level: highest p-value with which the student replaces the baseline.
+        refitted: whether holdout scores are of models that have learned the validation rows too, and
+            validation scores of those from before.
         method: how the student learned from the pool, as ``retrain.method`` names it.
         settings: the parameters that are known of each place (``models/student``), by dotted key.
         digests: sha256 of every file that was read, by path, in the order in which they were made.
@@ -46,7 +63,9 @@ class Findings:
     gate: Gate
     baseline: ModelFindings
     student: ModelFindings
+    reference: ReferenceFindings
     promotion_level: float
+    refitted: bool
     method: str
     settings: Mapping[str, Mapping[str, Any]]
     digests: Mapping[str, str]
@@ -67,6 +86,26 @@ class Findings:
     def on_validation(self) -> Comparison:
         """Both models, row by row, where the champion is chosen."""
         return compare(self.baseline.validation, self.student.validation)
+
+    @property
+    def reference_on_validation(self) -> Comparison:
+        """The champion against the reference, row by row, where a user chooses between them."""
+        return compare(self.reference.validation, self.of_champion.validation)
+
+    @property
+    def reference_on_holdout(self) -> Comparison:
+        """The champion against the reference, row by row."""
+        return compare(self.reference.holdout, self.of_champion.holdout)
+
+    @property
+    def reference_recommended(self) -> bool:
+        """Tell whether the simple model does as well as the champion on the validation rows."""
+        return self.reference_on_validation.gained <= self.reference_on_validation.lost
+
+    @property
+    def of_champion(self) -> ModelFindings:
+        """The promoted model."""
+        return self.student if self.champion == "student" else self.baseline
 
     @property
     def learned_accepted(self) -> bool:
@@ -90,7 +129,18 @@ def metrics(findings: Findings) -> dict[str, Any]:
             model.name: {"validation": _scores(model.validation), "holdout": _scores(model.holdout)}
             for model in findings.models
         },
+        "reference": {
+            "name": findings.reference.name,
+            "rows": findings.reference.rows,
+            "validation": _scores(findings.reference.validation),
+            "holdout": _scores(findings.reference.holdout),
+            "gained_by_champion": findings.reference_on_holdout.gained,
+            "lost_by_champion": findings.reference_on_holdout.lost,
+            "mcnemar_p_value": findings.reference_on_holdout.p_value,
+            "recommended": findings.reference_recommended,
+        },
         "labeled": {"rows": int(findings.labeled_per_class.sum())},
+        "refitted": findings.refitted,
         "validation": {
             "rows": findings.baseline.validation.accuracy.total,
             "gained_by_student": validation.gained,
@@ -213,7 +263,8 @@ def _watched(findings: Findings) -> list[str]:
 
 
 def _scores(scores: Scores) -> dict[str, Any]:
-    return {**_share("accuracy", scores.accuracy), "loss": scores.loss, "macro_f1": scores.macro_f1}
+    loss = {} if scores.loss is None else {"loss": scores.loss}
+    return {**_share("accuracy", scores.accuracy), **loss, "macro_f1": scores.macro_f1}
 
 
 def _share(name: str, share: Share) -> dict[str, float | None]:

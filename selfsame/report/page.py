@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from selfsame.core.digests import sha256_json
+from selfsame.report.advice import advice
 from selfsame.report.figures import (
     accuracy_figure,
     gate_figure,
@@ -44,8 +45,10 @@ def render_report(findings: Findings) -> str:
         findings=findings,
         champion=champion,
         other=other,
+        advice=advice(findings),
         warnings=warnings(findings),
-        axis=Axis.holding([model.holdout.accuracy for model in findings.models]),
+        compared=(*findings.models, findings.reference),
+        axis=Axis.holding([each.holdout.accuracy for each in (*findings.models, findings.reference)]),
         pool_parts=pool_parts(findings.gate),
         gate_rows=gate_rows(findings.gate),
         class_rows=class_rows(findings),

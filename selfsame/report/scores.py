@@ -1,6 +1,6 @@
 """Scores of a classifier: pure functions of labels and probabilities."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,15 +51,15 @@ class Scores:
     """How one model does on one table.
 
     Attributes:
-        loss: mean negative log-likelihood, in nats.
+        loss: mean negative log-likelihood, in nats; None of a model that gives no probabilities.
         macro_f1: mean F1 of the classes, each of the same weight.
         confusion: (K, K) int64 counts, actual × predicted.
         actual, predicted: (N,) int64 class indices, in the table's order.
-        positive: (N,) probability of the second of two classes; None of more classes.
+        positive: (N,) probability of the second of two classes; None of more, or without probabilities.
     """
 
     accuracy: Share
-    loss: float
+    loss: float | None
     macro_f1: float
     classes: tuple[ClassScores, ...]
     confusion: np.ndarray
@@ -83,18 +83,28 @@ def score(labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...
     Raises:
         SelfsameError: no row has a label.
     """
+    known = labels >= 0
+    found = score_labels(labels, probabilities.argmax(axis=1), classes)
+    return replace(
+        found,
+        loss=_negative_log_likelihood(found.actual, probabilities[known]),
+        positive=probabilities[known, 1] if len(classes) == 2 else None,
+    )
+
+
+def score_labels(labels: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...]) -> Scores:
+    """Score class indices (N,), for which no probabilities are known, as ``score`` does."""
     from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
 
     known = labels >= 0
-    labels, probabilities = labels[known], probabilities[known]
+    labels, predicted = labels[known], predicted[known]
     if not len(labels):
         raise SelfsameError("a model can't be scored: no row has a label", "bring labels, or another split")
-    predicted = probabilities.argmax(axis=1)
     indices = list(range(len(classes)))
     columns = precision_recall_fscore_support(labels, predicted, labels=indices, zero_division=np.nan)
     return Scores(
         accuracy=Share(int((predicted == labels).sum()), len(labels)),
-        loss=_negative_log_likelihood(labels, probabilities),
+        loss=None,
         macro_f1=float(f1_score(labels, predicted, labels=indices, average="macro", zero_division=np.nan)),
         classes=tuple(
             ClassScores(name, _defined(precision), _defined(recall), _defined(f1), int(rows))
@@ -103,7 +113,7 @@ def score(labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...
         confusion=confusion_matrix(labels, predicted, labels=indices),
         actual=labels,
         predicted=predicted,
-        positive=probabilities[:, 1] if len(classes) == 2 else None,
+        positive=None,
     )
 
 

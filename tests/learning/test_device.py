@@ -1,7 +1,6 @@
 """The device: chosen as the parameters say, repeatable, and the same results on each."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,12 @@ from tiny import (
     NORMED_AND_DROPPED,
     SCALING,
     STRONG,
+    compute_params,
     examples,
     fresh_net,
     methods,
     model_params,
+    on_device,
     plan,
     same_bits,
     same_rows,
@@ -30,13 +31,13 @@ from selfsame.learning.device import prepare_device
 from selfsame.learning.inputs import prepare
 from selfsame.learning.loop import Row, train
 from selfsame.learning.models import Model, load_model, save_model
-from selfsame.learning.params import ComputeParams, ModelParams, TrainingParams
+from selfsame.learning.params import ModelParams, TrainingParams
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
 
 def chosen(device: str, threads: int = 1) -> str:
-    return prepare_device(ComputeParams.model_validate({"device": device, "cpu_threads": threads})).type
+    return prepare_device(compute_params(device=device, cpu_threads=threads)).type
 
 
 @pytest.mark.parametrize(
@@ -75,17 +76,10 @@ def test_threads_and_deterministic_kernels_are_set(monkeypatch: pytest.MonkeyPat
 def trained_on(
     device: str, name: str, training: TrainingParams, model: ModelParams
 ) -> tuple[nn.Module, list[Row]]:
-    where = prepare_device(ComputeParams.model_validate({"device": device, "cpu_threads": 1}))
-    data = training_data(pool=(8, 6, 6))
-    assert data.pool is not None
-    moved = replace(
-        data,
-        labeled=data.labeled.to(where),
-        validation=data.validation.to(where),
-        pool=data.pool.to(where),
-    )
+    where = prepare_device(compute_params(device=device))
+    data = on_device(training_data(pool=(8, 6, 6)), where)
     net = fresh_net(model).to(where)
-    return net, train(net, moved, plan(methods()[name]), training, lambda _: None)
+    return net, train(net, data, plan(methods()[name]), training, lambda _: None)
 
 
 @needs_cuda

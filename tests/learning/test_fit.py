@@ -12,6 +12,7 @@ from tiny import (
     IMAGES,
     NORMED_AND_DROPPED,
     SCALING,
+    compute_params,
     examples,
     methods,
     plan,
@@ -19,6 +20,7 @@ from tiny import (
     write_table,
 )
 
+from selfsame.core.digests import files_under
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import StageSpec
 from selfsame.core.stage import Stage
@@ -27,7 +29,7 @@ from selfsame.learning.fit import fit_model
 from selfsame.learning.loop import Plan, train
 from selfsame.learning.models import load_model
 from selfsame.learning.nets import build_net
-from selfsame.learning.params import ComputeParams
+from selfsame.learning.params import TrainingParams
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +37,7 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SELFSAME_OBSERVE", "0")
 
 
-def stage(folder: Path, info: TableInfo = IMAGES) -> Stage:
+def stage(folder: Path, info: TableInfo = IMAGES, training: TrainingParams = ALL_TECHNIQUES) -> Stage:
     labeled, validation = (
         examples(per_class, seed, info) for per_class, seed in (((7, 4, 3), 1), ((5, 5, 5), 2))
     )
@@ -46,18 +48,19 @@ def stage(folder: Path, info: TableInfo = IMAGES) -> Stage:
     }
     inputs["scaling"].write_text(json.dumps(SCALING.as_json()))
     params = {
-        "compute": ComputeParams(device="cpu", cpu_threads=1),
+        "compute": compute_params(),
         "model": NORMED_AND_DROPPED,
-        "training": ALL_TECHNIQUES,
+        "training": training,
     }
     return Stage(StageSpec("train", "", "", (), (), (), tuple(params)), inputs, {}, params)
 
 
-def fitted(folder: Path, name: str, how: Plan) -> dict[str, bytes]:
+def fitted(folder: Path, name: str, how: Plan, training: TrainingParams = ALL_TECHNIQUES) -> dict[str, bytes]:
     """Train on the tables in ``folder``; return the model's files."""
     pool = examples((8, 6, 6), seed=3)
-    fit_model(stage(folder), how, pool, folder / name)
-    return {path.name: path.read_bytes() for path in sorted((folder / name).iterdir())}
+    fit_model(stage(folder, training=training), how, pool, folder / name)
+    files = files_under(folder / name)
+    return {path.relative_to(folder / name).as_posix(): path.read_bytes() for path in files}
 
 
 @pytest.mark.parametrize("name", ["offline", "online", "fixmatch"])
@@ -77,7 +80,7 @@ def test_the_folder_is_the_trained_net_with_what_it_needs(tmp_path: Path) -> Non
     model = load_model(tmp_path / "model")
     assert (model.params, model.info, model.scaling) == (NORMED_AND_DROPPED, IMAGES, SCALING)
     assert model.recipe == {
-        "compute": {"device": "cpu", "cpu_threads": 1},
+        "compute": {"device": "cpu", "cpu_threads": 1, "precision": "float32", "compile": False},
         "training": ALL_TECHNIQUES.model_dump(),
     }
     for key, value in model.net.state_dict().items():

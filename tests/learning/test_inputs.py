@@ -28,9 +28,9 @@ from selfsame.core import tables
 from selfsame.core.tables import TableInfo
 from selfsame.learning.inputs import (
     FEATURE_LIMIT,
+    EndlessBatches,
     Examples,
     Scaling,
-    endless_batches,
     load_examples,
     prepare,
     stack_examples,
@@ -119,7 +119,7 @@ def test_scaling_is_read_as_split_writes_it(tmp_path: Path) -> None:
     path.write_text(json.dumps(written))
     assert Scaling.load(path) == Scaling((1.5, 2.0), (0.1, 3.0))
     path.write_text(json.dumps(written | {"target": {"mean": 7.0, "std": 0.5}}))
-    assert Scaling.load(path) == Scaling((1.5, 2.0), (0.1, 3.0), (7.0, 0.5))
+    assert Scaling.load(path) == Scaling((1.5, 2.0), (0.1, 3.0), target=(7.0, 0.5))
     assert Scaling.from_json(Scaling.load(path).as_json()) == Scaling.load(path)
 
 
@@ -150,7 +150,7 @@ def numbered(per_class: tuple[int, ...]) -> Examples:
 
 
 def batches(rows: Examples, size: int, seed: int = 0, balanced: bool = False) -> Iterator[Examples]:
-    return endless_batches(rows, size, torch.Generator().manual_seed(seed), balanced)
+    return EndlessBatches(rows, size, torch.Generator().manual_seed(seed), balanced)
 
 
 def test_every_pass_visits_every_row_once_in_another_order() -> None:

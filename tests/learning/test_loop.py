@@ -173,13 +173,16 @@ KEYS: dict[str, tuple[Any, dict[str, Any]]] = {
     "augmentation.scale_fraction": (0.1, {}),
     "augmentation.erase_fraction": (0.3, {}),
     "augmentation.noise_std": (0.1, {}),
+    "augmentation.flip_fraction": (0.5, {}),
+    "nesterov": (True, {"momentum": 0.5}),
 }
 
 
 def test_the_table_of_keys_is_complete() -> None:
     nested = {f"augmentation.{key}" for key in AugmentationParams.model_fields}
-    of_values = {"disturb_value_fraction", "disturb_value_std"}  # test_values.py
-    assert KEYS.keys() == TrainingParams.model_fields.keys() - {"augmentation"} - of_values | nested
+    elsewhere = {"disturb_value_fraction", "disturb_value_std"}  # test_learning_values.py
+    elsewhere |= {"refit_on_validation"}  # test_refit.py
+    assert KEYS.keys() == TrainingParams.model_fields.keys() - {"augmentation"} - elsewhere | nested
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -328,7 +331,7 @@ def offered(criterion: str, rows: list[tuple[float, float]]) -> tuple[int, float
     for epoch, (loss, accuracy) in enumerate(rows, start=1):
         net.weight.data.fill_(epoch)
         best.offer({"epoch": epoch, "validation_loss": loss, "validation_accuracy": accuracy})
-    return best.epoch, best.state["weight"].item()
+    return best.epoch, best.weights["weight"].item()
 
 
 @pytest.mark.parametrize(

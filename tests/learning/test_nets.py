@@ -12,6 +12,8 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
 from selfsame.learning.nets import build_net, detached_state
 
+NAMED: dict[str, Any] = {"widths": [], "halve_after": [], "batch_norm": True}  # a net that needs no more
+
 
 def images_of(*shape: int, classes: int = 10) -> TableInfo:
     return TableInfo("any", "classification", tuple(map(str, range(classes))), image_shape=shape)
@@ -102,8 +104,98 @@ def test_a_cnn_is_refused_for_features() -> None:
 
 @pytest.mark.parametrize(("architecture", "halve_after"), [("cnn", [3]), ("mlp", [1])])
 def test_halving_after_no_layer_is_refused(architecture: str, halve_after: list[int]) -> None:
-    with pytest.raises(ValidationError, match="doesn't have"):
+    with pytest.raises(ValidationError, match=r"doesn't have|means nothing"):
         model_params(architecture=architecture, halve_after=halve_after)
+
+
+def test_dense_layers_see_every_position() -> None:
+    params = model_params(widths=[4, 6], halve_after=[1, 2], dense=[20, 8], dropout=0.5, batch_norm=True)
+    net = fresh_net(params, info=images_of(3, 9, 9))
+    assert [tuple(layer.weight.shape) for layer in layers(net, nn.Linear)] == [(20, 6 * 9), (8, 20), (10, 8)]
+    assert [norm.num_features for norm in layers(net, nn.BatchNorm1d)] == [20, 8]
+    assert net.eval()(torch.zeros(2, 3, 9, 9)).shape == (2, 10)
+    straight = fresh_net(model_params(widths=[4], halve_after=[], dense=[]), info=images_of(1, 5, 5))
+    assert [tuple(layer.weight.shape) for layer in layers(straight, nn.Linear)] == [(10, 4 * 25)]
+
+
+def count(net: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+def test_the_tutorials_cnn_is_a_line_of_parameters() -> None:
+    params = model_params(widths=[64, 192], halve_after=[1, 2], dense=[1024, 512], dropout=0.5)
+    net = fresh_net(params, info=images_of(1, 28, 28))
+    shapes = [tuple(layer.weight.shape)[:2] for layer in (*layers(net, nn.Conv2d), *layers(net, nn.Linear))]
+    assert shapes == [(64, 1), (192, 64), (1024, 192 * 49), (512, 1024), (10, 512)]
+
+
+def test_the_wide_resnet_is_the_published_one() -> None:
+    net = fresh_net(model_params(**NAMED | {"architecture": "wrn_28_2"}), info=images_of(3, 32, 32))
+    assert count(net) == 1_467_610
+    convolutions = [layer for layer in layers(net, nn.Conv2d) if layer.kernel_size == (3, 3)]
+    assert len(convolutions) == 25  # with three 1×1 shortcuts and the linear layer: depth 28 as it is counted
+    assert [layer.negative_slope for layer in layers(net, nn.LeakyReLU)] == [0.1]
+    assert [layer.in_features for layer in layers(net, nn.Linear)] == [128]
+
+
+@pytest.mark.parametrize(("pixels", "sizes"), [(32, [32, 32, 16, 8, 4]), (96, [48, 24, 12, 6, 3])])
+def test_resnet_keeps_small_images_whole_at_its_start(pixels: int, sizes: list[int]) -> None:
+    net = fresh_net(model_params(**NAMED | {"architecture": "resnet18"}), info=images_of(3, pixels, pixels))
+    seen: list[int] = []
+    for name in ("conv1", "layer1", "layer2", "layer3", "layer4"):
+        net.get_submodule(name).register_forward_hook(lambda *given: seen.append(given[2].shape[-1]))
+    net.eval()(torch.zeros(1, 3, pixels, pixels))
+    assert seen == sizes
+    assert count(net) == (11_173_962 if pixels == 32 else 11_181_642)
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "wrn_28_2"])
+def test_named_nets_drop_hidden_units_take_any_channels_and_learn(architecture: str) -> None:
+    net = fresh_net(
+        model_params(**NAMED | {"architecture": architecture, "dropout": 0.25}), info=images_of(1, 9, 7)
+    )
+    assert [layer.p for layer in layers(net, nn.Dropout)] == [0.25]
+    logits = net(torch.randn(4, 1, 9, 7))
+    assert logits.shape == (4, 10)
+    logits.sum().backward()
+    assert all(parameter.grad is not None for parameter in net.parameters())
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "wrn_28_2"])
+def test_no_key_is_ignored(architecture: str) -> None:
+    with pytest.raises(SelfsameError, match=f"{architecture} has batch normalization, always"):
+        fresh_net(model_params(**NAMED | {"architecture": architecture, "batch_norm": False}))
+    with pytest.raises(SelfsameError, match="tiny has no images"):
+        fresh_net(model_params(**NAMED | {"architecture": architecture}), info=FEATURES)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "key", "value", "empty"),
+    [
+        ("wrn_28_2", "widths", [3], "[]"),
+        ("resnet18", "halve_after", [1], "[]"),
+        ("resnet18", "dense", [3], "[]"),
+        ("mlp", "dense", [3], "[]"),
+        ("cnn", "torchvision_name", "vgg11", "null"),
+        ("cnn", "weights", "IMAGENET1K_V1", "null"),
+        ("mlp", "weights_sha256", 64 * "0", "null"),
+        ("resnet18", "image_pixels", 64, "null"),
+        ("wrn_28_2", "freeze_backbone", True, "false"),
+    ],
+)
+def test_a_key_that_means_nothing_is_refused(architecture: str, key: str, value: Any, empty: str) -> None:
+    own = {"widths": [3]} if architecture in ("cnn", "mlp") else {}
+    keys = NAMED | {"architecture": architecture} | own
+    model_params(**keys)
+    with pytest.raises(ValidationError, match=f"{key} = .* means nothing to {architecture}") as caught:
+        model_params(**keys | {key: value})
+    assert f"leave it {empty}" in str(caught.value)
+
+
+@pytest.mark.parametrize("architecture", ["cnn", "mlp"])
+def test_a_net_of_no_layers_is_refused(architecture: str) -> None:
+    with pytest.raises(ValidationError, match="at least one layer"):
+        model_params(architecture=architecture, widths=[], halve_after=[])
 
 
 def test_detached_state_is_a_copy() -> None:

@@ -1,5 +1,6 @@
 """Small examples, parameters and nets, so that a whole training takes a fraction of a second."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from selfsame.learning.loop import Plan, Row, TrainingData, train
 from selfsame.learning.methods import FixMatch, Method, Offline, Online, RampUp, Supervised
 from selfsame.learning.nets import build_net, detached_state
 from selfsame.learning.objective import Classes
-from selfsame.learning.params import AugmentationParams, ModelParams, TrainingParams
+from selfsame.learning.params import AugmentationParams, ComputeParams, ModelParams, TrainingParams
 from selfsame.learning.targets import LabeledLoss
 
 IMAGES = TableInfo("tiny", "classification", ("a", "b", "c"), image_shape=(1, 8, 8))
@@ -23,7 +24,12 @@ SCALING = Scaling(mean=(110.0,), std=(60.0,))
 OBJECTIVE = Classes(LabeledLoss(0.0, None), 0.0, 3)
 WHOLE_RAMP = RampUp(1.0, 0, 0)
 STRONG = AugmentationParams(
-    shift_pixels=2.0, rotate_degrees=20.0, scale_fraction=0.2, erase_fraction=0.25, noise_std=0.1
+    shift_pixels=2.0,
+    rotate_degrees=20.0,
+    scale_fraction=0.2,
+    erase_fraction=0.25,
+    noise_std=0.1,
+    flip_fraction=0.5,
 )
 
 State = dict[str, Tensor]
@@ -33,6 +39,12 @@ def limits(**changes: float) -> AugmentationParams:
     """No augmentation, but for ``changes``."""
     nothing = dict.fromkeys(AugmentationParams.model_fields, 0.0)
     return AugmentationParams.model_validate(nothing | changes)
+
+
+def compute_params(**changes: Any) -> ComputeParams:
+    """One thread of the CPU in plain float32, but for ``changes``."""
+    plain = {"device": "cpu", "cpu_threads": 1, "precision": "float32", "compile": False}
+    return ComputeParams.model_validate(plain | changes)
 
 
 def training_params(**changes: Any) -> TrainingParams:
@@ -55,6 +67,8 @@ def training_params(**changes: Any) -> TrainingParams:
         "class_weights": "none",
         "checkpoint": "last",
         "augmentation": limits(),
+        "nesterov": False,
+        "refit_on_validation": False,
         "disturb_value_fraction": 0.0,
         "disturb_value_std": 0.0,
     }
@@ -63,7 +77,14 @@ def training_params(**changes: Any) -> TrainingParams:
 
 def model_params(**changes: Any) -> ModelParams:
     """A small plain CNN, but for ``changes``."""
-    plain = {"architecture": "cnn", "widths": [4, 6], "halve_after": [1], "dropout": 0.0, "batch_norm": False}
+    plain = dict.fromkeys(ModelParams.model_fields) | {
+        "architecture": "cnn",
+        "widths": [4, 6],
+        "halve_after": [1],
+        "dropout": 0.0,
+        "batch_norm": False,
+        "freeze_backbone": False,
+    }
     return ModelParams.model_validate(plain | changes)
 
 
@@ -81,7 +102,12 @@ ALL_TECHNIQUES = training_params(
     class_sampling="balanced",
     class_weights="inverse_share",
     augmentation=AugmentationParams(
-        shift_pixels=1.0, rotate_degrees=10.0, scale_fraction=0.1, erase_fraction=0.2, noise_std=0.05
+        shift_pixels=1.0,
+        rotate_degrees=10.0,
+        scale_fraction=0.1,
+        erase_fraction=0.2,
+        noise_std=0.05,
+        flip_fraction=0.5,
     ),
 )
 NORMED_AND_DROPPED = model_params(batch_norm=True, dropout=0.4)
@@ -104,6 +130,16 @@ def training_data(pool: tuple[int, ...] | None = None) -> TrainingData:
         pool=examples(pool, seed=3) if pool is not None else None,
         scaling=SCALING,
         classes=3,
+    )
+
+
+def on_device(data: TrainingData, device: torch.device) -> TrainingData:
+    """Return the same rows on ``device``."""
+    return replace(
+        data,
+        labeled=data.labeled.to(device),
+        validation=data.validation.to(device),
+        pool=data.pool.to(device) if data.pool is not None else None,
     )
 
 

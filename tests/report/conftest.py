@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from selfsame.core.tables import TableInfo, TableWriter
-from selfsame.report.findings import Findings, ModelFindings
+from selfsame.report.findings import Findings, ModelFindings, ReferenceFindings
 from selfsame.report.gallery import Example, Gallery
 from selfsame.report.gate import Gate, measure_gate
-from selfsame.report.scores import Scores, Share, score
+from selfsame.report.scores import Scores, Share, score, score_labels
 from selfsame.report.watches import Drift, Watches
 from selfsame.selection.calibration import measure_reliability
 from selfsame.selection.record import GateRecord
@@ -95,7 +95,11 @@ def make_findings(write_gate: Callable[..., Gate]) -> Callable[..., Findings]:
     """Build findings from how many of 60 rows each model gets wrong; any field can be replaced."""
 
     def make(
-        baseline_wrong: int = 20, student_wrong: int = 6, classes: tuple[str, ...] = CLASSES, **fields: Any
+        baseline_wrong: int = 20,
+        student_wrong: int = 6,
+        reference_wrong: int = 15,
+        classes: tuple[str, ...] = CLASSES,
+        **fields: Any,
     ) -> Findings:
         models = {
             name: ModelFindings(
@@ -111,11 +115,14 @@ def make_findings(write_gate: Callable[..., Gate]) -> Callable[..., Findings]:
             )
             for name, wrong in (("baseline", baseline_wrong), ("student", student_wrong))
         }
+        simple = score_labels(LABELS, predictions(reference_wrong).argmax(axis=1), classes)
         values: dict[str, Any] = {
+            "reference": ReferenceFindings("logistic regression", 28, validation=simple, holdout=simple),
             "title": "Animals",
             "info": TableInfo("zoo", "classification", classes, features=("weight",)),
             "labeled_per_class": np.array([5, 5, 4]),
             "promotion_level": 0.05,
+            "refitted": False,
             "method": "offline",
             "settings": {"models/student": {"model.widths": [32, 64]}},
             "digests": {"data/splits/holdout.parquet": "cd" * 32, "models/student/config.json": "ef" * 32},

@@ -4,6 +4,7 @@ import csv
 import filecmp
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -114,7 +115,7 @@ def evaluate(out: str, title: str = "Toy") -> dict[str, Path]:
     outputs = [f"{out}/{name}" for name in names]
     spec = StageSpec("evaluate", "", "", (), tuple(inputs), tuple(outputs), ("compute", "evaluate"))
     params = {
-        "compute": ComputeParams(device="cpu", cpu_threads=1),
+        "compute": ComputeParams(device="cpu", cpu_threads=1, precision="float32", compile=False),
         "evaluate": EvaluateParams(promotion_level=0.05, title=title),
     }
     Path(out).mkdir()
@@ -145,6 +146,8 @@ def test_every_output_tells_the_same_story(workspace: Path) -> None:
     )
     assert figures["pool"]["precision"] == 0.95
     assert figures["labeled"]["rows"] == 6
+    assert figures["reference"]["rows"] == 36
+    assert figures["reference"]["holdout"]["accuracy"] > 0.8
 
     with outputs["confusion_matrix"].open(newline="") as file:
         pairs = list(csv.DictReader(file))
@@ -187,6 +190,20 @@ def test_the_same_inputs_give_the_same_bytes_in_another_process() -> None:
             assert file.read_bytes() == Path("second", *file.parts[1:]).read_bytes(), file
 
 
+def test_the_reference_is_chosen_without_the_holdout(workspace: Path) -> None:
+    before = json.loads(evaluate("before")["metrics"].read_text())["reference"]
+    table = pq.read_table(workspace / "holdout.parquet")
+    column = table.schema.get_field_index("label")
+    wrong = pa.array((table["label"].to_numpy() + 1) % 3)
+    changed = table.set_column(column, table.schema.field(column), wrong)
+    pq.write_table(changed, workspace / "holdout.parquet")
+    after = json.loads(evaluate("after")["metrics"].read_text())["reference"]
+    assert {key: after[key] for key in ("name", "rows", "validation", "recommended")} == {
+        key: before[key] for key in ("name", "rows", "validation", "recommended")
+    }
+    assert after["holdout"]["accuracy"] < 0.2 < before["holdout"]["accuracy"]
+
+
 @pytest.mark.usefixtures("workspace")
 def test_a_title_changes_the_report_alone() -> None:
     first, second = evaluate("first"), evaluate("second", title="Another")
@@ -226,6 +243,31 @@ def test_importing_the_stage_loads_nothing_heavy() -> None:
     root = Path(__file__).parents[2]
     found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert found.stdout.split() == []
+
+
+def test_a_refit_is_judged_by_what_had_not_learned_the_validation_rows(trained: Path) -> None:
+    figures = []
+    for refitted in (False, True):
+        training = {"refit_on_validation": refitted, "learning_rate": 0.02}
+        run_task("train_baseline", trained, training=training)
+        run_task("pseudo_label", trained)
+        run_task("retrain", trained, training=training)
+        for folder in ("models/champion", "reports"):
+            shutil.rmtree(trained / folder, ignore_errors=True)
+        run_task("evaluate", trained)
+        figures.append(json.loads((trained / "reports/metrics.json").read_text()))
+    before, after = figures
+    assert (before["refitted"], after["refitted"]) == (False, True)
+    for key in ("champion", "validation", "pool", "calibration"):
+        assert after[key] == before[key], key
+    for name in ("baseline", "student"):
+        assert after[name]["validation"] == before[name]["validation"]
+        assert after[name]["holdout"] != before[name]["holdout"]
+    assert "refitted" in (trained / "reports/report.html").read_text(encoding="utf-8")
+    assert "refitted" in (trained / "models/champion/README.md").read_text(encoding="utf-8")
+    weights = Path("validated") / "model.safetensors"
+    champion, copied = trained / "models/champion", trained / "models" / after["champion"]
+    assert (champion / weights).read_bytes() == (copied / weights).read_bytes()
 
 
 def test_a_poisoned_pool_leaves_the_baseline_in_place(trained: Path) -> None:

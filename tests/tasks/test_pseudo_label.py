@@ -53,6 +53,19 @@ def test_labels_and_confidences_are_the_teachers(trained: Path) -> None:
     np.testing.assert_array_equal(decisions["confidence"], predictions.confidence)
 
 
+def test_the_gate_never_judges_on_rows_that_the_teacher_learned(trained: Path) -> None:
+    """A refitted baseline has learned the validation rows: the one from before labels and is judged."""
+    before, judged = label(trained, 0.6), GateRecord.of(trained / OUT)
+    run_task("train_baseline", trained, training={"refit_on_validation": True})
+    after = label(trained, 0.6)
+    assert after.drop_columns("teacher") == before.drop_columns("teacher")
+    assert GateRecord.of(trained / OUT) == judged
+    weights = trained / "models" / "baseline" / "model.safetensors"
+    (teacher,) = {*after["teacher"].to_pylist()}
+    assert teacher == before["teacher"][0].as_py() != sha256_file(weights)
+    assert teacher == sha256_file(weights.parent / "validated" / weights.name)
+
+
 def test_a_row_is_accepted_at_the_very_threshold(trained: Path) -> None:
     """Also where the float32 nearest to the parameter lies below it."""
     confidence = np.sort(label(trained, 0.5)["confidence"].to_numpy())

@@ -1,7 +1,7 @@
 """The model card of a champion that names values."""
 
-from selfsame.report.card import compose_card, plain
-from selfsame.report.values.findings import ValueFindings, value_warnings
+from selfsame.report.card import REFITTED, compose_card, plain
+from selfsame.report.values.findings import ValueFindings, value_advice, value_warnings
 from selfsame.report.values.scores import Measure
 
 
@@ -14,7 +14,9 @@ def render_value_card(findings: ValueFindings) -> str:
         {"type": "mae", "value": round(scores.mae.value, 6)},
         {"type": "rmse", "value": round(scores.rmse.value, 6)},
     ]
+    advised = value_advice(findings)
     answer = [
+        *([plain(advised), ""] if advised else []),
         f"The {champion.name}: R² {_said(scores.r2)} on {len(scores.actual)} holdout examples. It names "
         f"values, and is {_said(scores.mae)} off on average.",
         "",
@@ -23,7 +25,7 @@ def render_value_card(findings: ValueFindings) -> str:
         *(
             f"| {model.name} | {_said(model.holdout.r2)} | {_said(model.holdout.mae)} | "
             f"{_said(model.holdout.rmse)} |"
-            for model in findings.models
+            for model in (*findings.models, findings.reference)
         ),
     ]
     known = (
@@ -37,6 +39,8 @@ def render_value_card(findings: ValueFindings) -> str:
         f"{gate.coverage.total} rows, of whose machine-made values {gate.coverage.part} were accepted. "
         f"{gate.record.verdict} {known}"
     )
+    if findings.refitted:
+        basis += f"\n\n{REFITTED}"
     return compose_card(findings.title, findings.info, results, answer, basis, value_warnings(findings))
 
 

@@ -10,14 +10,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from selfsame.core.stage import Stage
-from selfsame.core.tables import TableInfo, count_rows
+from selfsame.core.tables import TableInfo, count_rows, read_column
 from selfsame.report.card import CARD
 from selfsame.report.files import digest_files, dotted, read_history, write_csv
 from selfsame.report.gallery import take_all, take_inputs
+from selfsame.report.reference import Reference, fit_reference
 from selfsame.report.scores import choose_champion
 from selfsame.report.values.agreement import ValueGate, measure_agreement
 from selfsame.report.values.card import render_value_card
-from selfsame.report.values.findings import ValueFindings, ValueModelFindings, value_metrics
+from selfsame.report.values.findings import (
+    ValueFindings,
+    ValueModelFindings,
+    ValueReferenceFindings,
+    value_metrics,
+)
 from selfsame.report.values.gallery import gate_rows, worst_values
 from selfsame.report.values.page import render_value_report
 from selfsame.report.values.scores import ValueScores, compare_values, score_values
@@ -29,24 +35,36 @@ if TYPE_CHECKING:
 TENTHS = 10
 
 
-def evaluate_values(stage: Stage, models: Mapping[str, Model], title: str, promotion_level: float) -> None:
-    """Choose the champion on validation, then read the holdout once and write the report."""
-    from selfsame.learning.models import HISTORY
+def evaluate_values(
+    stage: Stage,
+    models: Mapping[str, Model],
+    judged: Mapping[str, Model],
+    title: str,
+    promotion_level: float,
+) -> None:
+    """Choose the champion on validation, then read the holdout once and write the report.
+
+    Args:
+        judged: the same models as they were before they learned the validation rows, if they did.
+    """
+    from selfsame.learning.models import HISTORY, VALIDATED
     from selfsame.learning.values import predict_values
 
-    def score_all(role: str) -> dict[str, ValueScores]:
-        said = predict_values(list(models.values()), stage.inputs[role])
+    def score_all(nets: Mapping[str, Model], role: str) -> dict[str, ValueScores]:
+        said = predict_values(list(nets.values()), stage.inputs[role])
         return {
-            name: score_values(said.labels, values) for name, values in zip(models, said.values, strict=True)
+            name: score_values(said.labels, values) for name, values in zip(nets, said.values, strict=True)
         }
 
-    validation = score_all("validation")
+    validation = score_all(judged, "validation")
     on_validation = compare_values(validation["baseline"], validation["student"])
     champion = choose_champion(on_validation, promotion_level)
     # The bytes alone: a file that DVC has linked from its cache is read-only.
     shutil.copytree(stage.inputs[champion], stage.outputs["champion"], copy_function=shutil.copyfile)
 
-    holdout = score_all("holdout")
+    reference, reference_validation = learn_reference(stage)
+
+    holdout = score_all(models, "holdout")
     baseline, student = (
         ValueModelFindings(name, validation[name], holdout[name], read_history(stage.inputs[name] / HISTORY))
         for name in models
@@ -63,9 +81,19 @@ def evaluate_values(stage: Stage, models: Mapping[str, Model], title: str, promo
         gate=gate,
         baseline=baseline,
         student=student,
+        reference=ValueReferenceFindings(
+            reference.name,
+            reference.rows,
+            reference_validation,
+            score_values(
+                read_column(stage.inputs["holdout"], "label").astype(np.float64),
+                reference.predict(take_all(stage.inputs["holdout"])),
+            ),
+        ),
         on_validation=on_validation,
         on_holdout=compare_values(holdout["baseline"], holdout["student"]),
         promotion_level=promotion_level,
+        refitted=(stage.outputs["champion"] / VALIDATED).is_dir(),
         method=models["student"].recipe["retrain"]["method"],
         settings={
             stage.inputs[name].as_posix(): dotted({"model": model.params.model_dump(), **model.recipe})
@@ -86,6 +114,16 @@ def evaluate_values(stage: Stage, models: Mapping[str, Model], title: str, promo
     write_plots(stage, holdout[champion], gate)
     (stage.outputs["champion"] / CARD).write_text(render_value_card(findings), encoding="utf-8")
     stage.outputs["report"].write_text(render_value_report(findings), encoding="utf-8")
+
+
+def learn_reference(stage: Stage) -> tuple[Reference, ValueScores]:
+    """Fit a simple model to labeled and validation rows; score the latter by models trained without them."""
+    tables = [stage.inputs["labeled"], stage.inputs["validation"]]
+    labels = np.concatenate([read_column(table, "label") for table in tables]).astype(np.float64)
+    inputs = np.concatenate([take_all(table) for table in tables])
+    reference = fit_reference(inputs, labels, "regression")
+    held = slice(count_rows(tables[0]), None)
+    return reference, score_values(labels[held], reference.out_of_fold[held])
 
 
 def write_plots(stage: Stage, champion: ValueScores, gate: ValueGate) -> None:

@@ -11,7 +11,7 @@ from selfsame.report.findings import CHANCE, rounded
 from selfsame.report.scores import Share, choose_champion
 from selfsame.report.values.agreement import ValueGate
 from selfsame.report.values.gallery import ValueGallery
-from selfsame.report.values.scores import Measure, ValueComparison, ValueScores
+from selfsame.report.values.scores import Measure, ValueComparison, ValueScores, compare_values
 from selfsame.report.watches import CHANCE as WATCH_CHANCE
 from selfsame.report.watches import Drift
 
@@ -27,12 +27,22 @@ class ValueModelFindings:
 
 
 @dataclass(frozen=True)
+class ValueReferenceFindings:
+    """A simple model that learned from the same labels, as ``selfsame.report.findings.ReferenceFindings``."""
+
+    name: str
+    rows: int
+    validation: ValueScores
+    holdout: ValueScores
+
+
+@dataclass(frozen=True)
 class ValueFindings:
     """What one run of the pipeline comes to, where values are learned.
 
     Attributes:
         labeled_rows: how many there are.
-        promotion_level, settings, digests: as in ``selfsame.report.findings.Findings``.
+        reference, promotion_level, refitted, settings, digests: as in ``selfsame.report.findings.Findings``.
         on_validation, on_holdout: both models, row by row.
         near_copies: holdout and validation rows with a near copy among the rows that were learned from.
         drift: the pool against the labeled and validation rows.
@@ -44,9 +54,11 @@ class ValueFindings:
     gate: ValueGate
     baseline: ValueModelFindings
     student: ValueModelFindings
+    reference: ValueReferenceFindings
     on_validation: ValueComparison
     on_holdout: ValueComparison
     promotion_level: float
+    refitted: bool
     method: str
     settings: Mapping[str, Mapping[str, Any]]
     digests: Mapping[str, str]
@@ -64,6 +76,21 @@ class ValueFindings:
         """Name the promoted model: ``baseline`` or ``student``."""
         return choose_champion(self.on_validation, self.promotion_level)
 
+    @property
+    def of_champion(self) -> ValueModelFindings:
+        """The promoted model."""
+        return self.student if self.champion == "student" else self.baseline
+
+    @property
+    def reference_recommended(self) -> bool:
+        """Tell whether the simple model does as well as the champion on the validation rows."""
+        return self.reference.validation.rmse.value <= self.of_champion.validation.rmse.value
+
+    @property
+    def reference_on_holdout(self) -> ValueComparison:
+        """The champion against the reference, row by row."""
+        return compare_values(self.reference.holdout, self.of_champion.holdout)
+
 
 def value_metrics(findings: ValueFindings) -> dict[str, Any]:
     """Return the figures for ``metrics.json``: nested, floats rounded to 6 digits, None where undefined."""
@@ -75,6 +102,14 @@ def value_metrics(findings: ValueFindings) -> dict[str, Any]:
         **{
             model.name: {"validation": _scores(model.validation), "holdout": _scores(model.holdout)}
             for model in findings.models
+        },
+        "reference": {
+            "name": findings.reference.name,
+            "rows": findings.reference.rows,
+            "recommended": findings.reference_recommended,
+            "validation": _scores(findings.reference.validation),
+            "holdout": _scores(findings.reference.holdout),
+            "permutation_p_value": findings.reference_on_holdout.p_value,
         },
         "labeled": {"rows": findings.labeled_rows, "value_std": record.unit},
         "validation": {
@@ -116,6 +151,23 @@ def value_metrics(findings: ValueFindings) -> dict[str, Any]:
         },
     }
     return rounded(figures)
+
+
+def value_advice(findings: ValueFindings) -> str | None:
+    """Advise the reference where it does as well as the champion on validation; None where it doesn't."""
+    if not findings.reference_recommended:
+        return None
+    reference, champion = findings.reference, findings.of_champion
+    p_value = findings.reference_on_holdout.p_value
+    article = "An" if reference.name[0] in "aeiou" else "A"
+    return (
+        f"{article} {reference.name} on the same labels does as well or better: its R² on validation rows is "
+        f"{reference.validation.r2.value:.3f} (cross-validated), the champion’s "
+        f"{champion.validation.r2.value:.3f}. On the holdout it has {reference.holdout.r2.value:.3f}, the "
+        f"champion {champion.holdout.r2.value:.3f}, which is "
+        f"{'no more than chance would explain' if p_value > CHANCE else 'beyond chance'} (paired permutation "
+        f"test, p = {p_value:.2g})."
+    )
 
 
 def value_warnings(findings: ValueFindings) -> list[str]:

@@ -13,14 +13,14 @@ from selfsame.report.values.figures import (
     residuals_figure,
     tenths_figure,
 )
-from selfsame.report.values.findings import ValueFindings, value_warnings
+from selfsame.report.values.findings import ValueFindings, value_advice, value_warnings
 from selfsame.report.values.scores import Measure
 
 
 def render_value_report(findings: ValueFindings) -> str:
     """Return the page; the same findings give the same bytes."""
     champion, other = sorted(findings.models, key=lambda model: model.name != findings.champion)
-    lowest = min(model.holdout.r2.low for model in findings.models)
+    compared = (*findings.models, findings.reference)
     return render_page(
         "values/page.html.j2",
         {"value": value, "span": span},
@@ -28,7 +28,9 @@ def render_value_report(findings: ValueFindings) -> str:
         champion=champion,
         other=other,
         warnings=value_warnings(findings),
-        axis=Axis(floor(lowest * 20) / 20),
+        advice=value_advice(findings),
+        compared=compared,
+        axis=Axis(floor(20 * min(model.holdout.r2.low for model in compared)) / 20),
         close=CLOSE,
         explored=explored(findings.gate),
         kept_epoch=kept_epoch,

@@ -1,0 +1,48 @@
+"""What is asked of a run, checked before anything of it happens."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from selfsame.core.errors import SelfsameError
+from selfsame.core.graph_file import read_stages
+from selfsame.dag.commit import check_git
+from selfsame.dag.remote import check_remote
+
+
+@dataclass(frozen=True)
+class Request:
+    """The parameters of a flow run; the flow explains each."""
+
+    targets: list[str] = field(default_factory=list)
+    force: bool = False
+    refresh: bool = False
+    pull: bool = False
+    push: bool = False
+    commit: bool = False
+    rehash: bool = False
+    wait: bool = True
+
+    def check(self) -> None:
+        """Refuse what can't be done, while nothing has been done.
+
+        Raises:
+            SelfsameError: a name that isn't there, no remote, a repository that takes no commit.
+        """
+        stages = read_stages()
+        for target in self.targets:
+            require_known("targets: no stage", target, stages)
+        if self.pull or self.push:
+            check_remote()
+        if self.commit:
+            check_git()
+
+
+def require_known(what: str, name: str, known: Iterable[str]) -> None:
+    """Refuse a name that isn't among those known, offering the nearest one."""
+    if name not in (known := list(known)):
+        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        raise SelfsameError(
+            f"{what} named '{name}'",
+            f"did you mean {nearest[0]}?" if nearest else f"one of {', '.join(known)}",
+        )

@@ -1,0 +1,166 @@
+"""Record a run in git: what it used, what it made and how good that is, and nothing else.
+
+Message and tag come from comparing the files at hand with what git has, not from the run that just ended.
+So a record that failed is caught up by the next run, even by one that finds nothing to do.
+"""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from selfsame.core.errors import PassingError, SelfsameError
+from selfsame.core.graph_file import GRAPH_FILE, read_yaml
+from selfsame.core.params import PARAMS_FILE
+from selfsame.dag.plan import MISSING, differences
+
+LOCK_FILE = Path("dvc.lock")
+RECORDS = Path("lineage")
+UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply", "BISECT_LOG")
+CHAMPION, PROMOTED = "champion", "student"  # the artifact that gets versions, and when: metrics' champion
+METRIC_LINES = 40  # of a commit's message; metrics.json has all
+
+
+def check_git() -> None:
+    """Check that a commit can be made here that belongs to a branch and has an author.
+
+    Raises:
+        SelfsameError: saying what stands in the way.
+    """
+    _git("rev-parse", "--verify", "HEAD", fix="commit the project once by hand")
+    for name in UNFINISHED:
+        if Path(_git("rev-parse", "--git-path", name).strip()).exists():
+            raise SelfsameError(
+                f"git is in the middle of something ({name})", "finish or abort it ('git status' says how)"
+            )
+    _git("symbolic-ref", "HEAD", fix="git switch BRANCH: a commit on a detached HEAD is easily lost")
+    _git("var", "GIT_COMMITTER_IDENT", fix="git config user.name NAME; git config user.email ADDRESS")
+
+
+def record_run(metrics: Sequence[Path]) -> str:
+    """Commit parameters, ``dvc.lock``, provenance records and metrics if they differ; version a champion.
+
+    Other changed or staged files stay as they are.
+
+    Args:
+        metrics: the files that the project declares as metrics.
+
+    Returns:
+        What was done, in words.
+
+    Raises:
+        PassingError: git refuses; its lock may be held by another command.
+    """
+    paths = [str(path) for path in (PARAMS_FILE, LOCK_FILE, RECORDS, *metrics) if path.exists()]
+    done = []
+    if _git("status", "--porcelain", "--untracked-files=all", "--", *paths):
+        message = describe(metrics)
+        _git("add", "--all", "--", *paths)
+        _git("commit", "--quiet", "--only", "--message", message, "--", *paths)
+        done.append(f"committed {_git('rev-parse', '--short', 'HEAD').strip()}: {message.splitlines()[0]}")
+    if tag := _new_version(metrics):
+        _git("tag", "--annotate", tag, "--message", f"{CHAMPION}: the {PROMOTED} was promoted")
+        done.append(f"tagged {tag}")
+    return "; ".join(done) or "nothing new to record"
+
+
+def describe(metrics: Sequence[Path]) -> str:
+    """Return a commit's message: the stages whose record changed and why, metrics, the data's digests."""
+    before, after = _lock(_committed(LOCK_FILE)), _lock(_written(LOCK_FILE))
+    changed = [name for name in after if after[name] != before.get(name)]
+    lines = [f"Run: {', '.join(changed)}" if changed else "Run: no stage changed", ""]
+    for name in changed:
+        reasons = list(_reasons(before[name], after[name])) if name in before else ["first run"]
+        lines.append(f"{name}: {', '.join(reasons)}")
+    for path in metrics:
+        if deltas := _metric_deltas(path):
+            lines += ["", f"{path}:", *deltas[:METRIC_LINES], *(["  …"] if deltas[METRIC_LINES:] else [])]
+    made = {out["path"] for entry in after.values() for out in entry.get("outs", [])}
+    sources = [entry for entry in after.values() if not made & {dep["path"] for dep in entry.get("deps", [])}]
+    data = [f"  {out['path']} md5 {out['md5']}" for entry in sources for out in entry.get("outs", [])]
+    return "\n".join([*lines, "", "data:", *data])
+
+
+def _reasons(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
+    """Say in which parameters and dependencies two records of one stage differ."""
+    for file, values in after.get("params", {}).items():
+        for key, old, new in differences("", before.get("params", {}).get(file, {}), values):
+            yield f"{key} {old} → {new}"
+    known = {dep["path"]: dep["md5"] for dep in before.get("deps", [])}
+    yield from (dep["path"] for dep in after.get("deps", []) if known.get(dep["path"]) != dep["md5"])
+    if before.get("cmd") != after.get("cmd"):
+        yield "its command"
+
+
+def _new_version(metrics: Sequence[Path]) -> str | None:
+    """Name the next version of the champion, as GTO does, if a student was promoted since the last one."""
+    artifact = read_yaml(GRAPH_FILE).get("artifacts", {}).get(CHAMPION)
+    if artifact is None or PROMOTED not in [_json(_written(path)).get(CHAMPION) for path in metrics]:
+        return None
+    tags = _git("tag", "--list", f"{CHAMPION}@v*", "--sort=-version:refname").split()
+    versions = [found for tag in tags if (found := re.fullmatch(r"(.+@v\d+\.\d+\.)(\d+)", tag))]
+    if not versions:
+        return f"{CHAMPION}@v0.0.1"
+    last = versions[0]
+    old, new = (
+        {out["path"]: out["md5"] for entry in _lock(text).values() for out in entry.get("outs", [])}
+        for text in (_committed(LOCK_FILE, last[0]), _written(LOCK_FILE))
+    )
+    return None if old.get(artifact["path"]) == new[artifact["path"]] else f"{last[1]}{int(last[2]) + 1}"
+
+
+def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of nested objects with their dotted keys."""
+    if not isinstance(value, Mapping):
+        yield key, value
+        return
+    for name, item in value.items():
+        yield from leaves(item, f"{key}.{name}" if key else str(name))
+
+
+def _metric_deltas(path: Path) -> list[str]:
+    """Say which single values of a metrics file differ from those in git; lists are left out."""
+    old, new = (dict(leaves(_json(text))) for text in (_committed(path), _written(path)))
+    return [
+        f"  {key} {_short(old.get(key, MISSING))} → {_short(value)}"
+        for key, value in new.items()
+        if value != old.get(key, MISSING) and not isinstance(value, list)
+    ]
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _json(text: str) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(text or "{}")
+    return values
+
+
+def _lock(text: str) -> dict[str, dict[str, Any]]:
+    return (YAML(typ="safe").load(text) or {}).get("stages", {})
+
+
+def _written(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _committed(path: Path, revision: str = "HEAD") -> str:
+    """Return a file as a commit has it; nothing if it doesn't."""
+    command = ["git", "show", f"{revision}:./{path.as_posix()}"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def _git(*arguments: str, fix: str = "") -> str:
+    """Return what git prints. A failure with a ``fix`` is for a person; any other may pass by itself."""
+    done = subprocess.run(
+        ["git", "--literal-pathspecs", *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode == 0:
+        return done.stdout
+    said = f"git {arguments[0]}: {(done.stderr or done.stdout).strip() or 'refused'}"
+    raise SelfsameError(said, fix) if fix else PassingError(said, "'git status' says more")

@@ -1,0 +1,63 @@
+"""Sharing results through the project's DVC remote, the run-cache included."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+from selfsame.core.errors import PassingError, SelfsameError
+from selfsame.dag.plan import dvc_message
+
+
+def check_remote() -> None:
+    """Check that there is a default remote, and that DVC checks what comes from it.
+
+    Without ``verify`` DVC takes an object's name for its content: an altered one would be served.
+
+    Raises:
+        SelfsameError: saying what to set.
+    """
+    with _open(SelfsameError) as repo:
+        name = repo.config["core"].get("remote")
+        if name is None:
+            raise SelfsameError("the project has no default DVC remote", "dvc remote add -d store ADDRESS")
+        if not repo.config["remote"][name].get("verify"):
+            raise SelfsameError(
+                f"the DVC remote {name} is not verified: altered bytes would be served",
+                f"dvc remote modify {name} verify true",
+            )
+
+
+def pull_run_cache() -> str:
+    """Fetch what other machines noted of the stages they ran; the outputs follow when one is needed.
+
+    Raises:
+        PassingError: the remote can't be reached.
+    """
+    with _open(PassingError) as repo:
+        notes = repo.stage_cache.pull(None)
+    return f"{len(notes)} noted runs fetched"
+
+
+def push() -> str:
+    """Send every output of the workspace that the remote lacks, and the notes of all runs.
+
+    Raises:
+        PassingError: the remote can't be reached, or didn't take all of it.
+    """
+    with _open(PassingError) as repo:
+        repo.push(run_cache=True)
+    return "outputs and notes are at the remote"
+
+
+@contextmanager
+def _open(kind: type[SelfsameError]) -> Iterator[Repo]:
+    """Open the project, one ``Repo`` a question; DVC's errors become one of ``kind``."""
+    try:
+        with Repo(_wait_for_lock=True) as repo:
+            yield repo
+    except (DvcException, OSError) as error:
+        raise kind(
+            f"DVC: {dvc_message(error)}", "check the remote ('dvc remote list') and the network"
+        ) from error

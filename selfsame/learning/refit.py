@@ -1,0 +1,51 @@
+"""Refit: when validation rows have chosen how long to train, a fresh net learns them too.
+
+The protocol of the textbooks: choose on validation, refit on training and validation rows together, report
+on rows that neither has seen. What was chosen by is kept (``models.VALIDATED``): the gate and the promotion
+judge on validation rows, so they must judge a net that has not learned them.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from selfsame.learning.inputs import Examples
+from selfsame.learning.loop import Plan, TrainingData, checkpoint_score, train
+from selfsame.learning.params import TrainingParams
+from selfsame.learning.resume import Row
+
+
+def kept_epoch(history: list[Row], criterion: str) -> int:
+    """Return the epoch, counted from 1, whose weights a training has kept; of equals, the first."""
+    return int(max(history, key=lambda row: checkpoint_score(row, criterion))["epoch"])
+
+
+def refit(
+    net: nn.Module,
+    data: TrainingData,
+    plan: Plan,
+    training: TrainingParams,
+    epochs: int,
+    on_epoch: Callable[[Row], None],
+    in_steps: Callable[[nn.Module], nn.Module] = lambda net: net,
+) -> None:
+    """Train a fresh ``net`` on labeled and validation rows together, for ``epochs`` of the plan's.
+
+    Seed and schedule are those of the training that chose ``epochs``: without any validation row the net
+    comes out the same, bit for bit.
+    """
+    assert data.validation is not None
+    together = Examples(
+        torch.cat([data.labeled.inputs, data.validation.inputs]),
+        torch.cat([data.labeled.labels, data.validation.labels]),
+    )
+    train(
+        net,
+        replace(data, labeled=together, validation=None),
+        replace(plan, stop_epochs=epochs),
+        training.model_copy(update={"checkpoint": "last"}),
+        on_epoch,
+        in_steps=in_steps,
+    )

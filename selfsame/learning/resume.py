@@ -1,0 +1,198 @@
+"""Going on after a kill: a checkpoint of a training in progress, in a folder that nothing depends on.
+
+It is no output. It is keyed by all that decides the training's result, so that it is taken up only by a run
+that would have made the same; on a CPU the resumed training then ends in the same bytes as an unbroken one.
+Time decides when it is written, never what is learned.
+"""
+
+import json
+import platform
+import shutil
+import sys
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from time import monotonic
+from typing import Any, Protocol
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from selfsame.core.digests import files_under, sha256_file, sha256_json
+from selfsame.core.stage import Stage
+
+SCRATCH = Path(".scratch/resume")  # may be deleted at any time
+HISTORY = "history"
+
+Row = dict[str, float]
+
+
+class Moving(Protocol):
+    """A part of a training that its steps change, and that goes on from a state it once had."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that is needed to go on from here."""
+        ...
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from there."""
+        ...
+
+
+class MovingNet:
+    """Weights and buffers."""
+
+    def __init__(self, net: nn.Module) -> None:
+        self._net = net
+
+    def state(self) -> dict[str, Tensor]:  # noqa: D102
+        return dict(self._net.state_dict())
+
+    def restore(self, state: dict[str, Tensor]) -> None:  # noqa: D102
+        self._net.load_state_dict(state)
+
+
+class MovingOptimizer:
+    """What an optimizer remembers of each parameter; its settings are those of ``params.yaml``."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self._optimizer = optimizer
+
+    def state(self) -> dict[str, Tensor]:  # noqa: D102
+        return {
+            f"{index}.{name}": value
+            for index, memory in self._optimizer.state_dict()["state"].items()
+            for name, value in memory.items()
+            if value is not None  # SGD's buffer without momentum
+        }
+
+    def restore(self, state: dict[str, Tensor]) -> None:  # noqa: D102
+        present = self._optimizer.state_dict()
+        parameters = [value for group in self._optimizer.param_groups for value in group["params"]]
+        memory: dict[int, dict[str, Tensor]] = {}
+        for key, value in state.items():
+            index, _, name = key.partition(".")
+            if value.shape == parameters[int(index)].shape:
+                # In the parameter's own memory format: another one may round differently.
+                value = torch.empty_like(parameters[int(index)]).copy_(value)
+            memory.setdefault(int(index), {})[name] = value
+        self._optimizer.load_state_dict({"state": memory, "param_groups": present["param_groups"]})
+
+
+class MovingRandom:
+    """torch's own random streams, which dropout draws from."""
+
+    def state(self) -> dict[str, Tensor]:  # noqa: D102
+        state = {"cpu": torch.get_rng_state()}
+        if torch.cuda.is_initialized():
+            state["cuda"] = torch.cuda.get_rng_state()
+        return state
+
+    def restore(self, state: dict[str, Tensor]) -> None:  # noqa: D102
+        torch.set_rng_state(state["cpu"])
+        if "cuda" in state:
+            torch.cuda.set_rng_state(state["cuda"])
+
+
+class Checkpoints:
+    """The one checkpoint of one training: the last one written.
+
+    A file's name is the digest of its bytes, so that a torn or altered one is known and left alone.
+
+    Attributes:
+        resumed_from_epoch: the last epoch that was not trained again; None for an unbroken training.
+    """
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self._folder, self._seconds, self._written = folder, seconds, monotonic()
+        self.resumed_from_epoch: int | None = None
+
+    @classmethod
+    def of(cls, stage: Stage, device: torch.device, seconds: float) -> "Checkpoints":
+        """Name the checkpoint of this stage's training on this device.
+
+        Args:
+            seconds: at least so long between two of them; they are written at the end of an epoch.
+        """
+        return cls(SCRATCH / stage.spec.name / training_key(stage, device), seconds)
+
+    def restore(self, training: Mapping[str, Moving]) -> list[Row]:
+        """Put ``training`` where the checkpoint left it; return the history until there, or none."""
+        found = [file for file in map(self._read, files_under(self._folder)) if file is not None]
+        if not found:
+            return []
+        history, tensors = max(found, key=lambda pair: len(pair[0]))
+        for name, part in training.items():
+            prefix = f"{name}/"
+            part.restore(
+                {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+            )
+        self.resumed_from_epoch = len(history)
+        _say(f"goes on after epoch {len(history)}, from the checkpoint in {self._folder}")
+        return history
+
+    def offer(self, training: Mapping[str, Moving], history: list[Row]) -> None:
+        """Write a checkpoint if the last one is old enough."""
+        if monotonic() - self._written < self._seconds:
+            return
+        tensors = {
+            f"{name}/{key}": value.detach().cpu().contiguous()
+            for name, part in training.items()
+            for key, value in part.state().items()
+        }
+        tensors[HISTORY] = torch.frombuffer(bytearray(json.dumps(history).encode()), dtype=torch.uint8)
+        content = save(tensors, {"key": self._folder.name})
+        self._folder.mkdir(parents=True, exist_ok=True)
+        before = list(files_under(self._folder))
+        partial = self._folder / ".partial-checkpoint"
+        partial.write_bytes(content)
+        newest = partial.rename(self._folder / f"{sha256(content).hexdigest()}.safetensors")
+        for file in before:
+            if file != newest:
+                file.unlink(missing_ok=True)
+        self._written = monotonic()
+
+    def remove(self) -> None:
+        """Leave nothing behind: the training is done, and its result written."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _read(self, file: Path) -> tuple[list[Row], dict[str, Tensor]] | None:
+        """Return history and tensors of a whole checkpoint of this very training."""
+        if file.name.startswith(".partial-"):
+            return None  # killed while it wrote: the one before it is still there
+        if sha256_file(file) != file.stem:
+            _say(f"{file}: torn or altered, ignored")
+            return None
+        try:
+            with safe_open(file, "pt") as opened:
+                key = (opened.metadata() or {}).get("key")
+                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        except SafetensorError:
+            key = None
+        if key != self._folder.name:
+            _say(f"{file}: the checkpoint of another training, ignored")
+            return None
+        return json.loads(tensors.pop(HISTORY).numpy().tobytes()), tensors
+
+
+def training_key(stage: Stage, device: torch.device) -> str:
+    """Digest all that decides a training's bytes: inputs, code, parameters, torch, and what it runs on."""
+    values: dict[str, Any] = {
+        "inputs": {stem: _digests(path) for stem, path in stage.inputs.items()},
+        "code": {path: _digests(Path(path)) for path in stage.spec.code},
+        "params": {name: section.model_dump() for name, section in stage.params.items()},
+        "torch": torch.__version__,
+        "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()],
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    }
+    return sha256_json(values)
+
+
+def _digests(path: Path) -> list[str]:
+    return [sha256_file(file) for file in files_under(path)]
+
+
+def _say(message: str) -> None:
+    print(f"resume: {message}", file=sys.stderr, flush=True)

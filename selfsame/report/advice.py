@@ -1,0 +1,27 @@
+"""Advice that a reader may not like: that a simple model on the same labels does as well."""
+
+from selfsame.report.findings import CHANCE, Findings
+
+
+def advice(findings: Findings) -> str | None:
+    """Advise the reference where it does as well as the champion; None where it doesn't.
+
+    That is judged on the validation rows; the holdout, read after it, only says what came of it.
+    """
+    if not findings.reference_recommended:
+        return None
+    reference, champion = findings.reference, findings.of_champion
+    apart, on_holdout = findings.reference_on_validation, findings.reference_on_holdout
+    return (
+        f"{_titled(reference.name)} on the same labels "
+        f"{'is better' if apart.lost > apart.gained else 'does as well'}: it gets "
+        f"{reference.validation.accuracy.value:.1%} of the validation rows right (cross-validated), the "
+        f"champion {champion.validation.accuracy.value:.1%}. On the holdout it gets "
+        f"{reference.holdout.accuracy.value:.1%}, the champion {champion.holdout.accuracy.value:.1%}, which "
+        f"is {'no more than chance would explain' if on_holdout.p_value > CHANCE else 'beyond chance'} "
+        f"(McNemar’s exact test, p = {on_holdout.p_value:.2g})."
+    )
+
+
+def _titled(name: str) -> str:
+    return f"{'An' if name[0] in 'aeiou' else 'A'} {name}"

@@ -1,0 +1,196 @@
+"""Deployments: the table's own consistency; then server, worker and schedules as ``make up`` starts them."""
+
+import base64
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from prefect.flows import load_flow_from_entrypoint
+from ruamel.yaml import YAML
+
+from flows.serve import read_deployments
+from tests.conftest import ROOT, Toy
+
+KEY = "operator:secret"
+START_SECONDS = 150
+RUN_SECONDS = 90
+
+
+def test_the_table_names_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    deployments = read_deployments()
+    assert len({deployment.name for deployment in deployments}) == len(deployments)
+    for deployment in deployments:
+        flow = load_flow_from_entrypoint(deployment.entrypoint or "")
+        assert deployment.parameters.keys() <= flow.parameters.properties.keys(), deployment.name
+        assert deployment.concurrency_limit == 1
+
+
+class House:
+    """``flows.up`` on a toy project, with a key, and its API."""
+
+    def __init__(self, toy: Toy, folder: Path) -> None:
+        self.toy = toy
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+        self.api = f"http://127.0.0.1:{port}/api"
+        self.log = folder / "up.log"
+        settings = {
+            "PREFECT_HOME": str(folder / "prefect"),
+            "PREFECT_SERVER_API_PORT": str(port),
+            "PREFECT_SERVER_API_AUTH_STRING": KEY,
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "DVC_SITE_CACHE_DIR": str(folder / "site"),
+            "PYTHONPATH": str(ROOT),
+        }
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "flows.up"],
+                cwd=toy.folder,
+                env=os.environ | settings,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_until_up(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while "\nup: " not in self.log.read_text():
+            assert self.process.poll() is None and time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.3)
+
+    def ask(self, path: str, body: dict[str, Any] | None = None, key: str = KEY) -> Any:
+        """Send JSON (or get, without any) and return the answer's."""
+        headers = {"Content-Type": "application/json"}
+        if key:
+            headers["Authorization"] = f"Basic {base64.b64encode(key.encode()).decode()}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.api}/{path}", data, headers)
+        for pause in (
+            0.5,
+            1,
+            2,
+            4,
+            0,
+        ):  # SQLite may be busy for a moment: Prefect's own client tries again too
+            try:
+                with urllib.request.urlopen(request, timeout=20) as response:
+                    return json.load(response)
+            except urllib.error.HTTPError as error:
+                if error.code != 503 or not pause:
+                    raise
+                error.close()
+                time.sleep(pause)
+        raise AssertionError
+
+    def start(self, deployment: str, **options: Any) -> str:
+        """Ask for a run of a deployment; return its id."""
+        found = self.ask(f"deployments/name/toy/{deployment}")
+        body = {"parameters": {"options": options}, "state": {"type": "SCHEDULED"}}
+        run_id = self.ask(f"deployments/{found['id']}/create_flow_run", body)["id"]
+        assert isinstance(run_id, str)
+        return run_id
+
+    def finish(self, run: str) -> tuple[str, str]:
+        """Wait for the end of a run; return its state's name and message."""
+        deadline = time.monotonic() + RUN_SECONDS
+        while True:
+            state = self.ask(f"flow_runs/{run}")["state"]
+            if state["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+                return state["name"], state["message"]
+            assert time.monotonic() < deadline, f"{state}\n{self.log.read_text()}"
+            time.sleep(0.3)
+
+
+@pytest.fixture(scope="module")
+def house(fresh_toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("house")
+    project = folder / "toy"
+    shutil.copytree(fresh_toy, project)
+    shutil.copy(Path(__file__).parent / "toy_flow.py", project)
+    table = YAML(typ="safe").load(ROOT / "prefect.yaml")
+    template = table["deployments"][0] | {"entrypoint": "toy_flow.py:toy", "parameters": {"options": {}}}
+    table["deployments"] = [template, template | {"name": "other", "schedules": []}]
+    YAML().dump(table, project / "prefect.yaml")
+    house = House(Toy(project), folder)
+    try:
+        house.wait_until_up()
+        yield house
+    finally:
+        house.process.kill()
+        house.process.wait()
+
+
+@pytest.mark.slow
+def test_without_the_key_nothing_is_told(house: House) -> None:
+    assert house.ask("health", key="") is True
+    for key in ("", "operator:wrong"):
+        with pytest.raises(urllib.error.HTTPError, match="401") as caught:
+            house.ask("flow_runs/filter", {}, key=key)
+        caught.value.close()
+
+
+@pytest.mark.slow
+def test_a_schedule_creates_runs(house: House) -> None:
+    deadline = time.monotonic() + RUN_SECONDS
+    while not (
+        runs := house.ask("flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}})
+    ):
+        assert time.monotonic() < deadline, house.log.read_text()
+        time.sleep(0.5)
+    assert all(run["expected_start_time"][11:16] == "03:00" for run in runs)
+
+
+@pytest.mark.slow
+def test_first_all_run_then_none_then_what_a_new_input_needs(house: House) -> None:
+    stages = "prepare, left, right, join"
+    assert house.finish(house.start("nightly")) == ("Completed", f"ran: {stages}")
+    assert sorted(house.toy.runs()) == sorted(stages.split(", "))
+    assert house.finish(house.start("nightly")) == ("Cached", f"unchanged: {stages}")
+    assert house.toy.runs() == []
+    (house.toy.folder / "source.txt").write_text("fresh\n")
+    house.toy.set("right", value=7)
+    assert house.finish(house.start("other", targets=["left"]))[1] == "ran: prepare, left"
+    assert house.finish(house.start("nightly"))[1] == "ran: right, join; unchanged: prepare, left"
+
+
+@pytest.mark.slow
+def test_runs_never_overlap(house: House) -> None:
+    house.toy.set("prepare", sleep=4)
+    house.toy.runs()
+    first = house.start("nightly", force=True)
+    house.toy.wait_for_start("prepare")
+    same, other = house.start("nightly", force=True), house.start("other", force=True)
+    assert house.finish(same)[0] == "Cancelled"
+    assert house.finish(first)[0] == house.finish(other)[0] == "Completed"
+    events = (house.toy.folder / "runs.log").read_text().splitlines()
+    names = [line.split()[1] for line in events if line.startswith("end")]
+    assert len(names) == 8 and sorted(names[:4]) == sorted(names[4:]), (
+        "the second began before the first ended"
+    )
+    house.toy.runs()
+
+
+@pytest.mark.slow
+def test_stopping_leaves_no_process(house: House) -> None:
+    house.toy.set("prepare", sleep=600)
+    house.start("nightly", force=True)
+    stage = psutil.Process(house.toy.wait_for_start("prepare"))
+    family = [stage, *psutil.Process(house.process.pid).children(recursive=True)]
+    assert len(family) >= 4, "stage, server, worker and flow"
+    house.process.send_signal(signal.SIGTERM)
+    assert house.process.wait(60) == 0, house.log.read_text()
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []

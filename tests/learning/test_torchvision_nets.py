@@ -1,0 +1,198 @@
+"""Transfer learning: the weights named are those used, and images are prepared as they want."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+import torchvision.transforms.v2
+from pydantic import ValidationError
+from safetensors.torch import save_file
+from test_fit import stage
+from tiny import IMAGES, SCALING, examples, fresh_net, model_params, plan, training_data, training_params
+from torch import Tensor, nn
+
+from selfsame.core.digests import sha256_file
+from selfsame.core.errors import SelfsameError
+from selfsame.core.tables import TableInfo
+from selfsame.learning.fit import fit_model
+from selfsame.learning.inputs import Scaling, prepare
+from selfsame.learning.loop import train
+from selfsame.learning.models import load_model
+from selfsame.learning.nets import build_net, detached_state
+from selfsame.learning.params import ModelParams
+from selfsame.learning.torchvision_nets import input_scaling, load_weights
+
+NAME = "squeezenet1_1"  # 1.2 M weights, a convolutional head, no batch normalization
+NORMED = "shufflenet_v2_x0_5"
+RGB = TableInfo("tiny", "classification", ("a", "b", "c"), image_shape=(3, 40, 40))
+
+
+def params(name: str = NAME, **changes: Any) -> ModelParams:
+    keys = {
+        "architecture": "torchvision",
+        "torchvision_name": name,
+        "widths": [],
+        "halve_after": [],
+        "batch_norm": name == NORMED,
+    }
+    return model_params(**keys | changes)
+
+
+def weights_file(folder: Path, name: str = NAME) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Write weights as torchvision's would be; return the keys that name them, and the state."""
+    torch.manual_seed(99)
+    net = torchvision.models.get_model(name, weights=None)
+    norms = [layer for layer in net.modules() if isinstance(layer, nn.BatchNorm2d)]
+    for layer in norms:
+        layer.momentum = 1.0  # one batch makes statistics that fit, so that features are not all zero
+    if norms:
+        net.train()(torch.rand(8, 3, 96, 96))
+    state = {key: value.contiguous() for key, value in net.state_dict().items()}
+    path = folder / f"{name}.safetensors"
+    save_file(state, path)
+    return {"weights": str(path), "weights_sha256": sha256_file(path)}, state
+
+
+@pytest.mark.parametrize(
+    "name", ["squeezenet1_1", "mobilenet_v3_small", "mnasnet0_5", "shufflenet_v2_x0_5", "densenet121"]
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_classifier_gives_one_logit_per_class(name: str, channels: int) -> None:
+    info = TableInfo("tiny", "classification", ("a", "b", "c"), image_shape=(channels, 40, 40))
+    net = fresh_net(params(name, batch_norm=name != NAME, dropout=0.2), info=info)
+    assert net.eval()(torch.zeros(2, channels, 40, 40)).shape == (2, 3)
+    dropped = [layer.p for layer in net.modules() if isinstance(layer, nn.Dropout)]
+    assert dropped[-1] == 0.2 and not any(dropped[:-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vgg11_bn", "inception_v3", "googlenet", "vit_b_32", "convnext_tiny"])
+def test_larger_classifiers_learn_and_frozen_ones_keep_still(name: str, tmp_path: Path) -> None:
+    keys, _ = weights_file(tmp_path, name)
+    norm = name in ("vgg11_bn", "inception_v3", "googlenet")
+    chosen = params(name, batch_norm=norm, freeze_backbone=True, **keys)
+    net: Any = build_net(chosen, IMAGES)
+    load_weights(net, chosen)
+    before = detached_state(net)
+    raw = examples((2, 1, 1), seed=1).inputs
+    net.train()(prepare(raw, input_scaling(chosen, SCALING))).sum().backward()
+    assert {key for key, value in net.named_parameters() if value.grad is not None} == {
+        f"body.{net.head_name}.1.{part}" for part in ("weight", "bias")
+    }
+    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+
+
+@pytest.mark.parametrize("name", [NAME, NORMED, "mnasnet0_5"])
+def test_given_weights_are_loaded_and_only_the_head_is_fresh(name: str, tmp_path: Path) -> None:
+    keys, state = weights_file(tmp_path, name)
+    chosen = params(name, batch_norm=name != NAME, **keys)
+    net: Any = fresh_net(chosen, info=RGB)
+    head = detached_state(net.body.get_submodule(net.head_name))
+    load_weights(net, chosen)
+    for key, value in state.items():
+        if not key.startswith(net.head_name):
+            assert torch.equal(net.body.state_dict()[key], value), key
+    kept = net.body.get_submodule(net.head_name).state_dict()
+    assert all(torch.equal(kept[key], value) for key, value in head.items())
+
+
+def test_a_published_name_means_the_published_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The file stands where torch keeps its downloads, so that no network is needed.
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    _, state = weights_file(tmp_path)
+    url = torchvision.models.get_model_weights(NAME).IMAGENET1K_V1.url
+    path = tmp_path / "hub" / "checkpoints" / url.rpartition("/")[2]
+    path.parent.mkdir(parents=True)
+    torch.save(state, path)
+    chosen = params(weights="IMAGENET1K_V1", weights_sha256=sha256_file(path))
+    net: Any = fresh_net(chosen, info=RGB)
+    load_weights(net, chosen)
+    assert torch.equal(net.body.state_dict()["features.0.weight"], state["features.0.weight"])
+    path.write_bytes(b"altered" + path.read_bytes())
+    with pytest.raises(SelfsameError, match="weights_sha256"):
+        load_weights(net, chosen)
+
+
+def test_inputs_are_prepared_as_the_weights_want(tmp_path: Path) -> None:
+    keys, _ = weights_file(tmp_path)
+    scaling = input_scaling(params(**keys), SCALING)
+    raw = examples((2, 1, 1), seed=1).inputs  # grey, 8 × 8
+    made = prepare(raw, scaling)
+    preset = torchvision.models.get_model_weights(NAME).DEFAULT.transforms()
+    rgb = raw.expand(-1, 3, -1, -1).float() / 255
+    resized = torchvision.transforms.v2.functional.resize(rgb, [224, 224], antialias=True)
+    expected = torchvision.transforms.v2.functional.normalize(resized, preset.mean, preset.std)
+    torch.testing.assert_close(made, expected, atol=1e-4, rtol=1e-4)
+    assert input_scaling(params(**keys, image_pixels=64), SCALING).size == (64, 64)
+    assert input_scaling(params(image_pixels=64), SCALING) == Scaling(SCALING.mean, SCALING.std, (64, 64))
+    assert input_scaling(model_params(), SCALING) == SCALING
+
+
+def test_a_frozen_backbone_does_not_move(tmp_path: Path) -> None:
+    keys, _ = weights_file(tmp_path, NORMED)
+    moved = {}
+    for frozen in (True, False):
+        chosen = params(NORMED, freeze_backbone=frozen, dropout=0.1, **keys)
+        net: Any = fresh_net(chosen, info=RGB)
+        load_weights(net, chosen)
+        before = detached_state(net)
+        data = training_data()
+        small = Scaling((120.0,) * 3, (60.0,) * 3, (40, 40))
+        train(
+            net,
+            type(data)(data.labeled, data.validation, None, small, 3),
+            plan(max_epochs=1),
+            training_params(ema_decay=0.5),
+            lambda _: None,
+        )
+        moved[frozen] = {
+            name for name, value in net.state_dict().items() if not torch.equal(value, before[name])
+        }
+    head = {f"body.{net.head_name}.1.{part}" for part in ("weight", "bias")}
+    assert moved[True] == head
+    assert moved[False] > head and any("running_mean" in name for name in moved[False])
+
+
+def test_a_model_folder_needs_the_weights_file_no_more(tmp_path: Path) -> None:
+    keys, _ = weights_file(tmp_path)
+    given = stage(tmp_path)
+    chosen = params(image_pixels=40, freeze_backbone=True, **keys)
+    given = type(given)(given.spec, given.inputs, given.outputs, {**given.params, "model": chosen})
+    fit_model(given, plan(max_epochs=1), None, tmp_path / "model")
+    Path(keys["weights"]).unlink()
+    model = load_model(tmp_path / "model")
+    assert model.scaling.size == (40, 40)
+    assert model.logits(examples((1, 1, 1), seed=4).inputs).shape == (3, 3)
+
+
+def test_what_is_wrong_is_said_before_training(tmp_path: Path) -> None:
+    keys, _ = weights_file(tmp_path)
+    other, _ = weights_file(tmp_path, "squeezenet1_0")
+    text = tmp_path / "text.safetensors"
+    text.write_text("no tensors")
+    wrong = {
+        "no such net": {"torchvision_name": "mobilenet_v9"},
+        "no such file": keys | {"weights": str(tmp_path / "none.safetensors")},
+        "weights_sha256 = None, but": keys | {"weights_sha256": None},
+        "weights_sha256 = 000": keys | {"weights_sha256": 64 * "0"},
+        "unknown for squeezenet1_1": keys | {"weights": "IMAGENET1K_V9"},
+        "these are no weights of squeezenet1_1": other,
+        "not a safetensors file": {"weights": str(text), "weights_sha256": sha256_file(text)},
+        "takes no images of 3×3 pixels": keys | {"image_pixels": 3},
+        "always": {"batch_norm": True},
+    }
+    for message, changes in wrong.items():
+        with pytest.raises(SelfsameError, match=message):
+            load_weights(build_net(params(**changes), RGB), params(**changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"torchvision_name": None}, {"freeze_backbone": True}, {"weights_sha256": 64 * "0"}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_keys_that_contradict_each_other_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="null"):
+        params(**changes)
