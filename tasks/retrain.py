@@ -34,8 +34,11 @@ class RetrainParams(Section):
     unlabeled_weight: float = Field(ge=0)
     ramp_up_start_epochs: int = Field(ge=0)
     ramp_up_end_epochs: int = Field(ge=0)
-    fixmatch_threshold: Fraction
+    fixmatch_threshold: Fraction | None
     strong_augmentation: AugmentationParams
+    distribution_alignment: Fraction
+    pseudo_labels: Literal["hard", "soft"]
+    soft_temperature: float = Field(gt=0, le=1)
 
     @model_validator(mode="after")
     def _ramp_up_ends_after_it_starts(self) -> Self:
@@ -45,6 +48,28 @@ class RetrainParams(Section):
                 f"ramp_up_start_epochs = {self.ramp_up_start_epochs}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _soft_labels_teach_something(self) -> Self:
+        if self.method == "online" and self.pseudo_labels == "soft" and self.soft_temperature == 1:
+            raise ValueError(
+                "soft_temperature = 1 teaches nothing online: the net already has its own distribution"
+            )
+        return self
+
+    def check_for_values(self) -> None:
+        """Make sure that nothing here needs classes.
+
+        Raises:
+            SelfsameError: something does.
+        """
+        for key, needed in (("method", "offline"), ("pseudo_labels", "hard")):
+            value = getattr(self, key)
+            if value != needed:
+                raise SelfsameError(
+                    f"params.yaml: retrain.{key} = {value!r} needs classes; this is a regression",
+                    f"set retrain.{key} to {needed}",
+                )
 
 
 PARAMS = {
@@ -61,20 +86,20 @@ def choose_method(own: RetrainParams, target: str) -> Method:
     Raises:
         SelfsameError: it needs classes, and there are none.
     """
-    from selfsame.learning.methods import FixMatch, Offline, Online, RampUp
+    from selfsame.learning.fixmatch import FixMatch
+    from selfsame.learning.methods import Offline, Online, RampUp
     from selfsame.learning.values import OfflineValues
 
     ramp_up = RampUp(own.unlabeled_weight, own.ramp_up_start_epochs, own.ramp_up_end_epochs)
     if target == "regression":
-        if own.method != "offline":
-            raise SelfsameError(
-                f"params.yaml: retrain.method = {own.method!r} needs classes, this is a regression",
-                "set retrain.method to offline",
-            )
+        own.check_for_values()
         return OfflineValues(ramp_up)
+    soft_temperature = own.soft_temperature if own.pseudo_labels == "soft" else None
     if own.method == "fixmatch":
-        return FixMatch(ramp_up, own.fixmatch_threshold)
-    return {"offline": Offline, "online": Online}[own.method](ramp_up)
+        return FixMatch(ramp_up, own.fixmatch_threshold, own.distribution_alignment, soft_temperature)
+    if own.method == "online":
+        return Online(ramp_up, soft_temperature)
+    return Offline(ramp_up)
 
 
 def load_pool(pool: Path, pseudo_labels: Path, accepted_only: bool) -> Examples:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from selfsame.core.errors import SelfsameError
 from selfsame.learning.augment import augment
 from selfsame.learning.inputs import EndlessBatches, Examples, Scaling, prepare
-from selfsame.learning.methods import Method, PoolBatch, losses
+from selfsame.learning.methods import Memory, Method, PoolBatch, losses
 from selfsame.learning.nets import detached_state
 from selfsame.learning.objective import Objective, build_objective
 from selfsame.learning.optimize import MovingAverage, build_optimizer, learning_rate
@@ -84,7 +84,7 @@ def train(
     torch.manual_seed(plan.seed)  # dropout
     steps_per_epoch = math.ceil(len(data.labeled) / training.batch_size)
     optimizer = build_optimizer(net, training)
-    average = MovingAverage(net, training.ema_decay)
+    average, memory = MovingAverage(net, training.ema_decay), Memory()
     objective = build_objective(training, data.labeled.labels, data.classes)
     # Labeled rows and the pool draw from random streams of their own, so that neither moves the other.
     labeled = EndlessBatches(
@@ -100,6 +100,7 @@ def train(
         "optimizer": MovingOptimizer(optimizer),
         "random": MovingRandom(),
         "average": average,
+        "memory": memory,
         "best": best,
         "labeled": labeled,
     }
@@ -122,7 +123,9 @@ def train(
             optimizer.param_groups[0]["lr"] = rate
             uses_pool = pool_batches is not None and plan.method.ramp_up.at(epoch) > 0
             pool = next(pool_batches) if uses_pool else None
-            made = losses(plan.method, step_net, teacher, next(labeled_batches), pool, objective.loss, epoch)
+            made = losses(
+                plan.method, step_net, teacher, next(labeled_batches), pool, memory, objective.loss, epoch
+            )
             optimizer.zero_grad(set_to_none=True)
             made["training_loss"].backward()
             if training.gradient_clip_norm is not None:

@@ -62,6 +62,18 @@ def disturb(labels: Tensor, fraction: float, classes: int, generator: torch.Gene
     return torch.where(chosen.to(labels.device), drawn.to(labels.device), labels)
 
 
+def pseudo_targets(probabilities: Tensor, soft_temperature: float | None) -> Tensor:
+    """Return what a teacher's probabilities (N, K) teach.
+
+    Hard: (N,) int64, the most probable class. Soft: (N, K), the distribution itself, p ** (1 / temperature)
+    normalised: 1 leaves it, less sharpens it (Berthelot et al., "MixMatch", NeurIPS 2019, equation 7).
+    """
+    if soft_temperature is None:
+        return probabilities.argmax(dim=1)
+    # In logarithms: a small probability to a high power would vanish.
+    return (probabilities.log() / soft_temperature).softmax(dim=1)
+
+
 def disturb_values(labels: Tensor, fraction: float, std: float, generator: torch.Generator) -> Tensor:
     """Add Gaussian noise of ``std`` to each value (N,) with the probability ``fraction``.
 

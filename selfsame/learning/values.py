@@ -10,7 +10,7 @@ import pyarrow as pa
 from torch import Tensor, nn
 from torch.nn import functional
 
-from selfsame.learning.methods import PoolBatch, RampUp, Step, together
+from selfsame.learning.methods import Memory, PoolBatch, RampUp, Step, together
 from selfsame.learning.models import Model, iter_outputs
 
 
@@ -25,7 +25,9 @@ class OfflineValues:
     pool_rows: Literal["accepted"] = "accepted"
     wants_strong_view = False
 
-    def pool_losses(self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch) -> Step:
+    def pool_losses(
+        self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch, memory: Memory
+    ) -> Step:
         """Learn the accepted values as if they were given."""
         outputs, pool_outputs = together(net, labeled, pool.weak)
         loss = functional.mse_loss(pool_outputs[:, 0], pool.labels)

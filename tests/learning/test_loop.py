@@ -33,12 +33,12 @@ from torch.nn import functional
 from selfsame.core.errors import SelfsameError
 from selfsame.learning.inputs import prepare
 from selfsame.learning.loop import Best, train, validate
-from selfsame.learning.methods import Method, Offline, PoolBatch, RampUp, Step, Supervised
+from selfsame.learning.methods import Memory, Method, Offline, PoolBatch, RampUp, Step, Supervised
 from selfsame.learning.nets import detached_state
 from selfsame.learning.optimize import learning_rate
 from selfsame.learning.params import AugmentationParams, TrainingParams
 
-NAMES = ["offline", "online", "fixmatch"]
+NAMES = ["offline", "online", "fixmatch", "fixmatch, following"]
 POOL = (8, 6, 6)
 MLP = model_params(architecture="mlp", widths=[16], halve_after=[])
 
@@ -55,7 +55,9 @@ class Spy:
         self.pool: list[PoolBatch] = []
         self.teachers: list[nn.Module] = []
 
-    def pool_losses(self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch) -> Step:
+    def pool_losses(
+        self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch, memory: Memory
+    ) -> Step:
         self.labeled.append(labeled)
         self.pool.append(pool)
         self.teachers.append(teacher)

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
+from selfsame.learning.fixmatch import FixMatch
 from selfsame.learning.inputs import Examples, Scaling
 from selfsame.learning.loop import Plan, Row, TrainingData, train
-from selfsame.learning.methods import FixMatch, Method, Offline, Online, RampUp, Supervised
+from selfsame.learning.methods import Method, Offline, Online, RampUp, Supervised
 from selfsame.learning.nets import build_net, detached_state
 from selfsame.learning.objective import Classes
 from selfsame.learning.params import AugmentationParams, ComputeParams, ModelParams, TrainingParams
@@ -144,8 +145,13 @@ def on_device(data: TrainingData, device: torch.device) -> TrainingData:
 
 
 def methods(ramp_up: RampUp = WHOLE_RAMP) -> dict[str, Method]:
-    """Every method that learns from a pool; FixMatch keeps all rows whose class is a little likely."""
-    return {"offline": Offline(ramp_up), "online": Online(ramp_up), "fixmatch": FixMatch(ramp_up, 0.34)}
+    """Every method that learns from a pool; plain FixMatch keeps rows whose class is a little likely."""
+    return {
+        "offline": Offline(ramp_up),
+        "online": Online(ramp_up, None),
+        "fixmatch": FixMatch(ramp_up, 0.34, 0.0, None),
+        "fixmatch, following": FixMatch(ramp_up, None, 0.7, 0.5),
+    }
 
 
 def plan(method: Method | None = None, **changes: Any) -> Plan:

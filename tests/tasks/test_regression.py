@@ -139,6 +139,7 @@ def test_the_student_learns_the_accepted_values_in_the_labels_unit(labeled: Path
         ("pseudo_label", "pseudo_label", "balance", "top_k"),
         ("retrain", "retrain", "method", "fixmatch"),
         ("retrain", "retrain", "method", "online"),
+        ("retrain", "retrain", "pseudo_labels", "soft"),
     ],
 )
 def test_what_needs_classes_is_refused_by_its_key(
