@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.values import is_regression
+from selfsame.core.annotations import ANNOTATIONS, Annotation, parse_annotations
 from selfsame.core.tables import INFO_KEY
 
 HUMAN_ROLES = ("labeled", "validation", "calibration", "holdout")
@@ -85,6 +86,16 @@ def _value_counts(snapshot: Snapshot) -> dict[str, dict[str, int]]:
     counts = {role: {"values": table.count_rows()} for role, table in tables.items() if table}
     decided = count_by(snapshot, "pseudo_labels", "accepted")
     return counts | {"accepted": {"values": decided[True,]}, "rejected": {"values": decided[False,]}}
+
+
+def given_labels(snapshot: Snapshot) -> dict[str, Annotation]:
+    """Return, by example id, what people answered when asked, of the rows that are labeled by it."""
+    content, table = snapshot.read(ANNOTATIONS.as_posix()), snapshot.table("labeled")
+    if not content or table is None:
+        return {}
+    answers = parse_annotations(content.decode(), ANNOTATIONS)
+    labeled = table.to_table(columns=["example_id"]).column(0).to_pylist()
+    return {name: answers[name] for name in labeled if name in answers}
 
 
 def measured_precision(snapshot: Snapshot) -> dict[str, Any] | None:
