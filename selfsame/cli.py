@@ -50,12 +50,9 @@ def run(
     wait: Annotated[bool, typer.Option(help="Wait while another flow uses the workspace.")] = True,
 ) -> None:
     """Run the flow: bring every stale stage up to date."""
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    from flows.pipeline import has_server, pipeline
+    prepare_prefect()
+    from flows.pipeline import pipeline
 
-    if not has_server():
-        typer.echo("no Prefect server is configured: starting a temporary one, which takes a while", err=True)
     state = pipeline(target, force, refresh, pull, push, commit, rehash, wait, return_state=True)
     if not state.is_completed():
         raise SelfsameError(state.message or f"the flow ended as {state.name}")
@@ -95,6 +92,20 @@ def draws(
     typer.echo(to_json(draws_as_json(made)) if as_json else format_draws(made))
     if failed := [number for number, draw in enumerate(made) if draw.error]:
         raise SelfsameError(f"draws {', '.join(map(str, failed))} failed", "see above; the others are kept")
+
+
+@app.command()
+def feedback(
+    apply: Annotated[bool, typer.Option(help="Leave the best trial's result in the workspace.")] = False,
+) -> None:
+    """Change parameters until validation reaches feedback.target, each trial an experiment."""
+    prepare_prefect()
+    from flows.feedback import feedback as flow
+
+    state = flow(apply, return_state=True)
+    if not state.is_completed():
+        raise SelfsameError(state.message or f"the flow ended as {state.name}")
+    typer.echo(state.message)
 
 
 @app.command()
@@ -149,6 +160,16 @@ def summary() -> None:
 
 for command in (*commands.COMMANDS, *active.COMMANDS):
     app.command()(command)
+
+
+def prepare_prefect() -> None:
+    """Turn Prefect's telemetry off before it is imported; say so if there is no server to talk to."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    from flows.pipeline import has_server
+
+    if not has_server():
+        typer.echo("no Prefect server is configured: starting a temporary one, which takes a while", err=True)
 
 
 def format_summary(metrics: dict[str, Any]) -> str:
