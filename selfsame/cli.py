@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from selfsame.active import commands as active
 from selfsame.audit import commands
 from selfsame.core.errors import SelfsameError
 
@@ -78,6 +79,25 @@ def plan(as_json: AsJson = False, rehash: Rehash = False) -> None:
 
 
 @app.command()
+def draws(
+    count: Annotated[int, typer.Argument(min=1, help="How many.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Instead of params.yaml's; repeatable."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Repeat the pipeline over label draws and seeds, as experiments; print mean and spread."""
+    from selfsame.dag.experiments import parse_overrides
+    from selfsame.trials.draws import draws_as_json, format_draws, run_draws
+
+    made = run_draws(count, parse_overrides(settings or []), lambda line: typer.echo(line, err=True))
+    typer.echo(to_json(draws_as_json(made)) if as_json else format_draws(made))
+    if failed := [number for number, draw in enumerate(made) if draw.error]:
+        raise SelfsameError(f"draws {', '.join(map(str, failed))} failed", "see above; the others are kept")
+
+
+@app.command()
 def check() -> None:
     """Check params.yaml."""
     from selfsame.core.params import PARAMS_FILE, all_schemas, load_params
@@ -127,7 +147,7 @@ def summary() -> None:
     typer.echo(format_summary(json.loads(METRICS.read_text(encoding="utf-8"))))
 
 
-for command in commands.COMMANDS:
+for command in (*commands.COMMANDS, *active.COMMANDS):
     app.command()(command)
 
 

@@ -53,6 +53,7 @@ def test_what_cannot_be_done_is_refused_before_anything_runs(toy: Toy, prefect_a
     assert toy.runs() == []
 
 
+@pytest.mark.slow
 def test_another_machine_runs_nothing_that_this_one_ran(
     shared: Toy, prefect_api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_push_that_failed_is_caught_up(shared: Toy, prefect_api: str, tmp_path
     assert shell("git", "log", "-1", "--format=%s").startswith("Run: ")
 
 
+@pytest.mark.slow
 def test_a_hindrance_that_passes_is_waited_for(shared: Toy, prefect_api: str) -> None:
     lock = shared.folder / ".git" / "index.lock"
     lock.touch()
