@@ -112,8 +112,9 @@ def copy_project(folder: Path) -> Path:
     """Copy what the pipeline needs, with the shortest training that there is."""
     for name in ("tasks", "selfsame", "flows"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", ".dvcignore"):
-        shutil.copy(ROOT / name, folder)
+    (folder / "data" / "annotations").mkdir(parents=True)
+    for name in ("dvc.yaml", ".dvcignore", "data/annotations/labels.csv"):
+        shutil.copy(ROOT / name, folder / name)
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")
     for section in params.values():

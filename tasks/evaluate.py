@@ -1,9 +1,9 @@
 """Stage evaluate: choose the champion on validation, then read the holdout once and write the report.
 
-In: ``labeled``, ``validation``, ``pool``, ``holdout``, ``hidden_labels``, ``pseudo_labels``, both models,
-params ``compute evaluate``. Out: ``models/champion`` (a copy of the better model, and its model card) and
-the report: ``metrics.json``, ``report.html``, and for plots ``confusion_matrix.csv`` (the champion on the
-holdout), ``threshold.csv`` and ``reliability.csv``.
+In: ``labels`` (people's answers), ``labeled``, ``validation``, ``pool``, ``holdout``, ``hidden_labels``,
+``pseudo_labels``, both models, params ``compute evaluate``. Out: ``models/champion`` (a copy of the better
+model, and its model card) and the report: ``metrics.json``, ``report.html``, and for plots
+``confusion_matrix.csv`` (the champion on the holdout), ``threshold.csv`` and ``reliability.csv``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
+from selfsame.core.annotations import read_annotations
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
@@ -63,6 +65,13 @@ def read_history(path: Path) -> dict[str, np.ndarray]:
 def rows_per_class(table: Path, info: TableInfo) -> np.ndarray:
     """Count a labeled table's rows of every class: (K,)."""
     return np.bincount(read_column(table, "label").astype(np.int64), minlength=len(info.classes))
+
+
+def asked_by_strategy(labeled: Path, answers: Path) -> dict[str, int]:
+    """Count the labeled rows that people labeled on request, by the strategy that chose them."""
+    given = read_annotations(answers)
+    ids = read_column(labeled, "example_id").tolist()
+    return dict(sorted(Counter(given[each].strategy for each in ids if each in given).items()))
 
 
 def digest_files(paths: Iterable[Path]) -> dict[str, str]:
@@ -204,6 +213,7 @@ def main(stage: Stage) -> None:
         title=own.title,
         info=info,
         labeled_per_class=rows_per_class(stage.inputs["labeled"], info),
+        asked=asked_by_strategy(stage.inputs["labeled"], stage.inputs["labels"]),
         gate=measure_gate(pseudo_labels, hidden_labels, len(info.classes)),
         baseline=baseline,
         student=student,

@@ -43,6 +43,7 @@ SCHEMA = pa.schema(
         pa.field("reason", pa.string(), nullable=False),
         pa.field("round", pa.int64(), nullable=False),
         pa.field("teacher", pa.string(), nullable=False),
+        pa.field("probabilities", pa.list_(pa.float32()), nullable=False),  # of all classes, uncalibrated
     ]
 )
 
@@ -86,17 +87,18 @@ PARAMS = {"compute": ComputeParams, "pseudo_label": PseudoLabelParams}
 
 @dataclass(frozen=True)
 class Labels:
-    """What the teacher says of a table's rows: (N,) int64 labels, (N,) float32 confidences."""
+    """What the teacher says of a table's rows: (N,) int64 labels, (N,) and (N, K) float32 probabilities."""
 
     labels: np.ndarray
     confidence: np.ndarray
     calibrated: np.ndarray
+    probabilities: np.ndarray
 
     @classmethod
     def from_probabilities(cls, probabilities: np.ndarray, temperature: float) -> Labels:
         """Take the most probable class of (N, K) probabilities."""
         calibrated = calibrate(probabilities, temperature).max(axis=1)
-        return cls(probabilities.argmax(axis=1), probabilities.max(axis=1), calibrated)
+        return cls(probabilities.argmax(axis=1), probabilities.max(axis=1), calibrated, probabilities)
 
 
 def choose_thresholds(
@@ -180,19 +182,15 @@ def decide(own: PseudoLabelParams, pool: Labels, thresholds: np.ndarray) -> tupl
 
 
 def label_pool(model: Model, pool: Path, temperature: float) -> Labels:
-    """Let the teacher label the whole pool, batch by batch; only labels and confidences stay in memory."""
+    """Let the teacher label the whole pool, batch by batch; only what it says stays in memory."""
     from selfsame.learning.models import iter_probabilities
 
-    parts = [Labels(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.float32))]
+    parts = [np.empty((0, len(model.info.classes)), np.float32)]
     with progress("pseudo_label", total=count_rows(pool), unit="row") as bar:
         for batch, probabilities in iter_probabilities(model, pool):
-            parts.append(Labels.from_probabilities(probabilities, temperature))
+            parts.append(probabilities)
             bar.update(advance=batch.num_rows)
-    return Labels(
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.confidence for part in parts]),
-        np.concatenate([part.calibrated for part in parts]),
-    )
+    return Labels.from_probabilities(np.concatenate(parts), temperature)
 
 
 def main(stage: Stage) -> None:
@@ -243,8 +241,14 @@ def main(stage: Stage) -> None:
                 pa.array(reasons[rows]),
                 pa.array(np.full(ids.num_rows, FIRST_ROUND)),
                 pa.array(np.full(ids.num_rows, teacher)),
+                _as_lists(pool.probabilities[rows]),
             ]
             writer.write(pa.record_batch(columns, schema=schema))
+
+
+def _as_lists(rows: np.ndarray) -> pa.ListArray:
+    offsets = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
+    return pa.ListArray.from_arrays(offsets, rows.ravel())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from selfsame.core.errors import SelfsameError
@@ -57,6 +58,11 @@ class RetrainParams(Section):
             )
         return self
 
+    @property
+    def temperature(self) -> float | None:
+        """That of soft pseudo-labels; None for hard ones."""
+        return self.soft_temperature if self.pseudo_labels == "soft" else None
+
 
 PARAMS = {
     "compute": ComputeParams,
@@ -72,35 +78,40 @@ def choose_method(own: RetrainParams) -> Method:
     from selfsame.learning.methods import Offline, Online, RampUp
 
     ramp_up = RampUp(own.unlabeled_weight, own.ramp_up_start_epochs, own.ramp_up_end_epochs)
-    soft_temperature = own.soft_temperature if own.pseudo_labels == "soft" else None
     if own.method == "fixmatch":
-        return FixMatch(ramp_up, own.fixmatch_threshold, own.distribution_alignment, soft_temperature)
+        return FixMatch(ramp_up, own.fixmatch_threshold, own.distribution_alignment, own.temperature)
     if own.method == "online":
-        return Online(ramp_up, soft_temperature)
+        return Online(ramp_up, own.temperature)
     return Offline(ramp_up)
 
 
-def load_pool(pool: Path, pseudo_labels: Path, accepted_only: bool) -> Examples:
-    """Load pool rows with their pseudo-labels: the accepted ones, or all.
+def load_pool(
+    pool: Path, pseudo_labels: Path, accepted_only: bool, soft_temperature: float | None
+) -> Examples:
+    """Load pool rows with their pseudo-labels: the accepted ones, or all; classes, or distributions.
 
     Raises:
         SelfsameError: the pseudo-labels are not those of this pool.
     """
     from selfsame.learning.inputs import stack_examples
+    from selfsame.learning.targets import with_soft_labels
 
     info = TableInfo.of(pool)
-    chosen = []
+    chosen, probabilities = [], []
     if count_rows(pool) != count_rows(pseudo_labels):
         raise _other_pool(pool, pseudo_labels)
     for rows, decisions in zip(iter_batches(pool), iter_batches(pseudo_labels), strict=True):
         if not same_ids(rows.column("example_id"), decisions.column("example_id")):
             raise _other_pool(pool, pseudo_labels)
-        labels = decisions.column("pseudo_label")
         if accepted_only:
             accepted = decisions.column("accepted")
-            rows, labels = rows.filter(accepted), labels.filter(accepted)
-        chosen.append((inputs_of(rows, info), labels.to_numpy()))
-    return stack_examples(chosen, info)
+            rows, decisions = rows.filter(accepted), decisions.filter(accepted)
+        chosen.append((inputs_of(rows, info), decisions.column("pseudo_label").to_numpy()))
+        probabilities.append(decisions.column("probabilities").flatten().to_numpy())
+    examples = stack_examples(chosen, info)
+    if soft_temperature is None:
+        return examples
+    return with_soft_labels(examples, np.concatenate(probabilities), soft_temperature)
 
 
 def _other_pool(pool: Path, pseudo_labels: Path) -> SelfsameError:
@@ -115,7 +126,10 @@ def main(stage: Stage) -> None:
     own = stage.section("retrain", RetrainParams)
     method = choose_method(own)
     pool = load_pool(
-        stage.inputs["pool"], stage.inputs["pseudo_labels"], accepted_only=method.pool_rows == "accepted"
+        stage.inputs["pool"],
+        stage.inputs["pseudo_labels"],
+        accepted_only=method.pool_rows == "accepted",
+        soft_temperature=own.temperature,
     )
     plan = Plan(
         method,

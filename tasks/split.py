@@ -1,13 +1,14 @@
 """Stage split: give every example one role and fit the scaling.
 
-In: ``examples``, params ``split``. Out: ``labeled``, ``validation``, ``calibration`` (validation rows
-that only the gate may read, in a file of their own, so that no training can), ``pool`` (labels blanked),
-``holdout``, ``hidden_labels`` (the pool's true labels, for measuring only) and ``scaling.json``
-(mean and standard deviation of the labeled rows' inputs and, for regression, of their target).
+In: ``examples``, ``labels`` (people's answers), params ``split``. Out: ``labeled``, ``validation``,
+``calibration`` (validation rows that only the gate may read, in a file of their own, so that no training
+can), ``pool`` (labels blanked), ``holdout``, ``hidden_labels`` (the pool's true labels, for measuring only)
+and ``scaling.json`` (mean and standard deviation of the labeled rows' inputs and, for regression, of their
+target).
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from selfsame.core.annotations import ANNOTATIONS, class_indices, is_answered, read_annotations, with_answers
 from selfsame.core.errors import SelfsameError
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
@@ -207,8 +209,11 @@ def main(stage: Stage) -> None:
     labels[left_out] = -1
     roles = assign_roles(labels, _own_holdout(examples), info.classes or ("all rows",), params)
     roles[left_out] = DROPPED
+    answers = class_indices(read_annotations(stage.inputs["labels"]), info.classes, ANNOTATIONS)
+    # An answer moves no other row: those that judge stay a random draw, the withdrawn stay withdrawn.
+    roles[is_answered(ids, answers) & (roles == POOL)] = LABELED
 
-    _write_roles(examples, info, roles, stage)
+    _write_roles(examples, info, roles, answers, stage)
     scaling = fit_scaling(stage.outputs["labeled"])
     stage.outputs["scaling"].write_text(json.dumps(scaling, indent=2) + "\n", encoding="utf-8")
 
@@ -223,7 +228,9 @@ def _own_holdout(examples: Path) -> np.ndarray | None:
     return None if any(value is None for value in column[:1]) else column.astype(bool)
 
 
-def _write_roles(examples: Path, info: TableInfo, roles: np.ndarray, stage: Stage) -> None:
+def _write_roles(
+    examples: Path, info: TableInfo, roles: np.ndarray, answers: Mapping[str, int], stage: Stage
+) -> None:
     """Copy every row into its role's table, one batch in memory at a time."""
     schema = info.schema(pa.field("source_row", pa.int64(), nullable=False))
     hidden_schema = pa.schema([schema.field("example_id"), schema.field("label")])
@@ -243,6 +250,8 @@ def _write_roles(examples: Path, info: TableInfo, roles: np.ndarray, stage: Stag
                     hidden.write(known.select(hidden_schema.names).cast(hidden_schema))
                     blank = pa.nulls(rows.num_rows, schema.field("label").type)
                     rows = rows.set_column(schema.get_field_index("label"), schema.field("label"), blank)
+                elif role == LABELED:
+                    rows = with_answers(rows, answers)
                 writer.write(pa.record_batch(rows.columns, schema=schema))
 
 

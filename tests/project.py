@@ -15,6 +15,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from selfsame.core.annotations import ANNOTATIONS
 from selfsame.core.digests import files_under, sha256_file, sha256_json
 from selfsame.core.graph_file import by_stem, read_stages, read_yaml
 from selfsame.core.stage import Stage
@@ -23,7 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 CODE = ("tasks", "selfsame", "flows")  # folders
 INBOX = Path("data/inbox")  # the default of data.path
-FILES = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "data/inbox/.gitkeep")
+EMPTY = ("data/inbox/.gitkeep", "data/annotations/labels.csv")  # what a person fills
+FILES = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", *EMPTY)
 TINY: dict[str, dict[str, Any]] = {  # what differs from params.yaml: seconds instead of a minute
     "data": {"source": "breast_cancer"},
     "split": {"labels_per_class": 10, "validation_per_class": 10},
@@ -154,6 +156,10 @@ def run_task(name: str, folder: Path, **changes: dict[str, Any]) -> None:
     (folder / INBOX).mkdir(parents=True, exist_ok=True)
     for path in outputs.values():
         path.parent.mkdir(parents=True, exist_ok=True)
+    answers = folder / ANNOTATIONS
+    if not answers.exists():
+        answers.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / ANNOTATIONS, answers)
     module.main(Stage(spec, inputs, outputs, sections))
 
 

@@ -10,11 +10,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from closure import misfits
 from project import INBOX, TINY, Project, Repro, compute_anew
 from ruamel.yaml import YAML
 
+from selfsame.core.annotations import ANNOTATIONS
 from selfsame.core.digests import files_under
 from selfsame.core.graph_file import read_stages
 
@@ -99,6 +101,13 @@ def write_again(project: Project) -> None:
         YAML(typ="safe").dump({name: params[name] for name in reversed(params)}, stream)
 
 
+def answer_one(project: Project) -> None:
+    """Let a person label a row of the pool."""
+    row = pq.read_table(project.root / "data/splits/pool")["example_id"][0].as_py()
+    with (project.root / ANNOTATIONS).open("a") as stream:
+        stream.write(f"{row},benign,Ada,2026-01-02T03:04:05Z,margin\n")
+
+
 def make_again(project: Project) -> None:
     """Let a stage write its outputs behind DVC's back."""
     project.run("python", "-m", "tasks.split")
@@ -117,6 +126,8 @@ EDITS = {
     "learning rate": (param("training", learning_rate=0.003), ran(*ALL[2:])),
     "labels per class": (param("split", labels_per_class=12), ran(*ALL[1:])),
     "report title": (param("evaluate", title="Another"), ran("evaluate")),
+    # people's answers
+    "an answer": (answer_one, ran(*ALL[1:])),
     # code; where the bytes written stay the same, nothing that reads them runs
     "step": (edit("tasks/split.py", "Stage split: give", "The stage split: give"), ran("split")),
     "step, new bytes": (

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from selfsame.audit.snapshot import Snapshot
+from selfsame.core.annotations import ANNOTATIONS, Annotation, parse_annotations
 from selfsame.core.tables import INFO_KEY
 
 HUMAN_ROLES = ("labeled", "validation", "calibration", "holdout")
@@ -72,6 +73,16 @@ def label_counts(snapshot: Snapshot) -> dict[str, dict[str, int]]:
         chosen = Counter({(label,): count for (label, kept), count in decided.items() if kept is accepted})
         counts[word] = _named(chosen, names)
     return counts
+
+
+def given_labels(snapshot: Snapshot) -> dict[str, Annotation]:
+    """Return, by example id, what people answered when asked, of the rows that are labeled by it."""
+    content, table = snapshot.read(ANNOTATIONS.as_posix()), snapshot.table("labeled")
+    if not content or table is None:
+        return {}
+    answers = parse_annotations(content.decode(), ANNOTATIONS)
+    labeled = table.to_table(columns=["example_id"]).column(0).to_pylist()
+    return {name: answers[name] for name in labeled if name in answers}
 
 
 def measured_precision(snapshot: Snapshot) -> dict[str, Any] | None:

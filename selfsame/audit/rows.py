@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from selfsame.audit.facts import HUMAN_ROLES, gate_decision
+from selfsame.audit.facts import HUMAN_ROLES, gate_decision, given_labels
 from selfsame.audit.lookup import Table
 from selfsame.audit.records import Record
 from selfsame.audit.snapshot import Snapshot
@@ -153,7 +153,12 @@ def describe_row(snapshot: Snapshot, example_id: str) -> dict[str, Any]:
     tables = Tables(snapshot)
     found = find_row(tables, example_id)
     role, decision = found["role"], found["decision"]
-    if role in HUMAN_ROLES:
+    answer = given_labels(snapshot).get(example_id) if role == "labeled" else None
+    if answer:
+        labeled_by = (
+            f"human: {answer.annotator} at {answer.labeled_at}, asked by the strategy {answer.strategy}"
+        )
+    elif role in HUMAN_ROLES:
         labeled_by = "human: the label came with the source"
     elif decision:
         labeled_by = f"machine: teacher {decision['teacher']}"

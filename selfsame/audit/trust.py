@@ -1,11 +1,13 @@
 """The questions of trust: benefit, repeatability, completeness, signature, origin, change."""
 
 import json
+from collections import Counter
 from typing import Any
 
 from selfsame.audit.case import Asked, Case
 from selfsame.audit.chain import was_restored
 from selfsame.audit.diff import Side, compare
+from selfsame.audit.facts import given_labels
 from selfsame.audit.git import commits_of, committed, head, read_blob, release_tags
 from selfsame.audit.records import Record
 from selfsame.audit.rows import NOT_RECORDED, WEIGHTS
@@ -172,17 +174,28 @@ def what_is_tainted(case: Case) -> Asked:
 
 def was_drawn_actively(case: Case) -> Asked:
     """Question 13."""
-    active = case.params("active_learning")
     split = case.params("split")
-    if active:
-        return "Yes: see the parameters; the labeled rows are no random draw.", {"active_learning": active}
     if not split:
         return NOT_RECORDED, {}
-    return (
-        f"No: drawn at random, the same number of every class, with seed {split.get('seed')}; "
-        f"{len(split.get('exclude', []))} examples were withdrawn.",
-        {"split": split},
+    drawn = (
+        f"drawn at random, the same number of every class, with seed {split.get('seed')}; "
+        f"{len(split.get('exclude', []))} examples were withdrawn."
     )
+    answers = list(given_labels(case.snapshot).values())
+    if not answers:
+        return f"No: {drawn}", {"split": split}
+    strategies, people = Counter(one.strategy for one in answers), Counter(one.annotator for one in answers)
+    times = sorted(one.labeled_at for one in answers)
+    return (
+        f"In part: {len(answers)} rows were labeled on request, chosen by {_counted(strategies)}, labeled by "
+        f"{_counted(people)} from {times[0]} to {times[-1]}: they are no random draw. The other labeled rows "
+        f"and all validation and holdout rows, were {drawn}",
+        {"split": split, "strategies": strategies, "annotators": people, "times": [times[0], times[-1]]},
+    )
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} ({rows})" for name, rows in counts.items())
 
 
 def where_from(case: Case) -> Asked:

@@ -1,13 +1,15 @@
 """Models on disk, and what they predict.
 
 A model's folder stands alone: ``model.safetensors`` (weights), ``config.json`` (architecture, input,
-classes, scaling) and ``history.csv`` (the curves of its training). One that was refitted on validation rows
-holds a second model in ``validated``: the one that had not learned them, and by which it was chosen.
+classes, scaling) and ``history.csv`` (the curves of its training). The training stages add
+``validation.json``: what the epoch whose weights are kept scored on validation rows. A model that was
+refitted on validation rows holds a second one in ``validated``: the one that had not learned them, and by
+which it was chosen.
 """
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from selfsame.learning.nets import build_net
 from selfsame.learning.params import ModelParams
 
 WEIGHTS, CONFIG, HISTORY = "model.safetensors", "config.json", "history.csv"
+VALIDATION = "validation.json"
 VALIDATED = "validated"
 FORMAT_VERSION = 1
 
@@ -53,6 +56,21 @@ class Model:
         """Return the logits (N, K) of raw inputs, without dropout."""
         self.net.eval()
         return self.net(prepare(raw.to(self.device), self.scaling))
+
+    @property
+    def last_layer(self) -> nn.Linear:
+        """What makes the logits of the features; the dropout stands right before it."""
+        return [layer for layer in self.net.modules() if isinstance(layer, nn.Linear)][-1]
+
+    def features(self, raw: Tensor) -> Tensor:
+        """Return the features (N, D) of raw inputs: what the last layer sees, without dropout."""
+        seen: list[Tensor] = []
+        hook = self.last_layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        try:
+            self.logits(raw)
+        finally:
+            hook.remove()
+        return seen[0]
 
 
 @dataclass(frozen=True)
@@ -96,6 +114,16 @@ def save_model(folder: Path, model: Model, history: list[dict[str, float]]) -> N
         writer = csv.DictWriter(file, fieldnames=list(history[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
+
+
+def save_validation(folder: Path, kept: Mapping[str, float]) -> None:
+    """Write the validation scores of ``kept``, the row of the history whose epoch left the weights.
+
+    They stand in a file of their own so that DVC compares them between experiments, as metrics.
+    """
+    scores = {name.removeprefix("validation_"): kept[name] for name in kept if name.startswith("validation_")}
+    text = json.dumps({"epoch": kept["epoch"], **scores}, indent=2) + "\n"
+    (folder / VALIDATION).write_text(text, encoding="utf-8")
 
 
 def validated(folder: Path) -> Path:
@@ -154,6 +182,21 @@ def predict_inputs(model: Model, raw: np.ndarray) -> np.ndarray:
         for start in range(0, len(raw), BATCH_ROWS)
     ]
     return np.concatenate([np.empty((0, len(model.info.classes)), np.float32), *blocks])
+
+
+def features_of_inputs(model: Model, raw: np.ndarray) -> np.ndarray:
+    """Return the features (N, D), float32, of raw inputs as a table holds them."""
+    blocks = [
+        model.features(torch.from_numpy(raw[start : start + BATCH_ROWS])).cpu().numpy()
+        for start in range(0, len(raw), BATCH_ROWS)
+    ]
+    return np.concatenate([np.empty((0, model.last_layer.in_features), np.float32), *blocks])
+
+
+def last_layer_of(model: Model) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights (K, D) and biases (K,) that make logits of features, float32."""
+    layer = model.last_layer
+    return layer.weight.detach().cpu().numpy(), layer.bias.detach().cpu().numpy()
 
 
 def predict_table(model: Model, table: Path) -> Predictions:

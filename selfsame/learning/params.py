@@ -85,6 +85,7 @@ class AugmentationParams(Section):
     erase_fraction: float = Field(ge=0, lt=1)
     noise_std: float = Field(ge=0)
     flip_fraction: Fraction
+    contrast_fraction: float = Field(ge=0, lt=1)
 
 
 class TrainingParams(Section):

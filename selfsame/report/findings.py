@@ -47,6 +47,7 @@ class Findings:
 
     Attributes:
         labeled_per_class: (K,) labeled rows.
+        asked: how many of them people labeled on request, by the strategy that chose them.
         promotion_level: highest p-value with which the student replaces the baseline.
         refitted: whether holdout scores are of models that have learned the validation rows too, and
             validation scores of those from before.
@@ -60,6 +61,7 @@ class Findings:
     title: str
     info: TableInfo
     labeled_per_class: np.ndarray
+    asked: Mapping[str, int]
     gate: Gate
     baseline: ModelFindings
     student: ModelFindings
@@ -139,7 +141,7 @@ def metrics(findings: Findings) -> dict[str, Any]:
             "mcnemar_p_value": findings.reference_on_holdout.p_value,
             "recommended": findings.reference_recommended,
         },
-        "labeled": {"rows": int(findings.labeled_per_class.sum())},
+        "labeled": {"rows": int(findings.labeled_per_class.sum()), "asked": dict(findings.asked)},
         "refitted": findings.refitted,
         "validation": {
             "rows": findings.baseline.validation.accuracy.total,
@@ -188,6 +190,14 @@ def warnings(findings: Findings) -> list[str]:
     """Say in plain words what a reader should doubt."""
     gate = findings.gate
     found = []
+    if findings.asked:
+        chosen = ", ".join(f"{strategy} {rows}" for strategy, rows in findings.asked.items())
+        found.append(
+            f"{sum(findings.asked.values())} of {findings.labeled_per_class.sum()} labeled rows were asked "
+            f"for ({chosen}) and are no random draw: the shares of their classes, and how hard they are, "
+            "say nothing about the data. The gate, the promotion and the scores rest on validation and "
+            "holdout rows, which stay a random draw."
+        )
     if findings.learned_accepted and not gate.coverage.part:
         found.append(
             "No pseudo-label was accepted: the student learned from the labeled rows alone, and "

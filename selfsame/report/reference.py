@@ -93,7 +93,8 @@ def candidates(inputs: np.ndarray, rows: int, target: str) -> dict[str, Any]:
     values = int(np.prod(inputs.shape[1:]))
     # Pixels share one unit: scaling each to its own spread would blow up the corners' noise.
     # A missing value is the mean of the rows learned from, as it is for the nets.
-    first = [] if inputs.ndim > 2 else [SimpleImputer(keep_empty_features=True), StandardScaler()]
+    filled = [] if inputs.ndim > 2 else [SimpleImputer(keep_empty_features=True)]
+    first = [] if inputs.ndim > 2 else [*filled, StandardScaler()]
     if values > WIDE:
         components = min(COMPONENTS, rows // 2)  # fewer than a fold's rows
         first.append(PCA(components, svd_solver="randomized", random_state=SEED))

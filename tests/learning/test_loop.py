@@ -175,6 +175,7 @@ KEYS: dict[str, tuple[Any, dict[str, Any]]] = {
     "augmentation.erase_fraction": (0.3, {}),
     "augmentation.noise_std": (0.1, {}),
     "augmentation.flip_fraction": (0.5, {}),
+    "augmentation.contrast_fraction": (0.3, {}),
     "nesterov": (True, {"momentum": 0.5}),
 }
 

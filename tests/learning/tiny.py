@@ -28,6 +28,7 @@ STRONG = AugmentationParams(
     erase_fraction=0.25,
     noise_std=0.1,
     flip_fraction=0.5,
+    contrast_fraction=0.2,
 )
 
 State = dict[str, Tensor]
@@ -104,6 +105,7 @@ ALL_TECHNIQUES = training_params(
         erase_fraction=0.2,
         noise_std=0.05,
         flip_fraction=0.5,
+        contrast_fraction=0.2,
     ),
 )
 NORMED_AND_DROPPED = model_params(batch_norm=True, dropout=0.4)

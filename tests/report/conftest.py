@@ -121,6 +121,7 @@ def make_findings(write_gate: Callable[..., Gate]) -> Callable[..., Findings]:
             "title": "Animals",
             "info": TableInfo("zoo", "classification", classes, features=("weight",)),
             "labeled_per_class": np.array([5, 5, 4]),
+            "asked": {},
             "promotion_level": 0.05,
             "refitted": False,
             "method": "offline",

@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from project import run_task
+from project import ROOT, run_task
 from ruamel.yaml import YAML
 
+from selfsame.core.annotations import ANNOTATIONS
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.graph_file import StageSpec, by_stem
 from selfsame.core.stage import Stage
@@ -56,6 +57,7 @@ def write_inputs(root: Path, random: np.random.Generator) -> None:
             "teacher": ["ab" * 32] * len(ids),
         }
     )
+    shutil.copyfile(ROOT / ANNOTATIONS, root / "labels.csv")
     certain = measure_reliability(np.ones(30), np.ones(30, dtype=bool))
     record = GateRecord(
         rule="threshold",
@@ -109,7 +111,7 @@ def write_model(folder: Path, blind: float) -> None:
 def evaluate(out: str, title: str = "Toy") -> dict[str, Path]:
     """Run the stage in the current folder; return its outputs by name."""
     inputs = [f"{role}.parquet" for role in ("labeled", "validation", "holdout", "hidden_labels")]
-    inputs += ["pool", "pseudo_labels", "models/baseline", "models/student"]
+    inputs += ["labels.csv", "pool", "pseudo_labels", "models/baseline", "models/student"]
     names = ["champion", "report.html", "confusion_matrix.csv", "threshold.csv", "reliability.csv"]
     names += ["metrics.json"]
     outputs = [f"{out}/{name}" for name in names]

@@ -10,6 +10,7 @@ import pytest
 from project import run_task
 from pydantic import ValidationError
 
+from selfsame.core.annotations import ANNOTATIONS, Annotation, format_annotations
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
@@ -342,3 +343,55 @@ def test_excluding_an_unknown_example_is_an_error(tmp_path: Path) -> None:
     write_examples(tmp_path, *draw())
     with pytest.raises(SelfsameError, match=r"split\.exclude names '0123'"):
         split(tmp_path, exclude=["0123"])
+
+
+def write_answers(folder: Path, answers: dict[str, str]) -> None:
+    path = folder / ANNOTATIONS
+    path.parent.mkdir(parents=True, exist_ok=True)
+    given = [
+        Annotation(name, label, "Ada", "2026-01-02T03:04:05Z", "margin") for name, label in answers.items()
+    ]
+    path.write_text(format_annotations(given), encoding="utf-8")
+
+
+def test_an_answer_moves_its_row_and_no_other(tmp_path: Path) -> None:
+    inputs, labels = draw()
+    labels[::4] = -1  # of some the source knows no label
+    ids = write_examples(tmp_path, inputs, labels)
+    before = split(tmp_path)
+    pool = ids_of(before["pool"])
+    unknown = next(each for each in pool if labels[ids.index(each)] < 0)
+    other = next(each for each in pool if labels[ids.index(each)] == 1)
+    write_answers(tmp_path, {unknown: "c", other: "a"})  # for the other the source would say b
+    after = split(tmp_path)
+    moved = {unknown, other}
+    for name in ("validation", "holdout"):
+        assert after[name] == before[name]
+    assert read(tmp_path, "calibration").num_rows == 0
+    assert ids_of(after["pool"]) == [each for each in pool if each not in moved]
+    assert set(ids_of(after["hidden_labels"])) == set(ids_of(before["hidden_labels"])) - moved
+    labeled = dict(zip(ids_of(after["labeled"]), after["labeled"]["label"].to_pylist(), strict=True))
+    drawn = dict(zip(ids_of(before["labeled"]), before["labeled"]["label"].to_pylist(), strict=True))
+    assert labeled == drawn | {unknown: 2, other: 0}
+
+
+def test_an_answer_moves_no_row_that_judges_or_was_withdrawn(tmp_path: Path) -> None:
+    withdrawn = write_examples(tmp_path, *draw())[5]
+    before = split(tmp_path, exclude=[withdrawn])
+    judges = [ids_of(before[name])[0] for name in ("validation", "holdout")]
+    write_answers(tmp_path, dict.fromkeys([withdrawn, *judges], "a"))
+    assert split(tmp_path, exclude=[withdrawn]) == before
+
+
+@pytest.mark.parametrize(
+    ("example", "label", "message"),
+    [("0" * 32, "a", "is no example of the data"), (None, "z", "'z', which is no class")],
+    ids=["example", "class"],
+)
+def test_an_answer_about_nothing_known_is_an_error(
+    example: str | None, label: str, message: str, tmp_path: Path
+) -> None:
+    ids = write_examples(tmp_path, *draw())
+    write_answers(tmp_path, {example or ids[0]: label})
+    with pytest.raises(SelfsameError, match=message):
+        split(tmp_path)

@@ -1,0 +1,44 @@
+"""The commands of active learning: thin, each one call, imported when it is needed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def ask() -> None:
+    """Choose the pool rows whose labels would help most, and write them out to be labeled."""
+    from selfsame.active import request
+    from selfsame.active.settings import ActiveLearningParams
+    from selfsame.core.params import all_schemas, load_params
+    from selfsame.learning.params import ComputeParams
+
+    params = load_params(all_schemas())
+    own, compute = params["active_learning"], params["compute"]
+    assert isinstance(own, ActiveLearningParams) and isinstance(compute, ComputeParams)
+    made = request.make_request(own, compute)
+    request.write_request(made)
+    typer.echo(
+        f"{len(made.questions)} rows to label, chosen by {made.strategy}: open {request.PAGE} in a browser, "
+        f"or import {request.LABEL_STUDIO} into Label Studio\nthen: selfsame answer FILE, and dvc repro"
+    )
+
+
+def answer(
+    file: Annotated[Path, typer.Argument(help="What the page or Label Studio (as JSON) has saved.")],
+    annotator: Annotated[str | None, typer.Option(help="Who answered, where the file doesn't say.")] = None,
+    commit: Annotated[bool, typer.Option("--commit", help="Record the labels in git at once.")] = False,
+) -> None:
+    """Take in labels that people gave; 'dvc repro' then learns from them."""
+    from selfsame.active.answers import commit_answers, merge_answers
+    from selfsame.core.annotations import ANNOTATIONS
+    from selfsame.dag.workspace import hold_workspace
+
+    with hold_workspace(say=typer.echo):  # a stage that is running would be recorded with the new labels
+        merged = merge_answers(file, annotator)
+        if commit and merged.added:
+            commit_answers(merged)
+    typer.echo(f"{merged.added} labels added, {merged.known} were known; {ANNOTATIONS} has {merged.total}")
+
+
+COMMANDS = (ask, answer)

@@ -1,0 +1,50 @@
+"""The page on which a person labels a request by key press: one file, offline, nothing sent anywhere."""
+
+from pathlib import Path
+from typing import Any
+
+from selfsame.core.digests import sha256_json
+from selfsame.core.tables import TableInfo
+
+TEMPLATES = Path(__file__).parent
+KEYS = "1234567890abcdefghijklmnopqrstuvwxyz"
+
+
+def render_page(info: TableInfo, rows: list[dict[str, Any]]) -> str:
+    """Return the page.
+
+    Args:
+        rows: of each question its ``example_id``, and its ``image`` as a data URI or its features.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # The model's guess is left out on purpose: who sees it agrees with it too often.
+    request = {
+        "name": sha256_json([row["example_id"] for row in rows])[:16],
+        "classes": list(info.classes),
+        "rows": [_shown(info, row) for row in rows],
+    }
+    return environment.get_template("page.html.j2").render(
+        source=info.source, keys=list(zip(info.classes, keys_for(info.classes), strict=True)), request=request
+    )
+
+
+def _shown(info: TableInfo, row: dict[str, Any]) -> dict[str, Any]:
+    """Give features as a list of pairs, which keeps its order in a browser."""
+    if info.image_shape:
+        return row
+    return {"example_id": row["example_id"], "features": [[name, row[name]] for name in info.features]}
+
+
+def keys_for(classes: tuple[str, ...]) -> list[str]:
+    """Return every class's key: its own sign if all have one, else 1, 2, …; beyond the keys none."""
+    if len(set(classes)) == len(classes) and all(len(name) == 1 and name.isalnum() for name in classes):
+        return list(classes)
+    return [KEYS[place] if place < len(KEYS) else "" for place in range(len(classes))]
