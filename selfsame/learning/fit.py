@@ -57,10 +57,11 @@ def fit_model(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> 
         classes=len(info.classes),
     )
     recipe = {name: section.model_dump() for name, section in stage.params.items() if name != "model"}
-    checkpoints = Checkpoints.of(stage, device, monitoring().checkpoint_seconds)
+    checkpoints = Checkpoints.of(stage, plan.seed, device, monitoring().checkpoint_seconds)
     with watch(stage.spec.name, plan.max_epochs) as on_epoch:
         history = train(net, data, plan, training, on_epoch, checkpoints, in_steps)
-    note(resumedFromEpoch=checkpoints.resumed_from_epoch)
+    if checkpoints.resumed_from_epoch is not None:
+        note(resumedFromEpoch=checkpoints.resumed_from_epoch, seed=plan.seed)
     if training.refit_on_validation:
         save_model(folder / VALIDATED, Model(net, params, info, data.scaling, recipe), history)
         net, epochs = fresh_net(), kept_epoch(history, training.checkpoint)

@@ -11,6 +11,7 @@ from tiny import (
     FEATURES,
     IMAGES,
     NORMED_AND_DROPPED,
+    OBJECTIVE,
     SCALING,
     compute_params,
     examples,
@@ -71,7 +72,7 @@ def test_the_validation_scores_are_those_of_the_weights_that_are_kept(criterion:
     written = json.loads((tmp_path / "model" / "validation.json").read_text())
     model = load_model(tmp_path / "model")
     rows = training_data().validation
-    measured = validate(model.net, rows, model.scaling)
+    measured = validate(model.net, rows, model.scaling, OBJECTIVE)
     assert written.keys() == {"epoch", "loss", "accuracy"}
     assert written["accuracy"] == measured["validation_accuracy"]
     assert written["loss"] == pytest.approx(measured["validation_loss"])
