@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 Results = Mapping[str, Mapping[int, Any]]  # of each row's name, of each draw's number
+BOTH_ROWS = "labeled + validation rows"
+BOTH = f"best simple model, {BOTH_ROWS}"
 SIDES = ("baseline", "student", "champion")
 HEAD = """\
 # Results
@@ -70,7 +72,8 @@ def _free(results: Mapping[int, Any]) -> dict[str, tuple[list[float], list[float
     found: dict[str, tuple[list[float], list[float]]] = {}
     for result in _done(results):
         for name, score, seconds in result["competitors"]:
-            kind = "best simple model, labeled + validation rows" if "validation rows" in name else name
+            # What was chosen on the draw stands behind the name, in brackets.
+            kind = BOTH if BOTH_ROWS in name else name.partition(" (")[0]
             scores, times = found.setdefault(kind, ([], []))
             scores.append(score)
             times.append(seconds)
