@@ -81,6 +81,13 @@ def label_counts(snapshot: Snapshot) -> dict[str, dict[str, int]]:
     return counts
 
 
+def _value_counts(snapshot: Snapshot) -> dict[str, dict[str, int]]:
+    tables = {role: snapshot.table(role) for role in HUMAN_ROLES}
+    counts = {role: {"values": table.count_rows()} for role, table in tables.items() if table}
+    decided = count_by(snapshot, "pseudo_labels", "accepted")
+    return counts | {"accepted": {"values": decided[True,]}, "rejected": {"values": decided[False,]}}
+
+
 def given_labels(snapshot: Snapshot) -> dict[str, Annotation]:
     """Return, by example id, what people answered when asked, of the rows that are labeled by it."""
     content, table = snapshot.read(ANNOTATIONS.as_posix()), snapshot.table("labeled")
@@ -89,13 +96,6 @@ def given_labels(snapshot: Snapshot) -> dict[str, Annotation]:
     answers = parse_annotations(content.decode(), ANNOTATIONS)
     labeled = table.to_table(columns=["example_id"]).column(0).to_pylist()
     return {name: answers[name] for name in labeled if name in answers}
-
-
-def _value_counts(snapshot: Snapshot) -> dict[str, dict[str, int]]:
-    tables = {role: snapshot.table(role) for role in HUMAN_ROLES}
-    counts = {role: {"values": table.count_rows()} for role, table in tables.items() if table}
-    decided = count_by(snapshot, "pseudo_labels", "accepted")
-    return counts | {"accepted": {"values": decided[True,]}, "rejected": {"values": decided[False,]}}
 
 
 def measured_precision(snapshot: Snapshot) -> dict[str, Any] | None:

@@ -240,7 +240,8 @@ def test_a_failed_run_calls_the_webhook(house: House) -> None:
         subprocess.run(
             [
                 sys.executable,
-                ROOT / "deploy" / "notify-webhook.py",
+                "-m",
+                "flows.notify",
                 f"http://127.0.0.1:{receiver.server_port}/",
             ],
             env=os.environ | {"PREFECT_API_URL": house.api, "PREFECT_API_AUTH_STRING": KEY},
