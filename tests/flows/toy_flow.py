@@ -21,7 +21,9 @@ def no_check() -> None:
 @flow(name="toy")
 def toy(options: dict[str, Any]) -> State:
     """Run the graph."""
-    return run_graph(no_check, Request(**options))
+    request = Request(**options)
+    request.check()
+    return run_graph(no_check, request)
 
 
 if __name__ == "__main__":
