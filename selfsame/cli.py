@@ -181,6 +181,8 @@ def prepare_prefect() -> None:
 
 def format_summary(metrics: dict[str, Any]) -> str:
     """Say in a few lines what ``reports/metrics.json`` says in full."""
+    if "r2" in metrics["baseline"]["holdout"]:
+        return format_value_summary(metrics)
     pool, rows = metrics["pool"], metrics["holdout"]["rows"]
     lines = [f"accuracy on {rows:,} holdout rows (95 % interval)"]
     for side in ("baseline", "student", "reference"):
@@ -199,6 +201,29 @@ def format_summary(metrics: dict[str, Any]) -> str:
     lines.append(
         f"pseudo-labels: {pool['accepted']:,} of {pool['rows']:,} accepted "
         f"(coverage {coverage}), precision {precision}"
+    )
+    return "\n".join([*lines, f"report: {REPORT}"])
+
+
+def format_value_summary(metrics: dict[str, Any]) -> str:
+    """Say the same of a regression."""
+    pool, rows = metrics["pool"], metrics["holdout"]["rows"]
+    lines = [f"R² on {rows:,} holdout rows (95 % interval), root mean square error"]
+    for side in ("baseline", "student", "reference"):
+        scores = metrics[side]["holdout"]
+        mark = "  ← champion" if side == metrics["champion"] else ""
+        if side == "reference":
+            as_well = ", does as well on validation" if metrics[side]["recommended"] else ""
+            mark = f"  {metrics[side]['name']} on the same labels{as_well}"
+        lines.append(
+            f"  {side:<9} {scores['r2']:.3f} ({scores['r2_low']:.3f}–{scores['r2_high']:.3f})  "
+            f"{scores['rmse']:.4g}{mark}"
+        )
+    error = "unknown" if pool["rmse_accepted"] is None else f"{pool['rmse_accepted']:.4g}"
+    coverage = "unknown" if pool["coverage"] is None else f"{pool['coverage']:.3f}"
+    lines.append(
+        f"pseudo-targets: {pool['accepted']:,} of {pool['rows']:,} accepted (coverage {coverage}), "
+        f"error {error}"
     )
     return "\n".join([*lines, f"report: {REPORT}"])
 

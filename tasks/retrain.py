@@ -63,6 +63,20 @@ class RetrainParams(Section):
         """That of soft pseudo-labels; None for hard ones."""
         return self.soft_temperature if self.pseudo_labels == "soft" else None
 
+    def check_for_values(self) -> None:
+        """Make sure that nothing here needs classes.
+
+        Raises:
+            SelfsameError: something does.
+        """
+        for key, needed in (("method", "offline"), ("pseudo_labels", "hard")):
+            value = getattr(self, key)
+            if value != needed:
+                raise SelfsameError(
+                    f"params.yaml: retrain.{key} = {value!r} needs classes; this is a regression",
+                    f"set retrain.{key} to {needed}",
+                )
+
 
 PARAMS = {
     "compute": ComputeParams,
@@ -72,12 +86,20 @@ PARAMS = {
 }
 
 
-def choose_method(own: RetrainParams) -> Method:
-    """Return the method that the parameters name."""
+def choose_method(own: RetrainParams, target: str) -> Method:
+    """Return the method that the parameters name.
+
+    Raises:
+        SelfsameError: it needs classes, and there are none.
+    """
     from selfsame.learning.fixmatch import FixMatch
     from selfsame.learning.methods import Offline, Online, RampUp
+    from selfsame.learning.values import OfflineValues
 
     ramp_up = RampUp(own.unlabeled_weight, own.ramp_up_start_epochs, own.ramp_up_end_epochs)
+    if target == "regression":
+        own.check_for_values()
+        return OfflineValues(ramp_up)
     if own.method == "fixmatch":
         return FixMatch(ramp_up, own.fixmatch_threshold, own.distribution_alignment, own.temperature)
     if own.method == "online":
@@ -124,7 +146,7 @@ def main(stage: Stage) -> None:
     from selfsame.learning.loop import Plan
 
     own = stage.section("retrain", RetrainParams)
-    method = choose_method(own)
+    method = choose_method(own, TableInfo.of(stage.inputs["labeled"]).target)
     pool = load_pool(
         stage.inputs["pool"],
         stage.inputs["pseudo_labels"],

@@ -157,7 +157,7 @@ def run_task(name: str, folder: Path, **changes: dict[str, Any]) -> None:
     for path in outputs.values():
         path.parent.mkdir(parents=True, exist_ok=True)
     answers = folder / ANNOTATIONS
-    if not answers.exists():
+    if ANNOTATIONS.as_posix() in spec.inputs and not answers.exists():
         answers.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / ANNOTATIONS, answers)
     module.main(Stage(spec, inputs, outputs, sections))

@@ -47,11 +47,13 @@ def fit_model(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> 
         return StepNet(net, compute)
 
     net = fresh_net()
+    scaling = input_scaling(params, Scaling.load(stage.inputs["scaling"]))
+    labeled, validation = (load_examples(stage.inputs[role]) for role in ("labeled", "validation"))
     data = TrainingData(
-        labeled=load_examples(stage.inputs["labeled"]).to(device),
-        validation=load_examples(stage.inputs["validation"]).to(device),
-        pool=pool.to(device) if pool is not None else None,
-        scaling=input_scaling(params, Scaling.load(stage.inputs["scaling"])),
+        labeled=labeled.standardised(scaling).to(device),
+        validation=validation.standardised(scaling).to(device),
+        pool=pool.standardised(scaling).to(device) if pool is not None else None,
+        scaling=scaling,
         classes=len(info.classes),
     )
     recipe = {name: section.model_dump() for name, section in stage.params.items() if name != "model"}

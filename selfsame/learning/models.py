@@ -53,7 +53,7 @@ class Model:
 
     @torch.inference_mode()
     def logits(self, raw: Tensor) -> Tensor:
-        """Return the logits (N, K) of raw inputs, without dropout."""
+        """Return the logits (N, K) of raw inputs, or standardised values (N, 1), without dropout."""
         self.net.eval()
         return self.net(prepare(raw.to(self.device), self.scaling))
 
@@ -106,7 +106,7 @@ def save_model(folder: Path, model: Model, history: list[dict[str, float]]) -> N
         "format_version": FORMAT_VERSION,
         "model": model.params.model_dump(),
         "info": asdict(model.info),
-        "scaling": asdict(model.scaling),
+        "scaling": model.scaling.as_json(),
         "recipe": model.recipe,
     }
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
@@ -150,12 +150,11 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
     info = TableInfo.from_json(config["info"])
     net = build_net(params, info).to(device)
     net.load_state_dict(load_file(folder / WEIGHTS, device=str(device)))
-    scaling = Scaling.from_json(config["scaling"])
-    return Model(net, params, info, scaling, config["recipe"])
+    return Model(net, params, info, Scaling.from_json(config["scaling"]), config["recipe"])
 
 
-def iter_probabilities(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
-    """Yield every batch of a table with its class probabilities (N, K), float32.
+def iter_outputs(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, Tensor]]:
+    """Yield every batch of a table with the net's outputs, as ``Model.logits`` gives them.
 
     Raises:
         SelfsameError: the table isn't of the kind that the model was trained on.
@@ -172,7 +171,13 @@ def iter_probabilities(model: Model, table: Path) -> Iterator[tuple[pa.RecordBat
         )
     for batch in iter_batches(table):
         raw = torch.tensor(inputs_of(batch, info))
-        yield batch, model.logits(raw).softmax(dim=1).cpu().numpy()
+        yield batch, model.logits(raw)
+
+
+def iter_probabilities(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+    """Yield every batch of a table with its class probabilities (N, K), float32."""
+    for batch, logits in iter_outputs(model, table):
+        yield batch, logits.softmax(dim=1).cpu().numpy()
 
 
 def predict_inputs(model: Model, raw: np.ndarray) -> np.ndarray:

@@ -110,6 +110,8 @@ class TrainingParams(Section):
     augmentation: AugmentationParams
     nesterov: bool
     refit_on_validation: bool
+    disturb_value_fraction: Fraction
+    disturb_value_std: float = Field(ge=0)
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:

@@ -1,7 +1,7 @@
 """From a stage's files to a model's folder, as both training stages do it."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,7 +46,7 @@ def stage(folder: Path, info: TableInfo = IMAGES, training: TrainingParams = ALL
         "validation": write_table(folder / "validation.parquet", info, validation),
         "scaling": folder / "scaling.json",
     }
-    inputs["scaling"].write_text(json.dumps(asdict(SCALING)))
+    inputs["scaling"].write_text(json.dumps(SCALING.as_json()))
     params = {
         "compute": compute_params(),
         "model": NORMED_AND_DROPPED,
