@@ -66,7 +66,6 @@ def pipeline(
     """
     request = Request(targets or [], force, overrides or {}, refresh, pull, push, commit, rehash, wait)
     try:
-        request.check()
         return run_experiment_of(request) if request.overrides else run_graph(check_params, request)
     except SelfsameError as error:
         return Failed(message=str(error))
@@ -87,6 +86,7 @@ def run_graph(check: Callable[[], None], request: Request) -> State:
         SelfsameError: the request can't be met, DVC can't read the project, the workspace is in use and
             the run is not to wait, or the check failed.
     """
+    request.check()
     operation = load_operation()
     with hold_workspace(request.wait, get_run_logger().info) as workspace:
         if request.refresh:
@@ -121,6 +121,7 @@ def run_graph(check: Callable[[], None], request: Request) -> State:
 
 def run_experiment_of(request: Request) -> State:
     """Run the pipeline with overrides; which stages ran stands in the message, all else in DVC."""
+    request.check()
     name = name_of("run", request.overrides)
     trial = run_experiment(
         request.overrides, name, get_run_logger().info, request.targets, request.wait, flow_run_environment()

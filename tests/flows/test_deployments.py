@@ -26,7 +26,7 @@ from tests.conftest import ROOT, Toy
 from tests.flows.runs import ask
 
 KEY = "operator:secret"
-START_SECONDS = 150
+START_SECONDS = 240
 RUN_SECONDS = 90
 
 

@@ -21,9 +21,7 @@ def no_check() -> None:
 @flow(name="toy")
 def toy(options: dict[str, Any]) -> State:
     """Run the graph."""
-    request = Request(**options)
-    request.check()
-    return run_graph(no_check, request)
+    return run_graph(no_check, Request(**options))
 
 
 if __name__ == "__main__":
