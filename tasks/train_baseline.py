@@ -1,7 +1,7 @@
 """Stage train_baseline: learn from the labeled rows alone.
 
 In: ``labeled``, ``validation``, ``scaling``, params ``compute model train_baseline training``.
-Out: ``models/baseline``, the weights of the best validation loss; for a regression with a folder ``ensemble``:
+Out: ``models/baseline``, the weights of the best validation loss; for a regression with a folder ``ensemble``,
 nets like it from further seeds, by whose agreement its pseudo-labels are judged.
 """
 
