@@ -1,8 +1,8 @@
 """Stage train_baseline: learn from the labeled rows alone.
 
 In: ``labeled``, ``validation``, ``scaling``, params ``compute model train_baseline training``.
-Out: ``models/baseline``, the weights of the best validation loss; for a regression with a folder ``ensemble``,
-nets like it from further seeds, by whose agreement its pseudo-labels are judged.
+Out: ``models/baseline``, the weights of the best validation loss; for a regression with a folder
+``ensemble``: nets like it from further seeds, by whose agreement its pseudo-labels are judged.
 """
 
 from pydantic import Field
