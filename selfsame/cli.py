@@ -42,6 +42,10 @@ def run(
         list[str] | None, typer.Option(help="A stage to bring up to date with what it needs; repeatable.")
     ] = None,
     force: Annotated[bool, typer.Option(help="Run every stage, stale or not.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="key=value: run with it as a DVC experiment; the workspace stays."),
+    ] = None,
     refresh: Annotated[bool, typer.Option(help="First fetch data.url, if it has changed.")] = False,
     pull: Annotated[bool, typer.Option(help="Take from the DVC remote what it has, if needed.")] = False,
     push: Annotated[bool, typer.Option(help="Send to the DVC remote what it lacks.")] = False,
@@ -52,10 +56,13 @@ def run(
     """Run the flow: bring every stale stage up to date."""
     prepare_prefect()
     from flows.pipeline import pipeline
+    from selfsame.dag.experiments import parse_overrides
 
-    state = pipeline(target, force, refresh, pull, push, commit, rehash, wait, return_state=True)
+    overrides = parse_overrides(settings or [])
+    state = pipeline(target, force, overrides, refresh, pull, push, commit, rehash, wait, return_state=True)
     if not state.is_completed():
         raise SelfsameError(state.message or f"the flow ended as {state.name}")
+    typer.echo(state.message)
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """Stage pseudo_label: the baseline, as teacher, labels the pool; the gate accepts the labels to trust.
 
-In: ``pool``, ``validation``, ``calibration``, ``baseline``, ``ensemble``, params ``compute pseudo_label``.
+In: ``pool``, ``validation``, ``calibration``, ``baseline``, params ``compute pseudo_label``.
 Out: ``pseudo_labels``, one row for every pool row, accepted or not, with the decision, its reason and
 the teacher's digest; its metadata hold the gate's record (``selfsame.selection.record`` for classes,
 ``selfsame.selection.agreement`` for values).
@@ -181,7 +181,8 @@ def label_values(stage: Stage, own: PseudoLabelParams) -> None:
     from selfsame.learning.values import iter_values, predict_values
 
     device = prepare_device(stage.section("compute", ComputeParams))
-    nets = [stage.inputs["baseline"], *sorted(stage.inputs["ensemble"].iterdir())]
+    baseline = stage.inputs["baseline"]
+    nets = [baseline, *sorted((baseline / "ensemble").iterdir())]
     folders = [validated(folder) for folder in nets]  # the gate judges them on validation rows
     models = [load_model(folder, device) for folder in folders]
     target = models[0].scaling.target

@@ -129,7 +129,8 @@ def load_pool(
             accepted = decisions.column("accepted")
             rows, decisions = rows.filter(accepted), decisions.filter(accepted)
         chosen.append((inputs_of(rows, info), decisions.column("pseudo_label").to_numpy()))
-        probabilities.append(decisions.column("probabilities").flatten().to_numpy())
+        if soft_temperature is not None:
+            probabilities.append(decisions.column("probabilities").flatten().to_numpy())
     examples = stack_examples(chosen, info)
     if soft_temperature is None:
         return examples

@@ -1,8 +1,8 @@
 """Stage train_baseline: learn from the labeled rows alone.
 
 In: ``labeled``, ``validation``, ``scaling``, params ``compute model train_baseline training``.
-Out: ``models/baseline``, the weights of the best validation loss; of a regression ``models/ensemble``, nets
-like it from further seeds, by whose agreement its pseudo-labels are judged (of classes the folder is empty).
+Out: ``models/baseline``, the weights of the best validation loss; for a regression with a folder
+``ensemble``: nets like it from further seeds, by whose agreement its pseudo-labels are judged.
 """
 
 from pydantic import Field
@@ -52,11 +52,10 @@ def main(stage: Stage) -> None:
 
     own = stage.section("train_baseline", TrainBaselineParams)
     check_ensemble(own, TableInfo.of(stage.inputs["labeled"]))
-    ensemble = stage.outputs["ensemble"]
-    ensemble.mkdir(exist_ok=True)
-    others = {ensemble / f"{member:02d}": own.seed + member for member in range(1, own.ensemble_members + 1)}
-    for folder, seed in {stage.outputs["baseline"]: own.seed, **others}.items():
-        plan = Plan(Supervised(), seed, own.max_epochs, own.patience_epochs)
+    baseline = stage.outputs["baseline"]
+    for member in range(own.ensemble_members + 1):
+        plan = Plan(Supervised(), own.seed + member, own.max_epochs, own.patience_epochs)
+        folder = baseline / "ensemble" / f"{member:02d}" if member else baseline
         fit_model(stage, plan, pool=None, folder=folder)
 
 

@@ -86,6 +86,7 @@ class AugmentationParams(Section):
     noise_std: float = Field(ge=0)
     flip_fraction: Fraction
     contrast_fraction: float = Field(ge=0, lt=1)
+    shear_fraction: float = Field(ge=0)
 
 
 class TrainingParams(Section):
@@ -110,6 +111,7 @@ class TrainingParams(Section):
     augmentation: AugmentationParams
     nesterov: bool
     refit_on_validation: bool
+    prediction_views: Positive
     disturb_value_fraction: Fraction
     disturb_value_std: float = Field(ge=0)
 

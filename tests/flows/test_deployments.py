@@ -26,14 +26,14 @@ from tests.conftest import ROOT, Toy
 from tests.flows.runs import ask
 
 KEY = "operator:secret"
-START_SECONDS = 150
+START_SECONDS = 240
 RUN_SECONDS = 90
 
 
 def test_the_table_names_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     deployments = read_deployments()
-    assert len({deployment.name for deployment in deployments}) == len(deployments)
+    assert len({(deployment.flow_name, deployment.name) for deployment in deployments}) == len(deployments)
     for deployment in deployments:
         flow = load_flow_from_entrypoint(deployment.entrypoint or "")
         assert deployment.parameters.keys() <= flow.parameters.properties.keys(), deployment.name

@@ -135,6 +135,22 @@ def test_together_they_stay_a_similarity_within_all_limits() -> None:
     assert made["shear"].max() < 1e-3
 
 
+def test_shear_alone_moves_rows_sideways_and_within_its_limit() -> None:
+    made = moves(limits(shear_fraction=0.3))
+    assert made["shear"].max() <= 0.3 + 1e-3 and made["shear"].max() > 0.28
+    np.testing.assert_allclose(made["scale"], 1, atol=1e-3)
+    assert max(np.abs(made[name]).max() for name in ("x_shift", "y_shift", "degrees")) < 1e-2
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_alike_is_one_draw_for_all_whoever_else_is_there(shape: tuple[int, ...]) -> None:
+    views = augment(repeated(shape), STRONG, generator(), alike=True)
+    torch.testing.assert_close(views, views[:1].expand(shape))
+    assert not torch.equal(views, repeated(shape))
+    alone = augment(repeated(shape)[:1], STRONG, generator(), alike=True)
+    torch.testing.assert_close(alone, views[:1])
+
+
 def test_what_moves_in_repeats_the_border() -> None:
     images = torch.full((50, 1, 8, 12), 2.5)
     views = augment(images, limits(rotate_degrees=45, scale_fraction=0.5, shift_pixels=4), generator())

@@ -177,6 +177,7 @@ KEYS: dict[str, tuple[Any, dict[str, Any]]] = {
     "augmentation.noise_std": (0.1, {}),
     "augmentation.flip_fraction": (0.5, {}),
     "augmentation.contrast_fraction": (0.3, {}),
+    "augmentation.shear_fraction": (0.3, {}),
     "nesterov": (True, {"momentum": 0.5}),
 }
 
@@ -185,6 +186,7 @@ def test_the_table_of_keys_is_complete() -> None:
     nested = {f"augmentation.{key}" for key in AugmentationParams.model_fields}
     elsewhere = {"disturb_value_fraction", "disturb_value_std"}  # test_learning_values.py
     elsewhere |= {"refit_on_validation"}  # test_refit.py
+    elsewhere |= {"prediction_views"}  # test_models.py, test_fit.py
     assert KEYS.keys() == TrainingParams.model_fields.keys() - {"augmentation"} - elsewhere | nested
 
 

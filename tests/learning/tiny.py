@@ -32,6 +32,7 @@ STRONG = AugmentationParams(
     noise_std=0.1,
     flip_fraction=0.5,
     contrast_fraction=0.2,
+    shear_fraction=0.1,
 )
 
 State = dict[str, Tensor]
@@ -71,6 +72,7 @@ def training_params(**changes: Any) -> TrainingParams:
         "augmentation": limits(),
         "nesterov": False,
         "refit_on_validation": False,
+        "prediction_views": 1,
         "disturb_value_fraction": 0.0,
         "disturb_value_std": 0.0,
     }
@@ -111,6 +113,7 @@ ALL_TECHNIQUES = training_params(
         noise_std=0.05,
         flip_fraction=0.5,
         contrast_fraction=0.2,
+        shear_fraction=0.1,
     ),
 )
 NORMED_AND_DROPPED = model_params(batch_norm=True, dropout=0.4)

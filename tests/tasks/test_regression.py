@@ -48,7 +48,7 @@ def decisions(folder: Path) -> pa.Table:
 
 
 def test_the_ensemble_differs_by_its_seeds_alone(labeled: Path) -> None:
-    folders = [labeled / "models/baseline", *sorted((labeled / "models/ensemble").iterdir())]
+    folders = [labeled / "models/baseline", *sorted((labeled / "models/baseline/ensemble").iterdir())]
     assert [folder.name for folder in folders] == ["baseline", "01", "02"]
     assert len({sha256_file(folder / "model.safetensors") for folder in folders}) == 3
     recipes = [json.loads((folder / "config.json").read_text()) for folder in folders]
@@ -60,7 +60,7 @@ def test_every_pool_row_has_a_decision_by_its_spread(labeled: Path) -> None:
     from selfsame.learning.values import predict_values
 
     table = decisions(labeled)
-    folders = [labeled / "models/baseline", *sorted((labeled / "models/ensemble").iterdir())]
+    folders = [labeled / "models/baseline", *sorted((labeled / "models/baseline/ensemble").iterdir())]
     said = predict_values([load_model(folder) for folder in folders], labeled / "data/splits/pool").values
     record = AgreementRecord.of(labeled / PSEUDO_LABELS)
     spread = said.std(axis=0) / record.unit
@@ -91,7 +91,7 @@ def test_the_record_says_what_agreement_is_worth_on_rows_of_known_value(labeled:
     from selfsame.learning.values import predict_values
 
     record = AgreementRecord.of(labeled / PSEUDO_LABELS)
-    folders = [labeled / "models/baseline", *sorted((labeled / "models/ensemble").iterdir())]
+    folders = [labeled / "models/baseline", *sorted((labeled / "models/baseline/ensemble").iterdir())]
     judges = predict_values(
         [load_model(folder) for folder in folders], labeled / "data/splits/validation.parquet"
     )

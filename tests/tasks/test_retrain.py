@@ -7,12 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from project import run_task
+from project import ROOT, run_task
+from pydantic import ValidationError
 
 from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
+from selfsame.core.graph_file import read_yaml
 from selfsame.core.tables import TableInfo
-from tasks.retrain import load_pool
+from tasks.retrain import RetrainParams, load_pool
 
 POOL, PSEUDO = Path("data/splits/pool"), Path("data/pseudo_labels")
 
@@ -90,9 +92,11 @@ def test_each_help_of_fixmatch_reaches_the_student(change: dict[str, object], la
     assert retrain(labeled, **plain | change) != retrain(labeled, **plain)
 
 
-def test_online_labels_that_teach_nothing_are_refused(labeled: Path) -> None:
-    with pytest.raises(SelfsameError, match="teaches nothing online"):
-        retrain(labeled, method="online", pseudo_labels="soft", soft_temperature=1.0)
+def test_online_labels_that_teach_nothing_are_refused() -> None:
+    own = read_yaml(ROOT / "params.yaml")["retrain"] | {"method": "online", "pseudo_labels": "soft"}
+    assert RetrainParams.model_validate(own | {"soft_temperature": 0.9}).temperature == 0.9
+    with pytest.raises(ValidationError, match="teaches nothing online"):
+        RetrainParams.model_validate(own | {"soft_temperature": 1.0})
 
 
 @pytest.mark.parametrize(
