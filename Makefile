@@ -5,7 +5,7 @@ STAMP := .venv/installed
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up test lint clean
+.PHONY: help install run up results test lint clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -26,6 +26,9 @@ run: install ## run the pipeline (dvc repro): only what changed runs
 
 up: install ## start server, worker and schedules in this terminal; Ctrl-C stops them
 	@exec python -m flows.up
+
+results: install ## measure docs/results.md (hours); ARGS="--only digits --data-dir DIR --jobs 2"
+	python benchmarks/results.py $(ARGS)
 
 test: install ## run the tests
 	pytest

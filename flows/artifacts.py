@@ -1,4 +1,4 @@
-"""What a flow leaves in Prefect for people: a summary with the graph, the metrics, the report's charts."""
+"""What a flow leaves in Prefect for people: a summary, the metrics, the report's charts."""
 
 import json
 import platform
@@ -15,8 +15,6 @@ from selfsame.core.graph_file import read_yaml
 from selfsame.dag.commit import LOCK_FILE, leaves
 from selfsame.dag.plan import Plan
 
-COLOURS = {"Completed": "#bbf7d0", "Cached": "#dbeafe", "Failed": "#fecaca", "NotReady": "#fde68a"}
-
 
 def publish(plan: Plan, states: Mapping[str, State], news: bool) -> None:
     """Write a flow run's artifacts; their keys take only lower-case letters, digits and dashes.
@@ -29,7 +27,7 @@ def publish(plan: Plan, states: Mapping[str, State], news: bool) -> None:
         path for paths in outputs.values() for path in paths if path.suffix == ".html" and path.exists()
     ]
     lines = [f"Report: `{path.absolute()}` on {platform.node()}" for path in reports]
-    text = "\n\n".join([*lines, state_table(states, outputs), state_graph(plan, states)])
+    text = "\n\n".join([*lines, state_table(states, outputs)])
     create_markdown_artifact(text, key="summary", description="What became of each stage.")
     if not news:
         return
@@ -68,18 +66,6 @@ def state_table(states: Mapping[str, State], outputs: Mapping[str, Mapping[Path,
         made = "<br>".join(f"{path}: {size}" for path, size in outputs.get(stage, {}).items())
         lines.append(f"| {stage} | {state.name} | {message} | {made} |")
     return "\n".join(lines)
-
-
-def state_graph(plan: Plan, states: Mapping[str, State]) -> str:
-    """Return the graph as a Mermaid flowchart in Markdown, each stage coloured by its state."""
-    numbers = {step.stage: number for number, step in enumerate(plan.steps)}
-    lines = ["```mermaid", "flowchart TD"]
-    for stage, number in numbers.items():
-        lines.append(f'  s{number}["{stage}<br>{states[stage].name}"]:::{states[stage].name}')
-    for step in plan.steps:
-        lines += [f"  s{numbers[upstream]} --> s{numbers[step.stage]}" for upstream in step.upstreams]
-    lines += [f"  classDef {name} fill:{colour},color:#111" for name, colour in COLOURS.items()]
-    return "\n".join([*lines, "```"])
 
 
 def metric_rows(path: Path) -> list[dict[str, Any]]:

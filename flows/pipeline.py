@@ -5,8 +5,9 @@ the graph allows it, and shows what happened. Its own task cache is off: there i
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from prefect import State, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -23,6 +24,7 @@ from selfsame.core.params import all_schemas, load_params
 from selfsame.dag import remote
 from selfsame.dag.commit import record_run
 from selfsame.dag.execute import run_stage
+from selfsame.dag.experiments import name_of, run_experiment
 from selfsame.dag.plan import Step, read_plan, read_reasons
 from selfsame.dag.workspace import Workspace, hold_workspace
 from selfsame.operation.refresh import refresh as fetch_news
@@ -37,6 +39,7 @@ HINDERED = "Hindered"  # the state of a chore that failed for a reason that may 
 def pipeline(
     targets: list[str] | None = None,
     force: bool = False,
+    overrides: dict[str, Any] | None = None,
     refresh: bool = False,
     pull: bool = False,
     push: bool = False,
@@ -49,6 +52,8 @@ def pipeline(
     Args:
         targets: stages to bring up to date, with what they need; all by default.
         force: run every stage, stale or not.
+        overrides: other values of `params.yaml` by dotted key, as `{"pseudo_label.threshold": 0.9}`, run as a
+            DVC experiment: the workspace stays as it is.
         refresh: first fetch `data.url`, if it has changed.
         pull: take from the DVC remote what another machine has computed, instead of computing it.
         push: at the end send to the DVC remote whatever it lacks.
@@ -59,9 +64,9 @@ def pipeline(
     Returns:
         A completed state (`Cached` if nothing ran), or a failed one whose message says what failed.
     """
-    request = Request(targets or [], force, refresh, pull, push, commit, rehash, wait)
+    request = Request(targets or [], force, overrides or {}, refresh, pull, push, commit, rehash, wait)
     try:
-        return run_graph(check_params, request)
+        return run_experiment_of(request) if request.overrides else run_graph(check_params, request)
     except SelfsameError as error:
         return Failed(message=str(error))
 
@@ -112,6 +117,16 @@ def run_graph(check: Callable[[], None], request: Request) -> State:
         if state.is_completed() and request.commit:
             do_chore("commit", partial(record_run, plan.metrics), operation)
         return state
+
+
+def run_experiment_of(request: Request) -> State:
+    """Run the pipeline with overrides; which stages ran stands in the message, all else in DVC."""
+    request.check()
+    name = name_of("run", request.overrides)
+    trial = run_experiment(
+        request.overrides, name, get_run_logger().info, request.targets, request.wait, flow_run_environment()
+    )
+    return Completed(message=f"{sum_up(trial.stages)}; experiment {name}: see dvc exp show")
 
 
 def do_chore(name: str, chore: Callable[[], str], operation: OperationParams) -> None:
@@ -192,11 +207,15 @@ def judge(states: dict[str, State]) -> State:
         return Failed(
             message=f"failed: {', '.join(failed)}; blocked: {', '.join(blocked) or 'none'}\n{errors}"
         )
-    kinds: dict[str, list[str]] = {}
-    for stage, state in states.items():
-        kinds.setdefault((state.message or "").split()[0].rstrip(":"), []).append(stage)
-    message = "; ".join(f"{kind}: {', '.join(kinds[kind])}" for kind in KINDS if kind in kinds)
-    return Completed(name="Cached" if list(kinds) == ["unchanged"] else "Completed", message=message)
+    kinds = {stage: (state.message or "").split()[0].rstrip(":") for stage, state in states.items()}
+    nothing_new = set(kinds.values()) <= {"unchanged"}
+    return Completed(name="Cached" if nothing_new else "Completed", message=sum_up(kinds))
+
+
+def sum_up(kinds: Mapping[str, str]) -> str:
+    """Say which stages ran, were restored, stayed unchanged."""
+    groups = {kind: [stage for stage, found in kinds.items() if found == kind] for kind in KINDS}
+    return "; ".join(f"{kind}: {', '.join(stages)}" for kind, stages in groups.items() if stages)
 
 
 def flow_run_environment() -> dict[str, str]:

@@ -1,13 +1,17 @@
 """What is asked of a run, checked before anything of it happens."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_stages
 from selfsame.dag.commit import check_git
+from selfsame.dag.experiments import check_overrides
 from selfsame.dag.remote import check_remote
+
+WORKSPACE_ONLY = ("force", "refresh", "pull", "push", "commit", "rehash")
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,7 @@ class Request:
 
     targets: list[str] = field(default_factory=list)
     force: bool = False
+    overrides: Mapping[str, Any] = field(default_factory=dict)
     refresh: bool = False
     pull: bool = False
     push: bool = False
@@ -32,6 +37,14 @@ class Request:
         stages = read_stages()
         for target in self.targets:
             require_known("targets: no stage", target, stages)
+        if self.overrides:
+            check_overrides(self.overrides)
+            for name in WORKSPACE_ONLY:
+                if getattr(self, name):
+                    raise SelfsameError(
+                        f"overrides and {name} don't go together: the workspace stays as it is",
+                        f"leave out {name}, or edit params.yaml instead of overriding",
+                    )
         if self.pull or self.push:
             check_remote()
         if self.commit:

@@ -42,6 +42,10 @@ def run(
         list[str] | None, typer.Option(help="A stage to bring up to date with what it needs; repeatable.")
     ] = None,
     force: Annotated[bool, typer.Option(help="Run every stage, stale or not.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="key=value: run with it as a DVC experiment; the workspace stays."),
+    ] = None,
     refresh: Annotated[bool, typer.Option(help="First fetch data.url, if it has changed.")] = False,
     pull: Annotated[bool, typer.Option(help="Take from the DVC remote what it has, if needed.")] = False,
     push: Annotated[bool, typer.Option(help="Send to the DVC remote what it lacks.")] = False,
@@ -50,15 +54,15 @@ def run(
     wait: Annotated[bool, typer.Option(help="Wait while another flow uses the workspace.")] = True,
 ) -> None:
     """Run the flow: bring every stale stage up to date."""
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    from flows.pipeline import has_server, pipeline
+    prepare_prefect()
+    from flows.pipeline import pipeline
+    from selfsame.dag.experiments import parse_overrides
 
-    if not has_server():
-        typer.echo("no Prefect server is configured: starting a temporary one, which takes a while", err=True)
-    state = pipeline(target, force, refresh, pull, push, commit, rehash, wait, return_state=True)
+    overrides = parse_overrides(settings or [])
+    state = pipeline(target, force, overrides, refresh, pull, push, commit, rehash, wait, return_state=True)
     if not state.is_completed():
         raise SelfsameError(state.message or f"the flow ended as {state.name}")
+    typer.echo(state.message)
 
 
 @app.command()
@@ -95,6 +99,20 @@ def draws(
     typer.echo(to_json(draws_as_json(made)) if as_json else format_draws(made))
     if failed := [number for number, draw in enumerate(made) if draw.error]:
         raise SelfsameError(f"draws {', '.join(map(str, failed))} failed", "see above; the others are kept")
+
+
+@app.command()
+def feedback(
+    apply: Annotated[bool, typer.Option(help="Leave the best trial's result in the workspace.")] = False,
+) -> None:
+    """Change parameters until validation reaches feedback.target, each trial an experiment."""
+    prepare_prefect()
+    from flows.feedback import feedback as flow
+
+    state = flow(apply, return_state=True)
+    if not state.is_completed():
+        raise SelfsameError(state.message or f"the flow ended as {state.name}")
+    typer.echo(state.message)
 
 
 @app.command()
@@ -151,8 +169,20 @@ for command in (*commands.COMMANDS, *active.COMMANDS):
     app.command()(command)
 
 
+def prepare_prefect() -> None:
+    """Turn Prefect's telemetry off before it is imported; say so if there is no server to talk to."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    from flows.pipeline import has_server
+
+    if not has_server():
+        typer.echo("no Prefect server is configured: starting a temporary one, which takes a while", err=True)
+
+
 def format_summary(metrics: dict[str, Any]) -> str:
     """Say in a few lines what ``reports/metrics.json`` says in full."""
+    if "r2" in metrics["baseline"]["holdout"]:
+        return format_value_summary(metrics)
     pool, rows = metrics["pool"], metrics["holdout"]["rows"]
     lines = [f"accuracy on {rows:,} holdout rows (95 % interval)"]
     for side in ("baseline", "student", "reference"):
@@ -171,6 +201,29 @@ def format_summary(metrics: dict[str, Any]) -> str:
     lines.append(
         f"pseudo-labels: {pool['accepted']:,} of {pool['rows']:,} accepted "
         f"(coverage {coverage}), precision {precision}"
+    )
+    return "\n".join([*lines, f"report: {REPORT}"])
+
+
+def format_value_summary(metrics: dict[str, Any]) -> str:
+    """Say the same of a regression."""
+    pool, rows = metrics["pool"], metrics["holdout"]["rows"]
+    lines = [f"R² on {rows:,} holdout rows (95 % interval), root mean square error"]
+    for side in ("baseline", "student", "reference"):
+        scores = metrics[side]["holdout"]
+        mark = "  ← champion" if side == metrics["champion"] else ""
+        if side == "reference":
+            as_well = ", does as well on validation" if metrics[side]["recommended"] else ""
+            mark = f"  {metrics[side]['name']} on the same labels{as_well}"
+        lines.append(
+            f"  {side:<9} {scores['r2']:.3f} ({scores['r2_low']:.3f}–{scores['r2_high']:.3f})  "
+            f"{scores['rmse']:.4g}{mark}"
+        )
+    error = "unknown" if pool["rmse_accepted"] is None else f"{pool['rmse_accepted']:.4g}"
+    coverage = "unknown" if pool["coverage"] is None else f"{pool['coverage']:.3f}"
+    lines.append(
+        f"pseudo-targets: {pool['accepted']:,} of {pool['rows']:,} accepted (coverage {coverage}), "
+        f"error {error}"
     )
     return "\n".join([*lines, f"report: {REPORT}"])
 

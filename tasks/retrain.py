@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from selfsame.core.errors import SelfsameError
@@ -57,6 +58,25 @@ class RetrainParams(Section):
             )
         return self
 
+    @property
+    def temperature(self) -> float | None:
+        """That of soft pseudo-labels; None for hard ones."""
+        return self.soft_temperature if self.pseudo_labels == "soft" else None
+
+    def check_for_values(self) -> None:
+        """Make sure that nothing here needs classes.
+
+        Raises:
+            SelfsameError: something does.
+        """
+        for key, needed in (("method", "offline"), ("pseudo_labels", "hard")):
+            value = getattr(self, key)
+            if value != needed:
+                raise SelfsameError(
+                    f"params.yaml: retrain.{key} = {value!r} needs classes; this is a regression",
+                    f"set retrain.{key} to {needed}",
+                )
+
 
 PARAMS = {
     "compute": ComputeParams,
@@ -66,41 +86,55 @@ PARAMS = {
 }
 
 
-def choose_method(own: RetrainParams) -> Method:
-    """Return the method that the parameters name."""
+def choose_method(own: RetrainParams, target: str) -> Method:
+    """Return the method that the parameters name.
+
+    Raises:
+        SelfsameError: it needs classes, and there are none.
+    """
     from selfsame.learning.fixmatch import FixMatch
     from selfsame.learning.methods import Offline, Online, RampUp
+    from selfsame.learning.values import OfflineValues
 
     ramp_up = RampUp(own.unlabeled_weight, own.ramp_up_start_epochs, own.ramp_up_end_epochs)
-    soft_temperature = own.soft_temperature if own.pseudo_labels == "soft" else None
+    if target == "regression":
+        own.check_for_values()
+        return OfflineValues(ramp_up)
     if own.method == "fixmatch":
-        return FixMatch(ramp_up, own.fixmatch_threshold, own.distribution_alignment, soft_temperature)
+        return FixMatch(ramp_up, own.fixmatch_threshold, own.distribution_alignment, own.temperature)
     if own.method == "online":
-        return Online(ramp_up, soft_temperature)
+        return Online(ramp_up, own.temperature)
     return Offline(ramp_up)
 
 
-def load_pool(pool: Path, pseudo_labels: Path, accepted_only: bool) -> Examples:
-    """Load pool rows with their pseudo-labels: the accepted ones, or all.
+def load_pool(
+    pool: Path, pseudo_labels: Path, accepted_only: bool, soft_temperature: float | None
+) -> Examples:
+    """Load pool rows with their pseudo-labels: the accepted ones, or all; classes, or distributions.
 
     Raises:
         SelfsameError: the pseudo-labels are not those of this pool.
     """
     from selfsame.learning.inputs import stack_examples
+    from selfsame.learning.targets import with_soft_labels
 
     info = TableInfo.of(pool)
-    chosen = []
+    chosen, probabilities = [], []
     if count_rows(pool) != count_rows(pseudo_labels):
         raise _other_pool(pool, pseudo_labels)
     for rows, decisions in zip(iter_batches(pool), iter_batches(pseudo_labels), strict=True):
         if not same_ids(rows.column("example_id"), decisions.column("example_id")):
             raise _other_pool(pool, pseudo_labels)
-        labels = decisions.column("pseudo_label")
         if accepted_only:
             accepted = decisions.column("accepted")
-            rows, labels = rows.filter(accepted), labels.filter(accepted)
-        chosen.append((inputs_of(rows, info), labels.to_numpy()))
-    return stack_examples(chosen, info)
+            rows, decisions = rows.filter(accepted), decisions.filter(accepted)
+        chosen.append((inputs_of(rows, info), decisions.column("pseudo_label").to_numpy()))
+        if soft_temperature is not None:
+            probabilities.append(decisions.column("probabilities").flatten().to_numpy())
+    examples = stack_examples(chosen, info)
+    if soft_temperature is None:
+        return examples
+    return with_soft_labels(examples, np.concatenate(probabilities), soft_temperature)
 
 
 def _other_pool(pool: Path, pseudo_labels: Path) -> SelfsameError:
@@ -113,9 +147,12 @@ def main(stage: Stage) -> None:
     from selfsame.learning.loop import Plan
 
     own = stage.section("retrain", RetrainParams)
-    method = choose_method(own)
+    method = choose_method(own, TableInfo.of(stage.inputs["labeled"]).target)
     pool = load_pool(
-        stage.inputs["pool"], stage.inputs["pseudo_labels"], accepted_only=method.pool_rows == "accepted"
+        stage.inputs["pool"],
+        stage.inputs["pseudo_labels"],
+        accepted_only=method.pool_rows == "accepted",
+        soft_temperature=own.temperature,
     )
     plan = Plan(
         method,

@@ -31,9 +31,10 @@ TINY: dict[str, dict[str, Any]] = {  # what differs from params.yaml: seconds in
     "split": {"labels_per_class": 10, "validation_per_class": 10},
     "model": {"architecture": "mlp", "widths": [4], "halve_after": []},
     "compute": {"device": "cpu", "cpu_threads": 1},
+    "training": {"checkpoint": "validation_loss", "ema_decay": 0.0, "refit_on_validation": False},
     "train_baseline": {"max_epochs": 2},
     "pseudo_label": {"threshold": 0.6},
-    "retrain": {"max_epochs": 2, "ramp_up_end_epochs": 0},
+    "retrain": {"method": "offline", "max_epochs": 2, "distribution_alignment": 0.0},
 }
 FOREIGN = ("DVC_ROOT", "DVC_EXP_NAME", "SELFSAME_OBSERVE", "SELFSAME_DEBUG", "SELFSAME_FLOW_RUN")
 # What a stage loads before it does anything: a process that is forked after it starts in no time.
@@ -157,7 +158,7 @@ def run_task(name: str, folder: Path, **changes: dict[str, Any]) -> None:
     for path in outputs.values():
         path.parent.mkdir(parents=True, exist_ok=True)
     answers = folder / ANNOTATIONS
-    if not answers.exists():
+    if ANNOTATIONS.as_posix() in spec.inputs and not answers.exists():
         answers.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / ANNOTATIONS, answers)
     module.main(Stage(spec, inputs, outputs, sections))

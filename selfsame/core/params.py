@@ -16,7 +16,12 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import PARAMS_FILE, read_yaml, stage_names
 
 # Sections that no stage reads: editing one reruns nothing.
-SETTINGS = ("selfsame.observe.settings", "selfsame.operation.settings", "selfsame.active.settings")
+SETTINGS = (
+    "selfsame.observe.settings",
+    "selfsame.operation.settings",
+    "selfsame.active.settings",
+    "selfsame.trials.settings",
+)
 
 
 class Section(BaseModel):

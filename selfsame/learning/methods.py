@@ -4,6 +4,7 @@ The training loop knows no method. A method is given two batches and returns nam
 ``training_loss`` is the one to descend; the others are kept for the curves.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsame.learning.inputs import Examples
-from selfsame.learning.targets import LabeledLoss, pseudo_targets
+from selfsame.learning.targets import pseudo_targets
 
 Losses = dict[str, Tensor]
 
@@ -120,7 +121,7 @@ def losses(
     labeled: Examples,
     pool: PoolBatch | None,
     memory: "Memory",
-    labeled_loss: LabeledLoss,
+    labeled_loss: Callable[[Tensor, Tensor], Tensor],
     epoch: int,
 ) -> Losses:
     """Return a step's losses: L_labeled, or L_labeled + w · L_pool when there is a pool batch."""

@@ -22,14 +22,35 @@ from torch import Tensor, nn
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import BATCH_ROWS, TableInfo, inputs_of, iter_batches
+from selfsame.learning.augment import augment
 from selfsame.learning.inputs import Scaling, prepare
 from selfsame.learning.nets import build_net
-from selfsame.learning.params import ModelParams
+from selfsame.learning.params import AugmentationParams, ModelParams
 
 WEIGHTS, CONFIG, HISTORY = "model.safetensors", "config.json", "history.csv"
 VALIDATION = "validation.json"
 VALIDATED = "validated"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+
+
+@dataclass(frozen=True)
+class Views:
+    """How often, and how changed, a net sees a row that it predicts.
+
+    Attributes:
+        count: the row as it is, and so many less one changed views of it.
+        limits: of the changes, as in training. They are drawn once, the same for every row.
+    """
+
+    count: int
+    limits: AugmentationParams
+
+    def of(self, inputs: Tensor) -> Iterator[Tensor]:
+        """Yield every view (N, …) of prepared inputs."""
+        generator = torch.Generator().manual_seed(0)
+        yield inputs
+        for _ in range(1, self.count):
+            yield augment(inputs, self.limits, generator, alike=True)
 
 
 @dataclass(frozen=True)
@@ -38,6 +59,7 @@ class Model:
 
     Attributes:
         recipe: the parameters it was trained with, by section; nothing here needs them to apply it.
+        views: of a row, to be averaged; None for the row alone.
     """
 
     net: nn.Module
@@ -45,6 +67,7 @@ class Model:
     info: TableInfo
     scaling: Scaling
     recipe: dict[str, Any] = field(default_factory=dict)
+    views: Views | None = None
 
     @property
     def device(self) -> torch.device:
@@ -53,9 +76,16 @@ class Model:
 
     @torch.inference_mode()
     def logits(self, raw: Tensor) -> Tensor:
-        """Return the logits (N, K) of raw inputs, without dropout."""
+        """Return the logits (N, K) of raw inputs, or standardised values (N, 1), without dropout.
+
+        They are means over the model's views: with few labels a net is less sure of a row than of the
+        row's surroundings.
+        """
         self.net.eval()
-        return self.net(prepare(raw.to(self.device), self.scaling))
+        inputs = prepare(raw.to(self.device), self.scaling)
+        if self.views is None:
+            return self.net(inputs)
+        return torch.stack([self.net(view) for view in self.views.of(inputs)]).mean(dim=0)
 
     @property
     def last_layer(self) -> nn.Linear:
@@ -63,14 +93,17 @@ class Model:
         return [layer for layer in self.net.modules() if isinstance(layer, nn.Linear)][-1]
 
     def features(self, raw: Tensor) -> Tensor:
-        """Return the features (N, D) of raw inputs: what the last layer sees, without dropout."""
+        """Return the features (N, D) of raw inputs: what the last layer sees, without dropout.
+
+        Means over the views, like the logits, which the last layer so makes of them.
+        """
         seen: list[Tensor] = []
         hook = self.last_layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
         try:
             self.logits(raw)
         finally:
             hook.remove()
-        return seen[0]
+        return torch.stack(seen).mean(dim=0)
 
 
 @dataclass(frozen=True)
@@ -106,8 +139,9 @@ def save_model(folder: Path, model: Model, history: list[dict[str, float]]) -> N
         "format_version": FORMAT_VERSION,
         "model": model.params.model_dump(),
         "info": asdict(model.info),
-        "scaling": asdict(model.scaling),
+        "scaling": model.scaling.as_json(),
         "recipe": model.recipe,
+        "views": model.views and {"count": model.views.count, "limits": model.views.limits.model_dump()},
     }
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     with (folder / HISTORY).open("w", newline="", encoding="utf-8") as file:
@@ -150,12 +184,13 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
     info = TableInfo.from_json(config["info"])
     net = build_net(params, info).to(device)
     net.load_state_dict(load_file(folder / WEIGHTS, device=str(device)))
-    scaling = Scaling.from_json(config["scaling"])
-    return Model(net, params, info, scaling, config["recipe"])
+    found = config["views"]
+    views = Views(found["count"], AugmentationParams.model_validate(found["limits"])) if found else None
+    return Model(net, params, info, Scaling.from_json(config["scaling"]), config["recipe"], views)
 
 
-def iter_probabilities(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
-    """Yield every batch of a table with its class probabilities (N, K), float32.
+def iter_outputs(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, Tensor]]:
+    """Yield every batch of a table with the net's outputs, as ``Model.logits`` gives them.
 
     Raises:
         SelfsameError: the table isn't of the kind that the model was trained on.
@@ -172,7 +207,13 @@ def iter_probabilities(model: Model, table: Path) -> Iterator[tuple[pa.RecordBat
         )
     for batch in iter_batches(table):
         raw = torch.tensor(inputs_of(batch, info))
-        yield batch, model.logits(raw).softmax(dim=1).cpu().numpy()
+        yield batch, model.logits(raw)
+
+
+def iter_probabilities(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+    """Yield every batch of a table with its class probabilities (N, K), float32."""
+    for batch, logits in iter_outputs(model, table):
+        yield batch, logits.softmax(dim=1).cpu().numpy()
 
 
 def predict_inputs(model: Model, raw: np.ndarray) -> np.ndarray:

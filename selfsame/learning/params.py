@@ -85,6 +85,8 @@ class AugmentationParams(Section):
     erase_fraction: float = Field(ge=0, lt=1)
     noise_std: float = Field(ge=0)
     flip_fraction: Fraction
+    contrast_fraction: float = Field(ge=0, lt=1)
+    shear_fraction: float = Field(ge=0)
 
 
 class TrainingParams(Section):
@@ -109,6 +111,9 @@ class TrainingParams(Section):
     augmentation: AugmentationParams
     nesterov: bool
     refit_on_validation: bool
+    prediction_views: Positive
+    disturb_value_fraction: Fraction
+    disturb_value_std: float = Field(ge=0)
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:

@@ -112,14 +112,15 @@ class Checkpoints:
         self.resumed_from_epoch: int | None = None
 
     @classmethod
-    def of(cls, stage: Stage, device: torch.device, seconds: float) -> "Checkpoints":
+    def of(cls, stage: Stage, seed: int, device: torch.device, seconds: float) -> "Checkpoints":
         """Name the checkpoint of this stage's training on this device.
 
         Args:
+            seed: the training's own: a stage may train several nets.
             seconds: at least so long between two of them, which are written at the end of an epoch; 0: after
                 every epoch, whatever it costs.
         """
-        return cls(SCRATCH / stage.spec.name / training_key(stage, device), seconds)
+        return cls(SCRATCH / stage.spec.name / training_key(stage, seed, device), seconds)
 
     def restore(self, training: Mapping[str, Moving]) -> list[Row]:
         """Put ``training`` where the checkpoint left it; return the history until there, or none."""
@@ -183,12 +184,13 @@ class Checkpoints:
         return json.loads(tensors.pop(HISTORY).numpy().tobytes()), tensors
 
 
-def training_key(stage: Stage, device: torch.device) -> str:
-    """Digest all that decides a training's bytes: inputs, code, parameters, torch, and what it runs on."""
+def training_key(stage: Stage, seed: int, device: torch.device) -> str:
+    """Digest all that decides a training's bytes: inputs, code, parameters, seed, torch, the machine."""
     values: dict[str, Any] = {
         "inputs": {stem: _digests(path) for stem, path in stage.inputs.items()},
         "code": {path: _digests(Path(path)) for path in stage.spec.code},
         "params": {name: section.model_dump() for name, section in stage.params.items()},
+        "seed": seed,
         "torch": torch.__version__,
         "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()],
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,

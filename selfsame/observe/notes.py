@@ -2,16 +2,16 @@
 
 from typing import Any
 
-_notes: dict[str, Any] = {}
+_notes: list[dict[str, Any]] = []
 
 
 def note(**facts: Any) -> None:
-    """Have the record of the running stage say ``facts``, values of JSON."""
-    _notes.update(facts)
+    """Have the record of the running stage say ``facts``, values of JSON that belong together."""
+    _notes.append(facts)
 
 
-def take_notes() -> dict[str, Any]:
+def take_notes() -> list[dict[str, Any]]:
     """Return what was noted since the last call."""
-    taken = dict(_notes)
+    taken = list(_notes)
     _notes.clear()
     return taken

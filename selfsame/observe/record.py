@@ -6,6 +6,7 @@ longer matches its name. It has times in it, hence it is no DVC output: git keep
 
 import json
 import os
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -90,6 +91,7 @@ class Recorder:
                     "internalParameters": {
                         **describe_environment(),
                         "startedBy": self._started_by,
+                        "cpuSeconds": round(time.process_time(), 2),  # user and system, of all threads
                         "notes": take_notes(),
                     },
                     "resolvedDependencies": self._dependencies,

@@ -107,7 +107,7 @@ def candidates(inputs: np.ndarray, rows: int, target: str) -> dict[str, Any]:
         boosting = HistGradientBoostingClassifier(random_state=SEED)
         if inputs.ndim > 2 and rows <= MOST_ROWS_OF_KERNEL:
             found["support vector machine"] = make_pipeline(*first, SVC(C=10))
-    return found | ({"gradient boosting": boosting} if boosts else {})
+    return found | ({"gradient boosting": make_pipeline(*filled, boosting)} if boosts else {})
 
 
 def flatten(inputs: np.ndarray) -> np.ndarray:

@@ -19,12 +19,13 @@ def test_the_chain_leads_back_to_the_data_that_was_given(tmp_path: Path) -> None
     project = Project.create(tmp_path / "project", TINY | {"data": own, "split": split})
     project.run("git", "config", "user.name", "Ada")
     project.run("git", "config", "user.email", "ada@example.org")
+    commit(project, "sources")
     project.repro("split")
     commit(project, "first")
 
     chain = json.loads(project.selfsame("audit", LABELED, "--json").stdout)
     assert chain["problems"] == []
-    (source,) = chain["executions"][0]["inputs"]
+    (source,) = chain["executions"][0]["inputs"]  # of download
     assert source == {"path": str(given), "sha256": sha256_file(given), "origin": "given"}
     assert "given at data.path" in project.selfsame("audit", LABELED).stdout
 

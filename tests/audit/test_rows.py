@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from project import Project
 
+from selfsame.audit.case import Case
 from selfsame.audit.lookup import Table
+from selfsame.audit.questions import answer_all
 from selfsame.audit.rows import (
     describe_row,
     executions_of,
@@ -24,6 +26,7 @@ from selfsame.audit.rows import (
 )
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.taint import format_taint, rebuild_command, taint_history, trace_taint
+from selfsame.core.annotations import ANNOTATIONS, Annotation, format_annotations
 from selfsame.core.errors import SelfsameError
 
 MODELS = ["models/baseline", "models/student", "models/champion"]
@@ -67,6 +70,21 @@ def test_a_refit_is_told_apart(real: Project) -> None:
     assert teachers_of(labeling) == [sha256("models/baseline/model.safetensors")]
     before = {"models/baseline/validated/model.safetensors": "ab"}
     assert teachers_of(replace(labeling, inputs=labeling.inputs | before)) == ["ab"]
+
+
+def test_row_labeled_on_request(real_copy: Project) -> None:
+    row = pick("data/splits/labeled.parquet")["example_id"]
+    ANNOTATIONS.write_text(
+        format_annotations([Annotation(row, "benign", "Ada", "2026-01-02T03:04:05Z", "entropy")])
+    )
+    told = describe_row(Snapshot(), row)
+    assert told["labeled_by"] == "human: Ada at 2026-01-02T03:04:05Z, asked by the strategy entropy"
+    answers = answer_all(Case(Snapshot(), Path("models/champion")))
+    assert answers[12].answer.startswith(
+        "In part: 1 rows were labeled on request, chosen by entropy (1), labeled by Ada (1) from 2026-01-02"
+    )
+    assert "validation and holdout rows, were drawn at random" in answers[12].answer
+    assert answers[12].evidence["strategies"] == {"entropy": 1}
 
 
 @pytest.mark.parametrize("accepted", [True, False])

@@ -65,6 +65,15 @@ def test_the_given_examples_stay_as_they_are(shape: tuple[int, ...]) -> None:
     assert torch.equal(inputs, before)
 
 
+def test_contrast_scales_each_image_about_the_mean() -> None:
+    images = random_inputs((400, 1, 8, 8))
+    factors = augment(images, limits(contrast_fraction=0.3), generator()) / images
+    one_each = factors.flatten(1)[:, 0]
+    torch.testing.assert_close(factors.flatten(1), one_each[:, None].expand(400, 64))
+    assert 0.7 <= one_each.min() < 0.72 and 1.28 < one_each.max() <= 1.3
+    assert abs(one_each.mean() - 1) < 0.03
+
+
 def moves(params: AugmentationParams) -> dict[str, np.ndarray]:
     """Recover each example's move from images that hold their own pixel coordinates.
 
@@ -124,6 +133,22 @@ def test_together_they_stay_a_similarity_within_all_limits() -> None:
     assert_uniform(made["scale"], 0.1, centre=1.0)
     assert_uniform(made["x_shift"], 1.5)
     assert made["shear"].max() < 1e-3
+
+
+def test_shear_alone_moves_rows_sideways_and_within_its_limit() -> None:
+    made = moves(limits(shear_fraction=0.3))
+    assert made["shear"].max() <= 0.3 + 1e-3 and made["shear"].max() > 0.28
+    np.testing.assert_allclose(made["scale"], 1, atol=1e-3)
+    assert max(np.abs(made[name]).max() for name in ("x_shift", "y_shift", "degrees")) < 1e-2
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_alike_is_one_draw_for_all_whoever_else_is_there(shape: tuple[int, ...]) -> None:
+    views = augment(repeated(shape), STRONG, generator(), alike=True)
+    torch.testing.assert_close(views, views[:1].expand(shape))
+    assert not torch.equal(views, repeated(shape))
+    alone = augment(repeated(shape)[:1], STRONG, generator(), alike=True)
+    torch.testing.assert_close(alone, views[:1])
 
 
 def test_what_moves_in_repeats_the_border() -> None:

@@ -1,7 +1,7 @@
 """From a stage's files to a model's folder, as both training stages do it."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from tiny import (
     FEATURES,
     IMAGES,
     NORMED_AND_DROPPED,
+    OBJECTIVE,
     SCALING,
     compute_params,
     examples,
@@ -27,7 +28,7 @@ from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
 from selfsame.learning.fit import fit_model
 from selfsame.learning.loop import Plan, train, validate
-from selfsame.learning.models import load_model
+from selfsame.learning.models import Views, load_model
 from selfsame.learning.nets import build_net
 from selfsame.learning.params import TrainingParams
 
@@ -46,7 +47,7 @@ def stage(folder: Path, info: TableInfo = IMAGES, training: TrainingParams = ALL
         "validation": write_table(folder / "validation.parquet", info, validation),
         "scaling": folder / "scaling.json",
     }
-    inputs["scaling"].write_text(json.dumps(asdict(SCALING)))
+    inputs["scaling"].write_text(json.dumps(SCALING.as_json()))
     params = {
         "compute": compute_params(),
         "model": NORMED_AND_DROPPED,
@@ -71,7 +72,7 @@ def test_the_validation_scores_are_those_of_the_weights_that_are_kept(criterion:
     written = json.loads((tmp_path / "model" / "validation.json").read_text())
     model = load_model(tmp_path / "model")
     rows = training_data().validation
-    measured = validate(model.net, rows, model.scaling)
+    measured = validate(model.net, rows, model.scaling, OBJECTIVE)
     assert written.keys() == {"epoch", "loss", "accuracy"}
     assert written["accuracy"] == measured["validation_accuracy"]
     assert written["loss"] == pytest.approx(measured["validation_loss"])
@@ -101,6 +102,14 @@ def test_the_folder_is_the_trained_net_with_what_it_needs(tmp_path: Path) -> Non
         assert torch.equal(value, net.state_dict()[key]), key
     lines = (tmp_path / "model" / "history.csv").read_text().splitlines()
     assert lines == [",".join(history[0]), *(",".join(map(str, row.values())) for row in history)]
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_the_model_predicts_by_as_many_views_as_the_parameters_say(views: int, tmp_path: Path) -> None:
+    training = ALL_TECHNIQUES.model_copy(update={"prediction_views": views})
+    fit_model(stage(tmp_path, training=training), plan(), None, tmp_path / "model")
+    expected = Views(3, ALL_TECHNIQUES.augmentation) if views == 3 else None
+    assert load_model(tmp_path / "model").views == expected
 
 
 def test_an_architecture_that_does_not_fit_stops_before_training(tmp_path: Path) -> None:

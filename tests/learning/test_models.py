@@ -15,6 +15,7 @@ from tiny import (
     IMAGES,
     NORMED_AND_DROPPED,
     SCALING,
+    STRONG,
     examples,
     fresh_net,
     model_params,
@@ -29,6 +30,7 @@ from selfsame.learning.inputs import Scaling, prepare
 from selfsame.learning.models import (
     Model,
     Predictions,
+    Views,
     iter_probabilities,
     load_model,
     predict_table,
@@ -74,6 +76,29 @@ def test_logits_are_without_dropout_and_without_a_gradient() -> None:
     assert torch.equal(first, second) and not first.requires_grad
 
 
+def with_views(model: Model, count: int) -> Model:
+    return dataclasses.replace(model, views=Views(count, STRONG))
+
+
+@pytest.mark.parametrize("kind", ["images", "features"])
+def test_logits_are_the_mean_over_the_views_of_a_row(kind: str, tmp_path: Path) -> None:
+    model = images_model() if kind == "images" else features_model()
+    raw = examples((9, 8, 7), seed=4, info=model.info).inputs
+    viewed = with_views(model, 4)
+    assert viewed.views is not None
+    views = list(viewed.views.of(prepare(raw, model.scaling)))
+    assert len(views) == 4 and torch.equal(views[0], prepare(raw, model.scaling))
+    assert len({view.numpy().tobytes() for view in views}) == 4
+    with torch.inference_mode():
+        expected = sum(model.net.eval()(view) for view in views) / 4
+    torch.testing.assert_close(viewed.logits(raw), expected)
+    assert torch.equal(with_views(model, 1).logits(raw), model.logits(raw))
+    torch.testing.assert_close(viewed.logits(raw[5:7]), expected[5:7])  # whatever else is in the batch
+    torch.testing.assert_close(viewed.last_layer(viewed.features(raw)), expected)
+    save_model(tmp_path, viewed, HISTORY)
+    assert torch.equal(load_model(tmp_path).logits(raw), viewed.logits(raw))
+
+
 def test_a_models_folder_is_three_files_and_no_pickle(tmp_path: Path) -> None:
     save_model(tmp_path, images_model(), HISTORY)
     contents = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -110,7 +135,7 @@ def test_another_format_is_refused_with_both_versions(tmp_path: Path) -> None:
     save_model(tmp_path, images_model(), HISTORY)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"format_version": 99}))
-    with pytest.raises(SelfsameError, match=r"config\.json: format_version = 99, expected 1"):
+    with pytest.raises(SelfsameError, match=r"config\.json: format_version = 99, expected 2"):
         load_model(tmp_path)
 
 

@@ -267,11 +267,16 @@ def test_the_key_is_all_that_decides_the_result(tmp_path: Path, monkeypatch: pyt
     given = stage(tmp_path)
     cpu = torch.device("cpu")
 
-    def key(**params: Any) -> str:
+    def key(seed: int = 0, **params: Any) -> str:
         spec = type(given.spec)("train", "", "", ("step.py",), (), (), tuple(given.params))
-        return training_key(Stage(spec, given.inputs, {}, {**given.params, **params}), cpu)
+        return training_key(Stage(spec, given.inputs, {}, {**given.params, **params}), seed, cpu)
 
-    keys = [key(), key(training=training_params()), key(compute=compute_params(precision="bfloat16"))]
+    keys = [
+        key(),
+        key(seed=1),
+        key(training=training_params()),
+        key(compute=compute_params(precision="bfloat16")),
+    ]
     code.write_text("2")
     keys.append(key())
     given.inputs["scaling"].write_text("{}")
@@ -281,7 +286,7 @@ def test_the_key_is_all_that_decides_the_result(tmp_path: Path, monkeypatch: pyt
     torch.set_num_threads(1)
     monkeypatch.setattr(torch, "__version__", "9.9")
     keys.append(key())
-    assert len(set(keys)) == len(keys) == 7
+    assert len(set(keys)) == len(keys) == 8
     assert key() == keys[-1]
 
 
@@ -291,15 +296,31 @@ def test_the_record_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     Path("params.yaml").write_text("monitoring: {tensorboard: false, checkpoint_seconds: 0.0}\n")
     take_notes()
     given, how = stage(tmp_path), plan(max_epochs=EPOCHS)
-    checkpoints = Checkpoints.of(given, torch.device("cpu"), 0.0)
+    checkpoints = Checkpoints.of(given, how.seed, torch.device("cpu"), 0.0)
     torch.manual_seed(how.seed)
     with pytest.raises(Killed):
         run_until(checkpoints, how)
     fit_model(given, how, None, tmp_path / "model")
-    assert take_notes() == {"resumedFromEpoch": 2}
+    assert take_notes() == [{"resumedFromEpoch": 2, "seed": 0}]
     fit_model(given, how, None, tmp_path / "again")
-    assert take_notes() == {"resumedFromEpoch": None}
+    assert take_notes() == []
     assert files_in(tmp_path / "model") == files_in(tmp_path / "again")
+
+
+def test_another_net_of_the_same_stage_is_another_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SELFSAME_OBSERVE", "0")
+    Path("params.yaml").write_text("monitoring: {tensorboard: false, checkpoint_seconds: 0.0}\n")
+    given, member = stage(tmp_path), plan(max_epochs=EPOCHS, seed=1)
+    torch.manual_seed(member.seed)
+    with pytest.raises(Killed):
+        run_until(Checkpoints.of(given, member.seed, torch.device("cpu"), 0.0), member)
+    fit_model(given, plan(max_epochs=EPOCHS), None, tmp_path / "first")  # another seed: not taken up here …
+    assert take_notes() == []
+    fit_model(given, member, None, tmp_path / "second")  # … but here
+    assert take_notes() == [{"resumedFromEpoch": 2, "seed": 1}]
 
 
 def run_until(checkpoints: Checkpoints, how: Any) -> None:

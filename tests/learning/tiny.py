@@ -15,11 +15,14 @@ from selfsame.learning.inputs import Examples, Scaling
 from selfsame.learning.loop import Plan, Row, TrainingData, train
 from selfsame.learning.methods import Method, Offline, Online, RampUp, Supervised
 from selfsame.learning.nets import build_net, detached_state
+from selfsame.learning.objective import Classes
 from selfsame.learning.params import AugmentationParams, ComputeParams, ModelParams, TrainingParams
+from selfsame.learning.targets import LabeledLoss
 
 IMAGES = TableInfo("tiny", "classification", ("a", "b", "c"), image_shape=(1, 8, 8))
 FEATURES = TableInfo("tiny", "classification", ("a", "b", "c"), features=("u", "v", "w", "x"))
 SCALING = Scaling(mean=(110.0,), std=(60.0,))
+OBJECTIVE = Classes(LabeledLoss(0.0, None), 0.0, 3)
 WHOLE_RAMP = RampUp(1.0, 0, 0)
 STRONG = AugmentationParams(
     shift_pixels=2.0,
@@ -28,6 +31,8 @@ STRONG = AugmentationParams(
     erase_fraction=0.25,
     noise_std=0.1,
     flip_fraction=0.5,
+    contrast_fraction=0.2,
+    shear_fraction=0.1,
 )
 
 State = dict[str, Tensor]
@@ -67,6 +72,9 @@ def training_params(**changes: Any) -> TrainingParams:
         "augmentation": limits(),
         "nesterov": False,
         "refit_on_validation": False,
+        "prediction_views": 1,
+        "disturb_value_fraction": 0.0,
+        "disturb_value_std": 0.0,
     }
     return TrainingParams.model_validate(plain | changes)
 
@@ -104,6 +112,8 @@ ALL_TECHNIQUES = training_params(
         erase_fraction=0.2,
         noise_std=0.05,
         flip_fraction=0.5,
+        contrast_fraction=0.2,
+        shear_fraction=0.1,
     ),
 )
 NORMED_AND_DROPPED = model_params(batch_norm=True, dropout=0.4)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from selfsame.report.card import render_card
 from selfsame.report.findings import Findings, metrics, warnings
 from selfsame.report.gate import Gate
 from selfsame.report.page import render_report
@@ -130,3 +131,16 @@ def test_labels_made_in_training_are_not_said_to_be_the_gates(
     assert "accepted" not in " ".join(warnings(findings))
     assert "The student didn’t learn these labels" in render_report(findings)
     assert "The student didn’t learn these labels" not in render_report(make_findings())
+
+
+def test_rows_that_were_asked_for_are_no_random_draw(make_findings: MakeFindings) -> None:
+    said = [text for text in warnings(make_findings(asked={"margin": 3, "random": 1})) if "asked" in text]
+    assert said[0].startswith(
+        "4 of 14 labeled rows were asked for (margin 3, random 1) and are no random draw"
+    )
+    assert "validation and holdout rows, which stay a random draw" in said[0]
+    assert "no random draw" in render_card(make_findings(asked={"margin": 4}))
+    assert "of them asked for" in render_report(make_findings(asked={"margin": 4}))
+    assert "of them asked for" not in render_report(make_findings())
+    assert metrics(make_findings(asked={"margin": 4}))["labeled"] == {"rows": 14, "asked": {"margin": 4}}
+    assert not [text for text in warnings(make_findings()) if "asked" in text]

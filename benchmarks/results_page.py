@@ -1,0 +1,157 @@
+"""The text of ``docs/results.md``, from the draws that ``benchmarks/results.py`` has made."""
+
+import os
+import platform
+import statistics
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+Results = Mapping[str, Mapping[int, Any]]  # of each row's name, of each draw's number
+BOTH_ROWS = "labeled + validation rows"
+BOTH = f"best simple model, {BOTH_ROWS}"
+SIDES = ("baseline", "student", "champion")
+HEAD = """\
+# Results
+
+Made by `make results` (`benchmarks/results.py`), not by hand. Mean ± standard deviation over label draws:
+another choice of labeled, validation, pool and holdout rows and other initial weights each time. Every
+choice (checkpoint, gate, champion) is made on validation rows; the score is that of the holdout, which is
+read once. CPU seconds are user and system time of one thread, all six stages. "The best that a user has for
+free" is the competitor with the best mean on the holdout, which favours it a little.
+"""
+
+
+def write_page(rows: Sequence[Any], results: Results, sources: str, draws: int) -> str:
+    """Return the page.
+
+    Args:
+        rows: ``Row`` of ``benchmarks/results.py``.
+        results: of each row's name, the result of each draw that was made.
+    """
+    parts = [HEAD, _machine(), _summary(rows, results), "## The pipeline", _pipeline(rows, results, draws)]
+    parts += ["## What a user has for free, on the same draws", _competitors(rows, results)]
+    parts += ["## Floors and goals", _floors(rows), sources, "## What was not at hand, or failed"]
+    return "\n\n".join([*parts, _missing(rows, results, draws)]) + "\n"
+
+
+def _machine() -> str:
+    names = ("torch", "scikit-learn", "numpy")
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
+    return f"Measured on {_cpu()} ({os.cpu_count()} cores), Python {platform.python_version()}, {versions}."
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(errors="replace").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _done(results: Mapping[int, Any]) -> list[Any]:
+    return [result for result in results.values() if "error" not in result]
+
+
+def _values(results: Mapping[int, Any], figure: str) -> list[float]:
+    return [result["figures"][figure] for result in _done(results) if figure in result["figures"]]
+
+
+def _spread(values: Sequence[float], digits: int = 3) -> str:
+    if not values:
+        return "–"
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
+
+
+def _free(results: Mapping[int, Any]) -> dict[str, tuple[list[float], list[float]]]:
+    """Return each competitor's scores and seconds over the draws.
+
+    What was chosen on labeled and validation rows may be another model in each draw: it is one competitor.
+    """
+    found: dict[str, tuple[list[float], list[float]]] = {}
+    for result in _done(results):
+        for name, score, seconds in result["competitors"]:
+            # What was chosen on the draw stands behind the name, in brackets.
+            kind = BOTH if BOTH_ROWS in name else name.partition(" (")[0]
+            scores, times = found.setdefault(kind, ([], []))
+            scores.append(score)
+            times.append(seconds)
+    return found
+
+
+def _best_free(results: Mapping[int, Any]) -> tuple[str, list[float]] | None:
+    found = {name: scores for name, (scores, _) in _free(results).items()}
+    return max(found.items(), key=lambda item: statistics.mean(item[1]), default=None)
+
+
+def _summary(rows: Sequence[Any], results: Results) -> str:
+    """Say in a sentence for each row whether the goal is met and who is better."""
+    lines = []
+    for row in rows:
+        champions = _values(results[row.name], f"champion.{row.score}")
+        if not champions:
+            continue
+        mean = statistics.mean(champions)
+        goal = "" if row.goal is None else f"; goal {row.goal:g} {'met' if mean >= row.goal else 'not met'}"
+        sentence = f"* **{row.data}**: champion {_spread(champions)} {row.score}{goal}"
+        if best := _best_free(results[row.name]):
+            name, scores = best
+            verdict = "better than" if mean > statistics.mean(scores) else "**not better than**"
+            sentence += f"; {verdict} the best that a user has for free ({name}, {_spread(scores)})"
+        lines.append(sentence + ".")
+    return "\n".join(lines) or "Nothing has been measured yet."
+
+
+def _pipeline(rows: Sequence[Any], results: Results, draws: int) -> str:
+    lines = [
+        "| data | score | baseline | student | champion | goal | coverage | precision | CPU s | draws |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        own = results[row.name]
+        scores = [_spread(_values(own, f"{side}.{row.score}")) for side in SIDES]
+        pool = [_spread(_values(own, f"pool.{name}"), 2) for name in ("coverage", "precision")]
+        seconds = [sum(result["seconds"].values()) for result in _done(own)]
+        goal = "–" if row.goal is None else f"{row.goal:g}"
+        made = f"{len(_done(own))} of {draws}"
+        lines.append(
+            f"| {' | '.join([row.data, row.score, *scores, goal, *pool, _spread(seconds, 0), made])} |"
+        )
+    return "\n".join(lines)
+
+
+def _competitors(rows: Sequence[Any], results: Results) -> str:
+    lines = ["| data | model | score | CPU seconds |", "|---|---|---|---|"]
+    for row in rows:
+        found = sorted(_free(results[row.name]).items(), key=lambda item: -statistics.mean(item[1][0]))
+        lines += [
+            f"| {row.data} | {name} | {_spread(scores)} | {_spread(seconds, 1)} |"
+            for name, (scores, seconds) in found
+        ]
+    return "\n".join(lines)
+
+
+def _floors(rows: Sequence[Any]) -> str:
+    lines = ["| data | goal for the champion | floors |", "|---|---|---|"]
+    for row in rows:
+        goal = "above the floor" if row.goal is None else f"{row.goal:g}"
+        lines.append(f"| {row.data} | {goal} | {row.floors} |")
+    return "\n".join(lines)
+
+
+def _missing(rows: Sequence[Any], results: Results, draws: int) -> str:
+    lines = []
+    for row in rows:
+        own = results[row.name]
+        if not own:
+            needs = f"; it needs a folder `{row.folder}` in `--data-dir`" if row.folder else ""
+            lines.append(f"* {row.data}: not run{needs}.")
+        for number, result in own.items():
+            if "error" in result:
+                words = result["error"].strip().splitlines()
+                text = next((line for line in words if line.startswith("error")), words[-1] if words else "?")
+                lines.append(f"* {row.data}: draw {number} failed: {text}")
+        if own and len(own) < draws:
+            lines.append(f"* {row.data}: {len(own)} of {draws} draws were made.")
+    return "\n".join(lines) or "Nothing."
