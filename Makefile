@@ -5,7 +5,7 @@ STAMP := .venv/installed
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint clean
+.PHONY: help install run up test lint clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,6 +23,9 @@ $(STAMP): pyproject.toml constraints.txt
 run: install ## run the pipeline (dvc repro): only what changed runs
 	dvc --wait-for-lock repro
 	@selfsame summary
+
+up: install ## start server, worker and schedules in this terminal; Ctrl-C stops them
+	@exec python -m flows.up
 
 test: install ## run the tests
 	pytest

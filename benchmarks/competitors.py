@@ -25,9 +25,11 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.impute import SimpleImputer
 from sklearn.metrics import accuracy_score, f1_score, r2_score
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.neighbors import NearestNeighbors
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 from threadpoolctl import threadpool_limits
@@ -136,7 +138,8 @@ def _features(inputs: np.ndarray, in_graph: int) -> np.ndarray:
     """Scale tables to standard deviations and project what is wide; both are fitted on the graph's rows."""
     features = flatten(inputs)
     if inputs.ndim == 2:
-        features = StandardScaler().fit(features[:in_graph]).transform(features)
+        scaling = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
+        features = scaling.fit(features[:in_graph]).transform(features)
     if features.shape[1] > WIDE:
         projection = PCA(COMPONENTS, svd_solver="randomized", random_state=0)
         features = projection.fit(features[:in_graph]).transform(features)

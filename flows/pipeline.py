@@ -128,7 +128,7 @@ def do_chore(name: str, chore: Callable[[], str], operation: OperationParams) ->
         retry_condition_fn=lambda _task, _run, state: state.name == HINDERED,
     )(chore, return_state=True)
     if not state.is_completed():
-        raise SelfsameError(f"{name}: {state.message}", "the next run catches up")
+        raise SelfsameError(f"{name}: {state.message}")
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

@@ -50,12 +50,9 @@ def run(
     wait: Annotated[bool, typer.Option(help="Wait while another flow uses the workspace.")] = True,
 ) -> None:
     """Run the flow: bring every stale stage up to date."""
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    from flows.pipeline import has_server, pipeline
+    prepare_prefect()
+    from flows.pipeline import pipeline
 
-    if not has_server():
-        typer.echo("no Prefect server is configured: starting a temporary one, which takes a while", err=True)
     state = pipeline(target, force, refresh, pull, push, commit, rehash, wait, return_state=True)
     if not state.is_completed():
         raise SelfsameError(state.message or f"the flow ended as {state.name}")
@@ -76,6 +73,39 @@ def plan(as_json: AsJson = False, rehash: Rehash = False) -> None:
 
     answer = read_plan(rehash=rehash)
     typer.echo(to_json(answer.as_json()) if as_json else answer.format())
+
+
+@app.command()
+def draws(
+    count: Annotated[int, typer.Argument(min=1, help="How many.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Instead of params.yaml's; repeatable."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Repeat the pipeline over label draws and seeds, as experiments; print mean and spread."""
+    from selfsame.dag.experiments import parse_overrides
+    from selfsame.trials.draws import draws_as_json, format_draws, run_draws
+
+    made = run_draws(count, parse_overrides(settings or []), lambda line: typer.echo(line, err=True))
+    typer.echo(to_json(draws_as_json(made)) if as_json else format_draws(made))
+    if failed := [number for number, draw in enumerate(made) if draw.error]:
+        raise SelfsameError(f"draws {', '.join(map(str, failed))} failed", "see above; the others are kept")
+
+
+@app.command()
+def feedback(
+    apply: Annotated[bool, typer.Option(help="Leave the best trial's result in the workspace.")] = False,
+) -> None:
+    """Change parameters until validation reaches feedback.target, each trial an experiment."""
+    prepare_prefect()
+    from flows.feedback import feedback as flow
+
+    state = flow(apply, return_state=True)
+    if not state.is_completed():
+        raise SelfsameError(state.message or f"the flow ended as {state.name}")
+    typer.echo(state.message)
 
 
 @app.command()
@@ -132,8 +162,20 @@ for command in (*commands.COMMANDS, *active.COMMANDS):
     app.command()(command)
 
 
+def prepare_prefect() -> None:
+    """Turn Prefect's telemetry off before it is imported; say so if there is no server to talk to."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    from flows.pipeline import has_server
+
+    if not has_server():
+        typer.echo("no Prefect server is configured: starting a temporary one, which takes a while", err=True)
+
+
 def format_summary(metrics: dict[str, Any]) -> str:
     """Say in a few lines what ``reports/metrics.json`` says in full."""
+    if "r2" in metrics["baseline"]["holdout"]:
+        return format_value_summary(metrics)
     pool, rows = metrics["pool"], metrics["holdout"]["rows"]
     lines = [f"accuracy on {rows:,} holdout rows (95 % interval)"]
     for side in ("baseline", "student", "reference"):
@@ -152,6 +194,29 @@ def format_summary(metrics: dict[str, Any]) -> str:
     lines.append(
         f"pseudo-labels: {pool['accepted']:,} of {pool['rows']:,} accepted "
         f"(coverage {coverage}), precision {precision}"
+    )
+    return "\n".join([*lines, f"report: {REPORT}"])
+
+
+def format_value_summary(metrics: dict[str, Any]) -> str:
+    """Say the same of a regression."""
+    pool, rows = metrics["pool"], metrics["holdout"]["rows"]
+    lines = [f"R² on {rows:,} holdout rows (95 % interval), root mean square error"]
+    for side in ("baseline", "student", "reference"):
+        scores = metrics[side]["holdout"]
+        mark = "  ← champion" if side == metrics["champion"] else ""
+        if side == "reference":
+            as_well = ", does as well on validation" if metrics[side]["recommended"] else ""
+            mark = f"  {metrics[side]['name']} on the same labels{as_well}"
+        lines.append(
+            f"  {side:<9} {scores['r2']:.3f} ({scores['r2_low']:.3f}–{scores['r2_high']:.3f})  "
+            f"{scores['rmse']:.4g}{mark}"
+        )
+    error = "unknown" if pool["rmse_accepted"] is None else f"{pool['rmse_accepted']:.4g}"
+    coverage = "unknown" if pool["coverage"] is None else f"{pool['coverage']:.3f}"
+    lines.append(
+        f"pseudo-targets: {pool['accepted']:,} of {pool['rows']:,} accepted (coverage {coverage}), "
+        f"error {error}"
     )
     return "\n".join([*lines, f"report: {REPORT}"])
 

@@ -8,38 +8,36 @@ model, and its model card) and the report: ``metrics.json``, ``report.html``, an
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
 
 from selfsame.core.annotations import read_annotations
-from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
 from selfsame.core.tables import TableInfo, count_rows, read_column
 from selfsame.learning.params import ComputeParams
 from selfsame.report.card import CARD, render_card
+from selfsame.report.files import digest_files, dotted, read_history, write_csv
 from selfsame.report.findings import Findings, ModelFindings, ReferenceFindings, metrics
-from selfsame.report.gallery import gate_galleries, mistakes, take_inputs
+from selfsame.report.gallery import gate_galleries, mistakes, take_all, take_inputs
 from selfsame.report.gate import THRESHOLDS, Gate, measure_gate
 from selfsame.report.page import render_report
 from selfsame.report.reference import Reference, fit_reference
 from selfsame.report.scores import Scores, choose_champion, compare, score, score_labels
-from selfsame.report.watches import Watches, disagreement, evenly, measure_drift, near_copies
+from selfsame.report.values.evaluate import evaluate_values
+from selfsame.report.watches import POOL_SAMPLE, Watches, disagreement, evenly, measure_drift, near_copies
 from selfsame.selection.calibration import BINS
 
 if TYPE_CHECKING:
     from selfsame.learning.models import Model, Predictions
-
-POOL_SAMPLE = 5000  # pool rows that the watches look at
 
 
 class EvaluateParams(Section):
@@ -55,13 +53,6 @@ class EvaluateParams(Section):
 PARAMS = {"compute": ComputeParams, "evaluate": EvaluateParams}
 
 
-def read_history(path: Path) -> dict[str, np.ndarray]:
-    """Read a training's curves: every column as (epochs,) float64."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
-
-
 def rows_per_class(table: Path, info: TableInfo) -> np.ndarray:
     """Count a labeled table's rows of every class: (K,)."""
     return np.bincount(read_column(table, "label").astype(np.int64), minlength=len(info.classes))
@@ -72,24 +63,6 @@ def asked_by_strategy(labeled: Path, answers: Path) -> dict[str, int]:
     given = read_annotations(answers)
     ids = read_column(labeled, "example_id").tolist()
     return dict(sorted(Counter(given[each].strategy for each in ids if each in given).items()))
-
-
-def digest_files(paths: Iterable[Path]) -> dict[str, str]:
-    """Return the sha256 of every file that is or lies below one of ``paths``, in their order."""
-    return {file.as_posix(): sha256_file(file) for path in paths for file in files_under(path)}
-
-
-def dotted(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Name every parameter as ``section.key``."""
-    return {f"{section}.{key}": value for section, keys in sections.items() for key, value in keys.items()}
-
-
-def write_csv(path: Path, columns: Mapping[str, Iterable[Any]]) -> None:
-    """Write columns of the same length; None is an empty field."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
 
 
 def write_confusion(path: Path, scores: Scores, classes: tuple[str, ...]) -> None:
@@ -149,11 +122,6 @@ def watch(
     )
 
 
-def take_all(table: Path) -> np.ndarray:
-    """Return all raw inputs of a table that fits in memory."""
-    return take_inputs(table, np.arange(count_rows(table)))
-
-
 def learn_reference(stage: Stage, info: TableInfo) -> tuple[Reference, Scores]:
     """Fit a simple model to labeled and validation rows; score the latter by models trained without them."""
     tables = [stage.inputs["labeled"], stage.inputs["validation"]]
@@ -183,6 +151,9 @@ def main(stage: Stage) -> None:
     judged = {name: load_model(validated(stage.inputs[name]), device) for name in models}
 
     own = stage.section("evaluate", EvaluateParams)
+    if info.target == "regression":
+        evaluate_values(stage, models, judged, own.title, own.promotion_level)
+        return
 
     def score_all(predictions: Mapping[str, Predictions]) -> dict[str, Scores]:
         return {

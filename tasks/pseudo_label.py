@@ -1,28 +1,28 @@
 """Stage pseudo_label: the baseline, as teacher, labels the pool; the gate accepts the labels to trust.
 
-In: ``pool``, ``validation``, ``calibration``, ``baseline``, params ``compute pseudo_label``.
+In: ``pool``, ``validation``, ``calibration``, ``baseline``, ``ensemble``, params ``compute pseudo_label``.
 Out: ``pseudo_labels``, one row for every pool row, accepted or not, with the decision, its reason and
-the teacher's digest; its metadata hold the gate's record (``selfsame.selection.record``).
+the teacher's digest; its metadata hold the gate's record (``selfsame.selection.record`` for classes,
+``selfsame.selection.agreement`` for values).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field, model_validator
 
 from selfsame.core.digests import sha256_file
-from selfsame.core.errors import SelfsameError
-from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
-from selfsame.core.tables import BATCH_ROWS, TableWriter, count_rows, iter_batches
+from selfsame.core.tables import BATCH_ROWS, TableInfo, TableWriter, count_rows, iter_batches
 from selfsame.learning.params import ComputeParams
 from selfsame.observe.progress import progress
+from selfsame.selection.agreement import decide_values, judge
 from selfsame.selection.balance import most_confident, rows_for_prior
 from selfsame.selection.calibration import calibrate, fit_temperature, measure_reliability
+from selfsame.selection.params import PseudoLabelParams
 from selfsame.selection.record import GateRecord
 from selfsame.selection.threshold import Search, lowest_threshold
 
@@ -43,60 +43,27 @@ SCHEMA = pa.schema(
         pa.field("reason", pa.string(), nullable=False),
         pa.field("round", pa.int64(), nullable=False),
         pa.field("teacher", pa.string(), nullable=False),
+        pa.field("probabilities", pa.list_(pa.float32()), nullable=False),  # of all classes, uncalibrated
     ]
 )
-
-
-class PseudoLabelParams(Section):
-    """Section ``pseudo_label``: which machine-made labels are good enough to learn from."""
-
-    rule: Literal["threshold", "target_precision"]
-    threshold: float = Field(ge=0, le=1)
-    target_precision: float = Field(gt=0, lt=1)
-    confidence_level: float = Field(gt=0, lt=1)
-    per_class: bool
-    balance: Literal["none", "top_k", "prior"]
-    rows_per_class: int = Field(ge=1)
-    class_prior: list[float] | None
-
-    @model_validator(mode="after")
-    def _prior_is_a_distribution(self) -> Self:
-        shares = self.class_prior
-        if shares is not None and (min(shares, default=0) < 0 or abs(sum(shares) - 1) > 1e-6):
-            raise ValueError(f"class_prior = {shares} must be shares of 0 or more that add up to 1")
-        return self
-
-    def prior(self, classes: int) -> np.ndarray:
-        """Return the shares (K,) that accepted labels are compared with, and matched to.
-
-        Raises:
-            SelfsameError: they are not one for each class.
-        """
-        shares = self.class_prior if self.class_prior is not None else [1 / classes] * classes
-        if len(shares) != classes:
-            raise SelfsameError(
-                f"params.yaml: pseudo_label.class_prior has {len(shares)} shares, the data {classes} classes",
-                "give one share for each class, or null for equal ones",
-            )
-        return np.array(shares)
-
 
 PARAMS = {"compute": ComputeParams, "pseudo_label": PseudoLabelParams}
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What the teacher says of a table's rows: (N,) int64 labels, (N,) float32 confidences."""
+    """What the teacher says of a table's rows: (N,) int64 labels, (N,) and (N, K) float32 probabilities."""
 
     labels: np.ndarray
     confidence: np.ndarray
     calibrated: np.ndarray
+    probabilities: np.ndarray
 
     @classmethod
     def from_probabilities(cls, probabilities: np.ndarray, temperature: float) -> Labels:
         """Take the most probable class of (N, K) probabilities."""
         calibrated = calibrate(probabilities, temperature).max(axis=1)
-        return cls(probabilities.argmax(axis=1), probabilities.max(axis=1), calibrated)
+        return cls(probabilities.argmax(axis=1), probabilities.max(axis=1), calibrated, probabilities)
 
 
 def choose_thresholds(
@@ -180,33 +147,76 @@ def decide(own: PseudoLabelParams, pool: Labels, thresholds: np.ndarray) -> tupl
 
 
 def label_pool(model: Model, pool: Path, temperature: float) -> Labels:
-    """Let the teacher label the whole pool, batch by batch; only labels and confidences stay in memory."""
+    """Let the teacher label the whole pool, batch by batch; only what it says stays in memory."""
     from selfsame.learning.models import iter_probabilities
 
-    parts = [Labels(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.float32))]
+    parts = [np.empty((0, len(model.info.classes)), np.float32)]
     with progress("pseudo_label", total=count_rows(pool), unit="row") as bar:
         for batch, probabilities in iter_probabilities(model, pool):
-            parts.append(Labels.from_probabilities(probabilities, temperature))
+            parts.append(probabilities)
             bar.update(advance=batch.num_rows)
-    return Labels(
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.confidence for part in parts]),
-        np.concatenate([part.calibrated for part in parts]),
-    )
+    return Labels.from_probabilities(np.concatenate(parts), temperature)
 
 
 def main(stage: Stage) -> None:
+    """Label the pool and write every row's decision: of classes by confidence, of values by agreement."""
+    own = stage.section("pseudo_label", PseudoLabelParams)
+    target = TableInfo.of(stage.inputs["pool"]).target
+    own.check_rule(target)
+    if target == "regression":
+        label_values(stage, own)
+    else:
+        label_classes(stage, own)
+
+
+def judging_role(stage: Stage) -> str:
+    """Name the role whose rows judge the teacher: the rows kept for that, if there are any."""
+    return "calibration" if count_rows(stage.inputs["calibration"]) else "validation"
+
+
+def label_values(stage: Stage, own: PseudoLabelParams) -> None:
+    """Let the ensemble name values, and see on rows of known value what its agreement is worth."""
+    from selfsame.learning.device import prepare_device
+    from selfsame.learning.models import WEIGHTS, load_model, validated
+    from selfsame.learning.values import iter_values, predict_values
+
+    device = prepare_device(stage.section("compute", ComputeParams))
+    nets = [stage.inputs["baseline"], *sorted(stage.inputs["ensemble"].iterdir())]
+    folders = [validated(folder) for folder in nets]  # the gate judges them on validation rows
+    models = [load_model(folder, device) for folder in folders]
+    target = models[0].scaling.target
+    assert target is not None
+    judged_on = judging_role(stage)
+    judges = predict_values(models, stage.inputs[judged_on])
+    record = judge(
+        judges.values,
+        judges.labels,
+        judged_on=judged_on,
+        largest_spread=own.largest_spread,
+        unit=target[1],
+        members=tuple(sha256_file(folder / WEIGHTS) for folder in folders),
+    )
+    pool = stage.inputs["pool"]
+    with (
+        progress("pseudo_label", total=count_rows(pool), unit="row") as bar,
+        TableWriter(stage.outputs["pseudo_labels"], record.schema) as writer,
+    ):
+        for batch, values in iter_values(models, pool):
+            writer.write(decide_values(batch.column("example_id"), values, record, FIRST_ROUND))
+            bar.update(advance=batch.num_rows)
+
+
+def label_classes(stage: Stage, own: PseudoLabelParams) -> None:
     """Calibrate the teacher, label the pool, choose thresholds, write every row's decision."""
     from selfsame.learning.device import prepare_device
     from selfsame.learning.models import WEIGHTS, load_model, predict_table, validated
 
-    own = stage.section("pseudo_label", PseudoLabelParams)
     device = prepare_device(stage.section("compute", ComputeParams))
     baseline = validated(stage.inputs["baseline"])  # the gate judges it on validation rows
     model = load_model(baseline, device)
     classes = len(model.info.classes)
 
-    judged_on = "calibration" if count_rows(stage.inputs["calibration"]) else "validation"
+    judged_on = judging_role(stage)
     judges = predict_table(model, stage.inputs[judged_on])
     temperature = fit_temperature(judges.probabilities, judges.labels)
     pool = label_pool(model, stage.inputs["pool"], temperature)
@@ -243,8 +253,14 @@ def main(stage: Stage) -> None:
                 pa.array(reasons[rows]),
                 pa.array(np.full(ids.num_rows, FIRST_ROUND)),
                 pa.array(np.full(ids.num_rows, teacher)),
+                _as_lists(pool.probabilities[rows]),
             ]
             writer.write(pa.record_batch(columns, schema=schema))
+
+
+def _as_lists(rows: np.ndarray) -> pa.ListArray:
+    offsets = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
+    return pa.ListArray.from_arrays(offsets, rows.ravel())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from selfsame.core.errors import SelfsameError
@@ -34,8 +35,11 @@ class RetrainParams(Section):
     unlabeled_weight: float = Field(ge=0)
     ramp_up_start_epochs: int = Field(ge=0)
     ramp_up_end_epochs: int = Field(ge=0)
-    fixmatch_threshold: Fraction
+    fixmatch_threshold: Fraction | None
     strong_augmentation: AugmentationParams
+    distribution_alignment: Fraction
+    pseudo_labels: Literal["hard", "soft"]
+    soft_temperature: float = Field(gt=0, le=1)
 
     @model_validator(mode="after")
     def _ramp_up_ends_after_it_starts(self) -> Self:
@@ -46,6 +50,33 @@ class RetrainParams(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _soft_labels_teach_something(self) -> Self:
+        if self.method == "online" and self.pseudo_labels == "soft" and self.soft_temperature == 1:
+            raise ValueError(
+                "soft_temperature = 1 teaches nothing online: the net already has its own distribution"
+            )
+        return self
+
+    @property
+    def temperature(self) -> float | None:
+        """That of soft pseudo-labels; None for hard ones."""
+        return self.soft_temperature if self.pseudo_labels == "soft" else None
+
+    def check_for_values(self) -> None:
+        """Make sure that nothing here needs classes.
+
+        Raises:
+            SelfsameError: something does.
+        """
+        for key, needed in (("method", "offline"), ("pseudo_labels", "hard")):
+            value = getattr(self, key)
+            if value != needed:
+                raise SelfsameError(
+                    f"params.yaml: retrain.{key} = {value!r} needs classes; this is a regression",
+                    f"set retrain.{key} to {needed}",
+                )
+
 
 PARAMS = {
     "compute": ComputeParams,
@@ -55,37 +86,54 @@ PARAMS = {
 }
 
 
-def choose_method(own: RetrainParams) -> Method:
-    """Return the method that the parameters name."""
-    from selfsame.learning.methods import FixMatch, Offline, Online, RampUp
+def choose_method(own: RetrainParams, target: str) -> Method:
+    """Return the method that the parameters name.
+
+    Raises:
+        SelfsameError: it needs classes, and there are none.
+    """
+    from selfsame.learning.fixmatch import FixMatch
+    from selfsame.learning.methods import Offline, Online, RampUp
+    from selfsame.learning.values import OfflineValues
 
     ramp_up = RampUp(own.unlabeled_weight, own.ramp_up_start_epochs, own.ramp_up_end_epochs)
+    if target == "regression":
+        own.check_for_values()
+        return OfflineValues(ramp_up)
     if own.method == "fixmatch":
-        return FixMatch(ramp_up, own.fixmatch_threshold)
-    return {"offline": Offline, "online": Online}[own.method](ramp_up)
+        return FixMatch(ramp_up, own.fixmatch_threshold, own.distribution_alignment, own.temperature)
+    if own.method == "online":
+        return Online(ramp_up, own.temperature)
+    return Offline(ramp_up)
 
 
-def load_pool(pool: Path, pseudo_labels: Path, accepted_only: bool) -> Examples:
-    """Load pool rows with their pseudo-labels: the accepted ones, or all.
+def load_pool(
+    pool: Path, pseudo_labels: Path, accepted_only: bool, soft_temperature: float | None
+) -> Examples:
+    """Load pool rows with their pseudo-labels: the accepted ones, or all; classes, or distributions.
 
     Raises:
         SelfsameError: the pseudo-labels are not those of this pool.
     """
     from selfsame.learning.inputs import stack_examples
+    from selfsame.learning.targets import with_soft_labels
 
     info = TableInfo.of(pool)
-    chosen = []
+    chosen, probabilities = [], []
     if count_rows(pool) != count_rows(pseudo_labels):
         raise _other_pool(pool, pseudo_labels)
     for rows, decisions in zip(iter_batches(pool), iter_batches(pseudo_labels), strict=True):
         if not same_ids(rows.column("example_id"), decisions.column("example_id")):
             raise _other_pool(pool, pseudo_labels)
-        labels = decisions.column("pseudo_label")
         if accepted_only:
             accepted = decisions.column("accepted")
-            rows, labels = rows.filter(accepted), labels.filter(accepted)
-        chosen.append((inputs_of(rows, info), labels.to_numpy()))
-    return stack_examples(chosen, info)
+            rows, decisions = rows.filter(accepted), decisions.filter(accepted)
+        chosen.append((inputs_of(rows, info), decisions.column("pseudo_label").to_numpy()))
+        probabilities.append(decisions.column("probabilities").flatten().to_numpy())
+    examples = stack_examples(chosen, info)
+    if soft_temperature is None:
+        return examples
+    return with_soft_labels(examples, np.concatenate(probabilities), soft_temperature)
 
 
 def _other_pool(pool: Path, pseudo_labels: Path) -> SelfsameError:
@@ -98,9 +146,12 @@ def main(stage: Stage) -> None:
     from selfsame.learning.loop import Plan
 
     own = stage.section("retrain", RetrainParams)
-    method = choose_method(own)
+    method = choose_method(own, TableInfo.of(stage.inputs["labeled"]).target)
     pool = load_pool(
-        stage.inputs["pool"], stage.inputs["pseudo_labels"], accepted_only=method.pool_rows == "accepted"
+        stage.inputs["pool"],
+        stage.inputs["pseudo_labels"],
+        accepted_only=method.pool_rows == "accepted",
+        soft_temperature=own.temperature,
     )
     plan = Plan(
         method,

@@ -1,13 +1,16 @@
 """Stage train_baseline: learn from the labeled rows alone.
 
 In: ``labeled``, ``validation``, ``scaling``, params ``compute model train_baseline training``.
-Out: ``models/baseline``, the weights of the best validation loss.
+Out: ``models/baseline``, the weights of the best validation loss; of a regression ``models/ensemble``, nets
+like it from further seeds, by whose agreement its pseudo-labels are judged (of classes the folder is empty).
 """
 
 from pydantic import Field
 
+from selfsame.core.errors import SelfsameError
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
+from selfsame.core.tables import TableInfo
 from selfsame.learning.params import ComputeParams, ModelParams, TrainingParams
 
 
@@ -17,6 +20,7 @@ class TrainBaselineParams(Section):
     seed: int = Field(ge=0)
     max_epochs: int = Field(ge=1)
     patience_epochs: int = Field(ge=1)
+    ensemble_members: int = Field(ge=0)
 
 
 PARAMS = {
@@ -27,15 +31,33 @@ PARAMS = {
 }
 
 
+def check_ensemble(own: TrainBaselineParams, info: TableInfo) -> None:
+    """Make sure that there is an ensemble exactly where its agreement is asked for.
+
+    Raises:
+        SelfsameError: there isn't.
+    """
+    if bool(own.ensemble_members) != (info.target == "regression"):
+        raise SelfsameError(
+            f"params.yaml: train_baseline.ensemble_members = {own.ensemble_members}, for a {info.target}",
+            "set it to 0 for classes, whose teacher has a confidence, and to 1 or more for values",
+        )
+
+
 def main(stage: Stage) -> None:
-    """Train a fresh net on labeled rows, keep its best checkpoint."""
+    """Train a fresh net on labeled rows, keep its best checkpoint; then the others of the ensemble."""
     from selfsame.learning.fit import fit_model
     from selfsame.learning.loop import Plan
     from selfsame.learning.methods import Supervised
 
     own = stage.section("train_baseline", TrainBaselineParams)
-    plan = Plan(Supervised(), own.seed, own.max_epochs, own.patience_epochs)
-    fit_model(stage, plan, pool=None, folder=stage.outputs["baseline"])
+    check_ensemble(own, TableInfo.of(stage.inputs["labeled"]))
+    ensemble = stage.outputs["ensemble"]
+    ensemble.mkdir(exist_ok=True)
+    others = {ensemble / f"{member:02d}": own.seed + member for member in range(1, own.ensemble_members + 1)}
+    for folder, seed in {stage.outputs["baseline"]: own.seed, **others}.items():
+        plan = Plan(Supervised(), seed, own.max_epochs, own.patience_epochs)
+        fit_model(stage, plan, pool=None, folder=folder)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "selfsame.dag": {"selfsame.core"},
     "selfsame.operation": {"selfsame.core"},
     "selfsame.audit": {"selfsame.core", "selfsame.dag", "selfsame.observe"},
+    "selfsame.trials": {"selfsame.core", "selfsame.dag"},
     "selfsame.active": {"selfsame.core", "selfsame.dag", "selfsame.learning", "selfsame.report"},
     "selfsame.cli": {
         "selfsame.active",
@@ -35,6 +36,7 @@ MAY_IMPORT = {
         "selfsame.core",
         "selfsame.dag",
         "selfsame.operation",
+        "selfsame.trials",
         "flows",
     },
     "tasks": {
@@ -45,7 +47,7 @@ MAY_IMPORT = {
         "selfsame.selection",
         "selfsame.sources",
     },
-    "flows": {"selfsame.core", "selfsame.dag", "selfsame.operation"},
+    "flows": {"selfsame.core", "selfsame.dag", "selfsame.operation", "selfsame.trials"},
 }
 OWNERS = {"prefect": {"flows"}, "dvc": {"selfsame.dag"}, "torch": {"selfsame.learning"}}
 # Modules loaded by name, so that they are no import: the observers, and every stage's schemas.

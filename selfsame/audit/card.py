@@ -5,6 +5,7 @@ import json
 from selfsame.audit.case import Case
 from selfsame.audit.facts import class_names
 from selfsame.audit.questions import Answer
+from selfsame.audit.values import is_regression, score_name
 
 HONEST = """\
 * The record is tamper-*evident*, and only against someone who cannot also rewrite the git history or the
@@ -12,6 +13,10 @@ HONEST = """\
 * The run is meant to be bit-equal on CPU with the pinned environment; on a GPU within the measured tolerance.
 * The record supports Annex IV 2(d) of the EU AI Act (labelling procedures). It is no statement of conformity.
 * Provenance is SLSA build level 1: the machine that built it also wrote the record."""
+
+
+def _without_classes(case: Case) -> str:
+    return "none, it names values" if is_regression(case.snapshot) else "not recorded"
 
 
 def model_card(case: Case, answers: list[Answer]) -> str:
@@ -29,19 +34,21 @@ def model_card(case: Case, answers: list[Answer]) -> str:
         "",
         f"# {case.params('evaluate').get('title', case.artifact.as_posix())}",
         "",
-        f"Classes: {', '.join(class_names(case.snapshot)) or 'not recorded'}. "
+        f"Classes: {', '.join(class_names(case.snapshot)) or _without_classes(case)}. "
         f"Data: {manifest.get('origin', 'not recorded')}.",
         "",
     ]
     if champion:
-        scores = metrics[champion]["holdout"]
-        interval = f"{scores['accuracy_low']:.4f} to {scores['accuracy_high']:.4f}"
+        scores, name = metrics[champion]["holdout"], score_name(metrics)
+        second = {"accuracy": "macro_f1", "r2": "rmse"}[name]
+        words = {"accuracy": "accuracy", "r2": "R²", "macro_f1": "macro F1", "rmse": "root mean square error"}
+        interval = f"{scores[f'{name}_low']:.4f} to {scores[f'{name}_high']:.4f}"
         lines += [
             "| the champion on the holdout | |",
             "| --- | --- |",
-            f"| accuracy | {scores['accuracy']:.4f} ({interval}) |",
-            f"| macro F1 | {scores['macro_f1']:.4f} |",
-            f"| the baseline's accuracy | {metrics['baseline']['holdout']['accuracy']:.4f} |",
+            f"| {words[name]} | {scores[name]:.4f} ({interval}) |",
+            f"| {words[second]} | {scores[second]:.4f} |",
+            f"| the baseline's {words[name]} | {metrics['baseline']['holdout'][name]:.4f} |",
             "",
         ]
     lines += ["## What an auditor asks", ""]

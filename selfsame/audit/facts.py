@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from selfsame.audit.snapshot import Snapshot
+from selfsame.audit.values import is_regression
 from selfsame.core.annotations import ANNOTATIONS, Annotation, parse_annotations
 from selfsame.core.tables import INFO_KEY
 
@@ -65,7 +66,12 @@ def count_by(snapshot: Snapshot, stem: str, *columns: str) -> Counter[tuple[Any,
 
 
 def label_counts(snapshot: Snapshot) -> dict[str, dict[str, int]]:
-    """Return role → class → rows with a human label, and for the pool with a machine one, by decision."""
+    """Return role → class → rows with a human label, and for the pool with a machine one, by decision.
+
+    A regression has one class, ``values``.
+    """
+    if is_regression(snapshot):
+        return _value_counts(snapshot)
     names = class_names(snapshot)
     counts = {role: _named(count_by(snapshot, role, "label"), names) for role in HUMAN_ROLES}
     decided = count_by(snapshot, "pseudo_labels", "pseudo_label", "accepted")
@@ -85,10 +91,17 @@ def given_labels(snapshot: Snapshot) -> dict[str, Annotation]:
     return {name: answers[name] for name in labeled if name in answers}
 
 
+def _value_counts(snapshot: Snapshot) -> dict[str, dict[str, int]]:
+    tables = {role: snapshot.table(role) for role in HUMAN_ROLES}
+    counts = {role: {"values": table.count_rows()} for role, table in tables.items() if table}
+    decided = count_by(snapshot, "pseudo_labels", "accepted")
+    return counts | {"accepted": {"values": decided[True,]}, "rejected": {"values": decided[False,]}}
+
+
 def measured_precision(snapshot: Snapshot) -> dict[str, Any] | None:
-    """Compare the accepted pseudo-labels with the hidden labels; None where there are none."""
+    """Compare the accepted pseudo-labels with the hidden labels; None where there are none, or no classes."""
     hidden, decisions = snapshot.table("hidden_labels"), snapshot.table("pseudo_labels")
-    if hidden is None or decisions is None or not hidden.count_rows():
+    if is_regression(snapshot) or hidden is None or decisions is None or not hidden.count_rows():
         return None
     truth = hidden.to_table(columns=["example_id", "label"])
     right: Counter[int] = Counter()

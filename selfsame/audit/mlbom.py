@@ -8,6 +8,7 @@ from selfsame.audit.case import Case
 from selfsame.audit.questions import answer_all
 from selfsame.audit.records import Record
 from selfsame.audit.rows import WEIGHTS, reads
+from selfsame.audit.values import is_regression
 from selfsame.core.errors import SelfsameError
 
 ROLES = ("labeled", "validation", "holdout", "pool", "pseudo_labels")
@@ -95,22 +96,16 @@ def _card(case: Case) -> dict[str, Any]:
     metrics = case.metrics
     champion = metrics.get("champion")
     scores = metrics[champion]["holdout"] if champion else {}
+    names = {"accuracy": "accuracy", "macro_f1": "macro F1", "r2": "R2", "mae": "MAE", "rmse": "RMSE"}
     performance = [
-        {
-            "type": "accuracy",
-            "value": str(scores["accuracy"]),
-            "slice": "holdout",
-            "confidenceInterval": {
-                "lowerBound": str(scores["accuracy_low"]),
-                "upperBound": str(scores["accuracy_high"]),
-            },
-        },
-        {"type": "macro F1", "value": str(scores["macro_f1"]), "slice": "holdout"},
+        {"type": word, "value": str(scores[name]), "slice": "holdout", **_interval(scores, name)}
+        for name, word in names.items()
+        if name in scores
     ]
     return {
         "modelParameters": {
             "approach": {"type": "semi-supervised"},
-            "task": "classification",
+            "task": "regression" if is_regression(case.snapshot) else "classification",
             **({"architectureFamily": model["architecture"]} if "architecture" in model else {}),
             "datasets": [{"ref": f"data:{path}"} for _, path in _tables(case, case.trace.executions)],
         },
@@ -120,6 +115,13 @@ def _card(case: Case) -> dict[str, Any]:
             for one in answer_all(case)
         ],
     }
+
+
+def _interval(scores: dict[str, Any], name: str) -> dict[str, Any]:
+    if f"{name}_low" not in scores:
+        return {}
+    bounds = {"lowerBound": str(scores[f"{name}_low"]), "upperBound": str(scores[f"{name}_high"])}
+    return {"confidenceInterval": bounds}
 
 
 def _hash(sha256: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from selfsame.audit.facts import (
     overlaps,
 )
 from selfsame.audit.rows import NOT_RECORDED, Tables, is_training, reads
+from selfsame.audit.values import is_regression, measured_error
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def who_labeled_a_row(case: Case) -> Asked:
     if table is None:
         return NOT_RECORDED, {}
     columns = [*table.columns]
-    wanted = {"calibrated_confidence"} - set(columns)
+    wanted = set() if is_regression(case.snapshot) else {"calibrated_confidence"} - set(columns)
     missing = f" {', '.join(sorted(wanted))}: {NOT_RECORDED}." if wanted else ""
     return (
         f"Each of the {table.rows} pool rows has a row of its own with {', '.join(columns)}; "
@@ -94,6 +95,8 @@ def how_threshold_was_chosen(case: Case) -> Asked:
 
 def precision_of_labels(case: Case) -> Asked:
     """Question 4."""
+    if is_regression(case.snapshot):
+        return error_of_values(case)
     found = measured_precision(case.snapshot)
     if found is None:
         return f"{NOT_RECORDED}: no hidden labels are known for the pool", {}
@@ -111,6 +114,20 @@ def precision_of_labels(case: Case) -> Asked:
     )
 
 
+def error_of_values(case: Case) -> Asked:
+    """Question 4, of a regression."""
+    found = measured_error(case.snapshot)
+    if found is None:
+        return f"{NOT_RECORDED}: no hidden values are known for the pool", {}
+    if not found["rows"]:
+        return "No accepted value could be compared with a hidden one.", found
+    return (
+        f"Values are not right or wrong, but off: by {found['error']:.4g} (root mean square) on "
+        f"{found['rows']} accepted rows. Measured anew against the hidden values.",
+        found,
+    )
+
+
 def leaks(case: Case) -> Asked:
     """Question 5."""
     found = overlaps(case.snapshot)
@@ -122,6 +139,8 @@ def leaks(case: Case) -> Asked:
 
 def class_shares(case: Case) -> Asked:
     """Question 6."""
+    if is_regression(case.snapshot):
+        return "A regression has no classes.", {}
     prior = (case.snapshot.document("manifest") or {}).get("rows_per_class", {})
     shares = {word: _shares(counts) for word, counts in {**case.counts, "prior": prior}.items()}
     names = class_names(case.snapshot)

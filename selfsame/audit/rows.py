@@ -137,7 +137,7 @@ def use_in(record: Record, found: dict[str, Any], snapshot: Snapshot) -> str | N
         return None
     if is_labeling(record, snapshot):
         judged_on = gate_decision(snapshot).get("judged_on", role)
-        judged = "calibrated the teacher and judged the gate with its human label"
+        judged = "judged the teacher and the gate with its human label"
         return OWN_LABEL if role == "pool" else judged if role == judged_on else None
     if role == "validation":
         return "chose the champion with its human label"
@@ -176,9 +176,16 @@ def describe_row(snapshot: Snapshot, example_id: str) -> dict[str, Any]:
         "source_row": found["row"].get("source_row", NOT_RECORDED),
         "labeled_by": labeled_by,
         "label": found["row"].get("label"),
-        "decision": {"calibrated_confidence": NOT_RECORDED} | decision if decision else None,
+        "decision": _whole(decision),
         "uses": uses,
     }
+
+
+def _whole(decision: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Say of a confidence that was never calibrated that it wasn't; values have a spread instead."""
+    if decision and "spread" not in decision:
+        return {"calibrated_confidence": NOT_RECORDED} | decision
+    return decision
 
 
 def format_row(row: dict[str, Any]) -> str:

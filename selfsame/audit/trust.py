@@ -13,10 +13,15 @@ from selfsame.audit.records import Record
 from selfsame.audit.rows import NOT_RECORDED, WEIGHTS
 from selfsame.audit.stored import LOCK_FILE
 from selfsame.audit.taint import trace_taint
+from selfsame.audit.values import score_name
 from selfsame.core.errors import SelfsameError
 from selfsame.observe.record import LINEAGE
 
 CHANCE = 0.05  # p-value above which a difference is called chance
+TESTS = {  # by score: the test that compares both models on the holdout, and its key in the metrics
+    "accuracy": ("McNemar's exact test", "mcnemar_p_value"),
+    "r2": ("a paired permutation test", "permutation_p_value"),
+}
 RELEASE_WORD = "selfsame release"  # begins the message of a tag that anchors a release's digest
 
 
@@ -32,24 +37,31 @@ def did_it_help(case: Case) -> Asked:
         if content is not None and json.loads(content) not in history.values():
             history[commit.id] = json.loads(content)
     worse = [name for name, each in history.items() if _worse_was_promoted(each)]
-    holdout = {side: metrics[side]["holdout"]["accuracy"] for side in ("baseline", "student")}
-    p_value = metrics["holdout"]["mcnemar_p_value"]
+    score = score_name(metrics)
+    holdout = {side: metrics[side]["holdout"][score] for side in ("baseline", "student")}
+    test, key = TESTS[score]
+    p_value = metrics["holdout"][key]
     gain = holdout["student"] - holdout["baseline"]
     words = "more than chance would explain" if p_value <= CHANCE else "no more than chance would explain"
     promoted = (
         f"A worse student was promoted in {', '.join(worse)}" if worse else "No worse student was promoted"
     )
     return (
-        f"On the holdout {gain:+.2%} accuracy, {words} (McNemar's exact test, p = {p_value:.2g}); the "
+        f"On the holdout {_said(score, gain)}, {words} ({test}, p = {p_value:.2g}); the "
         f"champion is the {metrics['champion']}. {promoted} in {len(history)} recorded results.",
-        {"holdout_accuracy": holdout, "p_value": p_value, "champion": metrics["champion"], "worse": worse},
+        {f"holdout_{score}": holdout, "p_value": p_value, "champion": metrics["champion"], "worse": worse},
     )
 
 
 def _worse_was_promoted(metrics: dict[str, Any]) -> bool:
     """Tell whether the student was promoted though it was worse on validation, where the choice is made."""
-    accuracy = {side: metrics[side]["validation"]["accuracy"] for side in ("baseline", "student")}
-    return metrics["champion"] == "student" and accuracy["student"] < accuracy["baseline"]
+    score = score_name(metrics)
+    scores = {side: metrics[side]["validation"][score] for side in ("baseline", "student")}
+    return metrics["champion"] == "student" and scores["student"] < scores["baseline"]
+
+
+def _said(score: str, gain: float) -> str:
+    return f"{gain:+.2%} accuracy" if score == "accuracy" else f"{gain:+.4f} R²"
 
 
 def can_be_repeated(case: Case) -> Asked:

@@ -16,7 +16,12 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import PARAMS_FILE, read_yaml, stage_names
 
 # Sections that no stage reads: editing one reruns nothing.
-SETTINGS = ("selfsame.observe.settings", "selfsame.operation.settings", "selfsame.active.settings")
+SETTINGS = (
+    "selfsame.observe.settings",
+    "selfsame.operation.settings",
+    "selfsame.active.settings",
+    "selfsame.trials.settings",
+)
 
 
 class Section(BaseModel):
@@ -37,12 +42,16 @@ def all_schemas() -> dict[str, type[Section]]:
 
 
 def load_params(schemas: Schemas, path: Path = PARAMS_FILE) -> dict[str, Section]:
-    """Read and check the whole of ``params.yaml``.
+    """Read and check the whole of ``params.yaml``."""
+    return check_params(read_yaml(path), schemas, path)
+
+
+def check_params(written: Any, schemas: Schemas, path: Path = PARAMS_FILE) -> dict[str, Section]:
+    """Check what is, or would be, written in ``params.yaml``.
 
     Raises:
         SelfsameError: naming every key that is unknown, missing, mistyped or out of range.
     """
-    written = read_yaml(path)
     if not isinstance(written, dict):
         raise SelfsameError(f"{path}: expected sections, found {written!r}", "see presets/ for examples")
     sections: dict[str, Section] = {}

@@ -1,6 +1,6 @@
 """The process in which DVC runs one stage.
 
-``python -m selfsame.dag.child STAGE LIFELINE REPORT [--force] [--pull]``
+``python -m selfsame.dag.child LIFELINE REPORT STAGE [--force] [--pull]``
 
 ``LIFELINE`` and ``REPORT`` are file descriptors of pipes made by ``selfsame.dag.execute``: the end of
 the first says that the flow is gone, the second takes one JSON object with ``kind`` and ``error``.
@@ -69,7 +69,7 @@ def reproduce(stage: str, force: bool, pull: bool) -> dict[str, str]:
 
 def main() -> None:
     """Run the stage named on the command line and report what became of it."""
-    stage, lifeline, report, *flags = sys.argv[1:]
+    lifeline, report, stage, *flags = sys.argv[1:]
     threading.Thread(target=die_with, args=[int(lifeline)], daemon=True).start()
     outcome = reproduce(stage, force="--force" in flags, pull="--pull" in flags)
     with os.fdopen(int(report), "w", encoding="utf-8") as file:

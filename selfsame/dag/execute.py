@@ -9,11 +9,11 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 from selfsame.dag.workspace import Workspace
 
@@ -62,16 +62,63 @@ def run_stage(
         limit_seconds: kill the stage, with all that it started, when it takes longer.
     """
     start = time.monotonic()
+    flags = ["--force"] * force + ["--pull"] * pull
+    child = run_child(
+        workspace, "selfsame.dag.child", [stage, *flags], on_line, environment or {}, limit_seconds
+    )
+    seconds = time.monotonic() - start
+    if child.expired:
+        return Outcome("failed", seconds, f"killed at its time limit of {limit_seconds:g} s")
+    if child.report is None:
+        return Outcome("failed", seconds, child.last_words(f"its process ended with status {child.status}"))
+    error = child.last_words(child.report["error"]) if child.report["kind"] == "failed" else ""
+    return Outcome(child.report["kind"], seconds, error)
+
+
+@dataclass(frozen=True)
+class Child:
+    """How a child process ended.
+
+    Attributes:
+        report: the JSON object that it left, if it came so far.
+        tail: the last lines that it printed.
+        expired: it was killed at its time limit.
+    """
+
+    report: Any
+    status: int
+    tail: tuple[str, ...]
+    expired: bool
+
+    def last_words(self, otherwise: str) -> str:
+        """Return the error that it printed: its last message or traceback, else its last lines."""
+        lines = [line for line in self.tail if line]
+        starts = [i for i, line in enumerate(lines) if line.startswith(("error", "Traceback"))]
+        return "\n".join([*lines[starts[-1] if starts else 0 :], otherwise])
+
+
+def run_child(
+    workspace: Workspace,
+    module: str,
+    arguments: Sequence[str],
+    on_line: Callable[[str], None],
+    environment: Mapping[str, str],
+    limit_seconds: float | None = None,
+    folder: Path = Path(),
+) -> Child:
+    """Run one of our modules in a process that dies with this one, in ``folder``.
+
+    Its first two arguments are the numbers of the pipes that ``selfsame.dag.child`` tells of.
+    """
     lifeline = workspace.lifeline.fileno()
     tail: deque[str] = deque(maxlen=ERROR_LINES)
     report, report_end = os.pipe()
     with os.fdopen(report, encoding="utf-8") as report_file:
         try:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "selfsame.dag.child", stage, str(lifeline), str(report_end)]
-                + ["--force"] * force
-                + ["--pull"] * pull,
-                env=_environment(environment or {}),
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, str(lifeline), str(report_end), *arguments],
+                env=_environment(environment),
+                cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -80,21 +127,14 @@ def run_stage(
             )
         finally:
             os.close(report_end)
-        assert child.stdout is not None
-        with child.stdout as output, _time_limit(child, limit_seconds) as expired:
+        assert process.stdout is not None
+        with process.stdout as output, _time_limit(process, limit_seconds) as expired:
             for line in read_lines(output):
                 tail.append(line)
                 on_line(line)
-            status = child.wait()
+            status = process.wait()
         written = report_file.read()
-    seconds = time.monotonic() - start
-    if expired.is_set():
-        return Outcome("failed", seconds, f"killed at its time limit of {limit_seconds:g} s")
-    if not written:
-        return Outcome("failed", seconds, _last_words(tail, f"its process ended with status {status}"))
-    said = json.loads(written)
-    error = _last_words(tail, said["error"]) if said["kind"] == "failed" else ""
-    return Outcome(said["kind"], seconds, error)
+    return Child(json.loads(written) if written else None, status, tuple(tail), expired.is_set())
 
 
 @contextmanager
@@ -143,13 +183,6 @@ def read_lines(stream: IO[bytes]) -> Iterator[str]:
 
 def _text(line: bytes) -> str:
     return ESCAPES.sub("", line.decode(errors="replace")).rstrip()
-
-
-def _last_words(tail: deque[str], otherwise: str) -> str:
-    """Return the error that a failed stage printed: its last message or traceback, else its last lines."""
-    lines = [line for line in tail if line]
-    starts = [i for i, line in enumerate(lines) if line.startswith(("error", "Traceback"))]
-    return "\n".join([*lines[starts[-1] if starts else 0 :], otherwise])
 
 
 def _environment(added: Mapping[str, str]) -> dict[str, str]:

@@ -48,6 +48,12 @@ def push() -> str:
     """
     with _open(PassingError) as repo:
         repo.push(run_cache=True)
+        # DVC leaves out outputs that git keeps (metrics), yet looks for them on the remote before it takes
+        # over a noted run: without them it would run the stage.
+        kept_by_git = [out for out in repo.index.outs if out.hash_info and not out.use_cache]
+        repo.cloud.push(
+            {out.hash_info for out in kept_by_git if repo.cache.local.exists(out.hash_info.value)}
+        )
     return "outputs and notes are at the remote"
 
 

@@ -19,6 +19,7 @@ from dvc.lock import make_lock
 from selfsame.core.errors import SelfsameError
 
 DVC_FOLDER = Path(".dvc")
+OWN_DVC = {"selfsame.dag.child", "selfsame.dag.trial"}  # modules that run as processes with DVC in them
 CLOCK_SECONDS = 1.0  # a process's start time and a file's time come from clocks that differ by less
 
 
@@ -125,7 +126,7 @@ def _dvc_processes(root: Path) -> list[int]:
     found = []
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
         command, folder = process.info["cmdline"] or [], process.info["cwd"]
-        is_dvc = any(Path(word).name == "dvc" for word in command[:2]) or "selfsame.dag.child" in command
+        is_dvc = any(Path(word).name == "dvc" for word in command[:2]) or bool(OWN_DVC & set(command))
         is_daemon = "daemon" in command  # DVC's look for a newer version of itself, which locks nothing
         if is_dvc and not is_daemon and folder and Path(folder).is_relative_to(root):
             found.append(process.info["pid"])

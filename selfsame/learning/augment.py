@@ -16,11 +16,12 @@ def augment(inputs: Tensor, params: AugmentationParams, generator: torch.Generat
     """Return a randomly changed view of every example.
 
     Args:
-        inputs: scaled float32; (N, C, H, W) images are moved, flipped, erased and made noisy, (N, F) features
-            are erased and made noisy.
+        inputs: scaled float32; (N, C, H, W) images are moved, flipped, changed in contrast, erased and made
+            noisy, (N, F) features are erased and made noisy.
     """
     if inputs.dim() == 4:
         inputs = _flip(_move(inputs, params, generator), params.flip_fraction, generator)
+        inputs = _change_contrast(inputs, params.contrast_fraction, generator)
     if params.erase_fraction:
         inputs = _erase(inputs, params.erase_fraction, generator)
     if params.noise_std:
@@ -61,6 +62,14 @@ def _flip(images: Tensor, fraction: float, generator: torch.Generator) -> Tensor
         return images
     flipped = torch.rand(len(images), 1, 1, 1, generator=generator) < fraction
     return torch.where(flipped.to(images.device), images.flip(3), images)
+
+
+def _change_contrast(images: Tensor, fraction: float, generator: torch.Generator) -> Tensor:
+    """Multiply each image's distance from zero, the labeled rows' mean, by 1 ± up to ``fraction``."""
+    if not fraction:
+        return images
+    draws = 2 * torch.rand(len(images), 1, 1, 1, generator=generator) - 1
+    return images * (1 + fraction * draws).to(images.device)
 
 
 def _erase(inputs: Tensor, fraction: float, generator: torch.Generator) -> Tensor:

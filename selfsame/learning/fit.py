@@ -10,7 +10,7 @@ from selfsame.core.tables import TableInfo
 from selfsame.learning.device import StepNet, prepare_device
 from selfsame.learning.inputs import Examples, Scaling, load_examples
 from selfsame.learning.loop import Plan, TrainingData, train
-from selfsame.learning.models import VALIDATED, Model, save_model
+from selfsame.learning.models import VALIDATED, Model, save_model, save_validation
 from selfsame.learning.nets import build_net
 from selfsame.learning.params import ComputeParams, ModelParams, TrainingParams
 from selfsame.learning.refit import kept_epoch, refit
@@ -47,11 +47,13 @@ def fit_model(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> 
         return StepNet(net, compute)
 
     net = fresh_net()
+    scaling = input_scaling(params, Scaling.load(stage.inputs["scaling"]))
+    labeled, validation = (load_examples(stage.inputs[role]) for role in ("labeled", "validation"))
     data = TrainingData(
-        labeled=load_examples(stage.inputs["labeled"]).to(device),
-        validation=load_examples(stage.inputs["validation"]).to(device),
-        pool=pool.to(device) if pool is not None else None,
-        scaling=input_scaling(params, Scaling.load(stage.inputs["scaling"])),
+        labeled=labeled.standardised(scaling).to(device),
+        validation=validation.standardised(scaling).to(device),
+        pool=pool.standardised(scaling).to(device) if pool is not None else None,
+        scaling=scaling,
         classes=len(info.classes),
     )
     recipe = {name: section.model_dump() for name, section in stage.params.items() if name != "model"}
@@ -65,4 +67,5 @@ def fit_model(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> 
         with watch(f"{stage.spec.name}, refit", epochs) as on_epoch:
             refit(net, data, plan, training, epochs, on_epoch, in_steps)
     save_model(folder, Model(net, params, info, data.scaling, recipe), history)
+    save_validation(folder, history[kept_epoch(history, training.checkpoint) - 1])
     checkpoints.remove()

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from selfsame.core.errors import SelfsameError
 from selfsame.learning.augment import augment
 from selfsame.learning.inputs import EndlessBatches, Examples, Scaling, prepare
-from selfsame.learning.methods import Method, PoolBatch, losses
+from selfsame.learning.methods import Memory, Method, PoolBatch, losses
 from selfsame.learning.nets import detached_state
+from selfsame.learning.objective import Objective, build_objective
 from selfsame.learning.optimize import MovingAverage, build_optimizer, learning_rate
 from selfsame.learning.params import AugmentationParams, TrainingParams
 from selfsame.learning.resume import Checkpoints, Moving, MovingNet, MovingOptimizer, MovingRandom, Row
-from selfsame.learning.targets import LabeledLoss, disturb
 
 EVALUATION_ROWS = 4096
 _STANDING = "/standing"  # no parameter is named so
@@ -33,7 +32,7 @@ class TrainingData:
     validation: Examples | None
     pool: Examples | None
     scaling: Scaling
-    classes: int
+    classes: int  # 0 for a regression, whose labels are standardised float32
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def train(
 
     Returns:
         One row per epoch: epoch, learning_rate, the step's losses (means over the epoch), validation_loss
-        and validation_accuracy.
+        and validation_accuracy, or for a regression validation_r2.
 
     Raises:
         SelfsameError: the loss is no longer a finite number.
@@ -85,8 +84,8 @@ def train(
     torch.manual_seed(plan.seed)  # dropout
     steps_per_epoch = math.ceil(len(data.labeled) / training.batch_size)
     optimizer = build_optimizer(net, training)
-    average = MovingAverage(net, training.ema_decay)
-    labeled_loss = LabeledLoss.build(training, data.labeled.labels, data.classes)
+    average, memory = MovingAverage(net, training.ema_decay), Memory()
+    objective = build_objective(training, data.labeled.labels, data.classes)
     # Labeled rows and the pool draw from random streams of their own, so that neither moves the other.
     labeled = EndlessBatches(
         data.labeled,
@@ -94,13 +93,14 @@ def train(
         torch.Generator().manual_seed(2 * plan.seed),
         balanced=training.class_sampling == "balanced",
     )
-    labeled_batches = _labeled_batches(labeled, data, training)
+    labeled_batches = _labeled_batches(labeled, data, objective, training)
     best = Best(training.checkpoint, average.net)
     moving: dict[str, Moving] = {
         "net": MovingNet(net),
         "optimizer": MovingOptimizer(optimizer),
         "random": MovingRandom(),
         "average": average,
+        "memory": memory,
         "best": best,
         "labeled": labeled,
     }
@@ -123,7 +123,9 @@ def train(
             optimizer.param_groups[0]["lr"] = rate
             uses_pool = pool_batches is not None and plan.method.ramp_up.at(epoch) > 0
             pool = next(pool_batches) if uses_pool else None
-            made = losses(plan.method, step_net, teacher, next(labeled_batches), pool, labeled_loss, epoch)
+            made = losses(
+                plan.method, step_net, teacher, next(labeled_batches), pool, memory, objective.loss, epoch
+            )
             optimizer.zero_grad(set_to_none=True)
             made["training_loss"].backward()
             if training.gradient_clip_norm is not None:
@@ -136,7 +138,7 @@ def train(
             "epoch": epoch + 1,
             "learning_rate": rate,
             **{name: total / steps_per_epoch for name, total in sums.items()},
-            **(validate(average.net, data.validation, data.scaling) if data.validation is not None else {}),
+            **_validated(average.net, data, objective),
         }
         history.append(row)
         on_epoch(row)
@@ -187,24 +189,25 @@ def checkpoint_score(row: Row, criterion: str) -> float:
     return -row[column] if column == "validation_loss" else row[column]
 
 
+def _validated(net: nn.Module, data: TrainingData, objective: Objective) -> Row:
+    return {} if data.validation is None else validate(net, data.validation, data.scaling, objective)
+
+
 @torch.inference_mode()
-def validate(net: nn.Module, examples: Examples, scaling: Scaling) -> Row:
-    """Return mean cross-entropy and accuracy on validation rows."""
+def validate(net: nn.Module, examples: Examples, scaling: Scaling, objective: Objective) -> Row:
+    """Return what the objective measures on validation rows."""
     net.eval()
-    loss, correct = 0.0, 0
-    for rows in torch.arange(len(examples), device=examples.labels.device).split(EVALUATION_ROWS):
-        logits = net(prepare(examples.inputs[rows], scaling))
-        loss += functional.cross_entropy(logits, examples.labels[rows], reduction="sum").item()
-        correct += int((logits.argmax(dim=1) == examples.labels[rows]).sum())
-    return {"validation_loss": loss / len(examples), "validation_accuracy": correct / len(examples)}
+    parts = torch.arange(len(examples), device=examples.labels.device).split(EVALUATION_ROWS)
+    outputs = torch.cat([net(prepare(examples.inputs[rows], scaling)) for rows in parts])
+    return objective.measure(outputs, examples.labels)
 
 
 def _labeled_batches(
-    batches: EndlessBatches, data: TrainingData, training: TrainingParams
+    batches: EndlessBatches, data: TrainingData, objective: Objective, training: TrainingParams
 ) -> Iterator[Examples]:
     for batch in batches:
         inputs = augment(prepare(batch.inputs, data.scaling), training.augmentation, batches.generator)
-        labels = disturb(batch.labels, training.disturb_label_fraction, data.classes, batches.generator)
+        labels = objective.disturb(batch.labels, batches.generator)
         yield Examples(inputs, labels)
 
 

@@ -4,6 +4,7 @@ The training loop knows no method. A method is given two batches and returns nam
 ``training_loss`` is the one to descend; the others are kept for the curves.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsame.learning.inputs import Examples
-from selfsame.learning.targets import LabeledLoss
+from selfsame.learning.targets import pseudo_targets
 
 Losses = dict[str, Tensor]
 
@@ -24,7 +25,8 @@ class PoolBatch:
     Attributes:
         weak: the rows under the ordinary augmentation, scaled.
         strong: the same rows under the strong one; None unless the method wants it.
-        labels: (N,) int64 accepted pseudo-labels; meaningless to methods that make their own.
+        labels: accepted pseudo-labels, (N,) int64 or, soft, (N, K) float32; meaningless to methods that make
+            their own.
     """
 
     weak: Tensor
@@ -49,6 +51,33 @@ class RampUp:
         return self.weight * (epoch - self.start_epochs) / (self.end_epochs - self.start_epochs)
 
 
+class Memory:
+    """Moving averages that a method keeps from step to step; the loop makes a new one for each training.
+
+    It forgets in about a hundred steps: soon enough to follow a teacher that learns, and long enough that
+    a few hundred pool batches smooth the shares of ten classes.
+    """
+
+    DECAY = 0.99
+
+    def __init__(self) -> None:
+        self._averages: dict[str, Tensor] = {}
+
+    def average(self, name: str, value: Tensor, start: float) -> Tensor:
+        """Move an average, which begins at ``start`` everywhere, towards ``value`` and return it."""
+        before = self._averages.get(name, torch.full_like(value, start))
+        self._averages[name] = before.to(value.device).lerp(value, 1 - self.DECAY)
+        return self._averages[name]
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the averages, to go on from there another time."""
+        return dict(self._averages)
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state."""
+        self._averages = dict(state)
+
+
 class Method(Protocol):
     """One way to learn.
 
@@ -63,7 +92,9 @@ class Method(Protocol):
     wants_strong_view: bool
     ramp_up: RampUp
 
-    def pool_losses(self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch) -> "Step":
+    def pool_losses(
+        self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch, memory: "Memory"
+    ) -> "Step":
         """Return the labeled rows' logits and the pool's loss."""
         ...
 
@@ -89,13 +120,14 @@ def losses(
     teacher: nn.Module,
     labeled: Examples,
     pool: PoolBatch | None,
-    labeled_loss: LabeledLoss,
+    memory: "Memory",
+    labeled_loss: Callable[[Tensor, Tensor], Tensor],
     epoch: int,
 ) -> Losses:
     """Return a step's losses: L_labeled, or L_labeled + w · L_pool when there is a pool batch."""
     if pool is None:
         return {"training_loss": labeled_loss(net(labeled.inputs), labeled.labels)}
-    step = method.pool_losses(net, teacher, labeled.inputs, pool)
+    step = method.pool_losses(net, teacher, labeled.inputs, pool, memory)
     on_labeled = labeled_loss(step.labeled_logits, labeled.labels)
     return {
         "training_loss": on_labeled + method.ramp_up.at(epoch) * step.pool_loss,
@@ -112,7 +144,9 @@ class Supervised:
     wants_strong_view = False
     ramp_up = RampUp(0.0, 0, 0)
 
-    def pool_losses(self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch) -> Step:
+    def pool_losses(
+        self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch, memory: Memory
+    ) -> Step:
         """Never called: the weight is 0 throughout."""
         raise AssertionError("the supervised method has no pool")
 
@@ -128,61 +162,37 @@ class Offline:
     pool_rows: Literal["accepted"] = "accepted"
     wants_strong_view = False
 
-    def pool_losses(self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch) -> Step:
+    def pool_losses(
+        self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch, memory: Memory
+    ) -> Step:
         """Learn the accepted labels as if they were given."""
-        logits, pool_logits = _together(net, labeled, pool.weak)
+        logits, pool_logits = together(net, labeled, pool.weak)
         return Step(logits, functional.cross_entropy(pool_logits, pool.labels), pool_logits.new_ones(()))
 
 
 @dataclass(frozen=True)
 class Online:
-    """Pseudo-labels made in every step by the model in training itself (Lee 2013, as in the paper)."""
+    """Pseudo-labels made in every step by the model in training itself (Lee 2013, as in the paper).
 
-    ramp_up: RampUp
-    pool_rows: Literal["all"] = "all"
-    wants_strong_view = False
-
-    def pool_losses(self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch) -> Step:
-        """Learn what the net itself holds most probable; no gradient flows through the label."""
-        logits, pool_logits = _together(net, labeled, pool.weak)
-        made = pool_logits.detach().argmax(dim=1)
-        return Step(logits, functional.cross_entropy(pool_logits, made), pool_logits.new_ones(()))
-
-
-@dataclass(frozen=True)
-class FixMatch:
-    """Confident labels of the weak view, made by the EMA teacher, taught on the strong view.
-
-    Sohn et al., "FixMatch", NeurIPS 2020, equation 4; the teacher is the moving average of the student
-    (as in Mean Teacher, Tarvainen and Valpola, 2017), or the student itself where ``ema_decay`` is 0.
+    Attributes:
+        soft_temperature: that of soft pseudo-labels; None for hard ones, as in the paper.
     """
 
     ramp_up: RampUp
-    threshold: float
+    soft_temperature: float | None
     pool_rows: Literal["all"] = "all"
-    wants_strong_view = True
+    wants_strong_view = False
 
-    def pool_losses(self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch) -> Step:
-        """Mask rows below the threshold (inclusive) and average over the whole batch."""
-        assert pool.strong is not None
-        confidence, made = teacher_labels(teacher, pool.weak)
-        mask = (confidence >= self.threshold).float()
-        logits, pool_logits = _together(net, labeled, pool.strong)
-        each = functional.cross_entropy(pool_logits, made, reduction="none")
-        return Step(logits, (mask * each).mean(), mask.mean())
-
-
-@torch.no_grad()
-def teacher_labels(teacher: nn.Module, weak: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the teacher's confidence (N,) and class (N,) without dropout, gradient or a trace in it."""
-    training = teacher.training
-    teacher.eval()
-    confidence, made = teacher(weak).softmax(dim=1).max(dim=1)
-    teacher.train(training)
-    return confidence, made
+    def pool_losses(
+        self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch, memory: Memory
+    ) -> Step:
+        """Learn what the net itself holds most probable; no gradient flows through the label."""
+        logits, pool_logits = together(net, labeled, pool.weak)
+        made = pseudo_targets(pool_logits.detach().softmax(dim=1), self.soft_temperature)
+        return Step(logits, functional.cross_entropy(pool_logits, made), pool_logits.new_ones(()))
 
 
-def _together(net: nn.Module, labeled: Tensor, pool: Tensor) -> tuple[Tensor, Tensor]:
+def together(net: nn.Module, labeled: Tensor, pool: Tensor) -> tuple[Tensor, Tensor]:
     """Pass both in one batch, so that batch normalization sees labeled and pool rows together."""
     logits = net(torch.cat([labeled, pool]))
     return logits[: len(labeled)], logits[len(labeled) :]

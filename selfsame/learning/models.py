@@ -1,13 +1,15 @@
 """Models on disk, and what they predict.
 
 A model's folder stands alone: ``model.safetensors`` (weights), ``config.json`` (architecture, input,
-classes, scaling) and ``history.csv`` (the curves of its training). One that was refitted on validation rows
-holds a second model in ``validated``: the one that had not learned them, and by which it was chosen.
+classes, scaling) and ``history.csv`` (the curves of its training). The training stages add
+``validation.json``: what the epoch whose weights are kept scored on validation rows. A model that was
+refitted on validation rows holds a second one in ``validated``: the one that had not learned them, and by
+which it was chosen.
 """
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from selfsame.learning.nets import build_net
 from selfsame.learning.params import ModelParams
 
 WEIGHTS, CONFIG, HISTORY = "model.safetensors", "config.json", "history.csv"
+VALIDATION = "validation.json"
 VALIDATED = "validated"
 FORMAT_VERSION = 1
 
@@ -50,7 +53,7 @@ class Model:
 
     @torch.inference_mode()
     def logits(self, raw: Tensor) -> Tensor:
-        """Return the logits (N, K) of raw inputs, without dropout."""
+        """Return the logits (N, K) of raw inputs, or standardised values (N, 1), without dropout."""
         self.net.eval()
         return self.net(prepare(raw.to(self.device), self.scaling))
 
@@ -103,7 +106,7 @@ def save_model(folder: Path, model: Model, history: list[dict[str, float]]) -> N
         "format_version": FORMAT_VERSION,
         "model": model.params.model_dump(),
         "info": asdict(model.info),
-        "scaling": asdict(model.scaling),
+        "scaling": model.scaling.as_json(),
         "recipe": model.recipe,
     }
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
@@ -111,6 +114,16 @@ def save_model(folder: Path, model: Model, history: list[dict[str, float]]) -> N
         writer = csv.DictWriter(file, fieldnames=list(history[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
+
+
+def save_validation(folder: Path, kept: Mapping[str, float]) -> None:
+    """Write the validation scores of ``kept``, the row of the history whose epoch left the weights.
+
+    They stand in a file of their own so that DVC compares them between experiments, as metrics.
+    """
+    scores = {name.removeprefix("validation_"): kept[name] for name in kept if name.startswith("validation_")}
+    text = json.dumps({"epoch": kept["epoch"], **scores}, indent=2) + "\n"
+    (folder / VALIDATION).write_text(text, encoding="utf-8")
 
 
 def validated(folder: Path) -> Path:
@@ -137,12 +150,11 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
     info = TableInfo.from_json(config["info"])
     net = build_net(params, info).to(device)
     net.load_state_dict(load_file(folder / WEIGHTS, device=str(device)))
-    scaling = Scaling.from_json(config["scaling"])
-    return Model(net, params, info, scaling, config["recipe"])
+    return Model(net, params, info, Scaling.from_json(config["scaling"]), config["recipe"])
 
 
-def iter_probabilities(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
-    """Yield every batch of a table with its class probabilities (N, K), float32.
+def iter_outputs(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, Tensor]]:
+    """Yield every batch of a table with the net's outputs, as ``Model.logits`` gives them.
 
     Raises:
         SelfsameError: the table isn't of the kind that the model was trained on.
@@ -159,7 +171,13 @@ def iter_probabilities(model: Model, table: Path) -> Iterator[tuple[pa.RecordBat
         )
     for batch in iter_batches(table):
         raw = torch.tensor(inputs_of(batch, info))
-        yield batch, model.logits(raw).softmax(dim=1).cpu().numpy()
+        yield batch, model.logits(raw)
+
+
+def iter_probabilities(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+    """Yield every batch of a table with its class probabilities (N, K), float32."""
+    for batch, logits in iter_outputs(model, table):
+        yield batch, logits.softmax(dim=1).cpu().numpy()
 
 
 def predict_inputs(model: Model, raw: np.ndarray) -> np.ndarray:

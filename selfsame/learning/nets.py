@@ -16,12 +16,12 @@ SMALL_PIXELS = 64  # up to here a ResNet keeps the image's size at its start
 
 
 def build_net(params: ModelParams, info: TableInfo) -> nn.Module:
-    """Build an untrained net from inputs of ``info.input_shape`` to one logit per class.
+    """Build an untrained net from inputs of ``info.input_shape`` to one logit per class, or to one value.
 
     Raises:
         SelfsameError: the architecture doesn't take this kind of input.
     """
-    outputs = len(info.classes)
+    outputs = len(info.classes) if info.target == "classification" else 1
     if params.architecture == "mlp":
         return _mlp(prod(info.input_shape), params, outputs)
     if not info.image_shape:

@@ -85,6 +85,7 @@ class AugmentationParams(Section):
     erase_fraction: float = Field(ge=0, lt=1)
     noise_std: float = Field(ge=0)
     flip_fraction: Fraction
+    contrast_fraction: float = Field(ge=0, lt=1)
 
 
 class TrainingParams(Section):
@@ -109,6 +110,8 @@ class TrainingParams(Section):
     augmentation: AugmentationParams
     nesterov: bool
     refit_on_validation: bool
+    disturb_value_fraction: Fraction
+    disturb_value_std: float = Field(ge=0)
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:

@@ -25,6 +25,7 @@ from selfsame.core.stage import Stage
 
 SCRATCH = Path(".scratch/resume")  # may be deleted at any time
 HISTORY = "history"
+COST_SHARE = 0.01  # of a training's time, at most, goes into checkpoints
 
 Row = dict[str, float]
 
@@ -106,7 +107,8 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, seconds: float) -> None:
-        self._folder, self._seconds, self._written = folder, seconds, monotonic()
+        self._folder, self._seconds = folder, seconds
+        self._due = monotonic() + seconds
         self.resumed_from_epoch: int | None = None
 
     @classmethod
@@ -114,7 +116,8 @@ class Checkpoints:
         """Name the checkpoint of this stage's training on this device.
 
         Args:
-            seconds: at least so long between two of them; they are written at the end of an epoch.
+            seconds: at least so long between two of them, which are written at the end of an epoch; 0: after
+                every epoch, whatever it costs.
         """
         return cls(SCRATCH / stage.spec.name / training_key(stage, device), seconds)
 
@@ -135,7 +138,8 @@ class Checkpoints:
 
     def offer(self, training: Mapping[str, Moving], history: list[Row]) -> None:
         """Write a checkpoint if the last one is old enough."""
-        if monotonic() - self._written < self._seconds:
+        started = monotonic()
+        if started < self._due:
             return
         tensors = {
             f"{name}/{key}": value.detach().cpu().contiguous()
@@ -152,7 +156,9 @@ class Checkpoints:
         for file in before:
             if file != newest:
                 file.unlink(missing_ok=True)
-        self._written = monotonic()
+        ended = monotonic()
+        # A large net on a busy disk waits longer, so that no training is slowed by more than a hundredth.
+        self._due = ended + max(self._seconds, (ended - started) / COST_SHARE if self._seconds else 0.0)
 
     def remove(self) -> None:
         """Leave nothing behind: the training is done, and its result written."""

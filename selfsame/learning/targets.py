@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from selfsame.learning.inputs import Examples
 from selfsame.learning.params import TrainingParams
 
 
@@ -60,3 +62,33 @@ def disturb(labels: Tensor, fraction: float, classes: int, generator: torch.Gene
     drawn = torch.randint(classes, labels.shape, generator=generator)
     chosen = torch.rand(labels.shape, generator=generator) < fraction
     return torch.where(chosen.to(labels.device), drawn.to(labels.device), labels)
+
+
+def pseudo_targets(probabilities: Tensor, soft_temperature: float | None) -> Tensor:
+    """Return what a teacher's probabilities (N, K) teach.
+
+    Hard: (N,) int64, the most probable class. Soft: (N, K), the distribution itself, p ** (1 / temperature)
+    normalised: 1 leaves it, less sharpens it (Berthelot et al., "MixMatch", NeurIPS 2019, equation 7).
+    """
+    if soft_temperature is None:
+        return probabilities.argmax(dim=1)
+    # In logarithms: a small probability to a high power would vanish.
+    return (probabilities.log() / soft_temperature).softmax(dim=1)
+
+
+def with_soft_labels(examples: Examples, probabilities: np.ndarray, temperature: float) -> Examples:
+    """Return the same examples, their labels the distributions (N, K), given row after row as (N · K,)."""
+    rows = torch.from_numpy(probabilities).view(len(examples), -1)
+    return Examples(examples.inputs, pseudo_targets(rows, temperature))
+
+
+def disturb_values(labels: Tensor, fraction: float, std: float, generator: torch.Generator) -> Tensor:
+    """Add Gaussian noise of ``std`` to each value (N,) with the probability ``fraction``.
+
+    DisturbValue: DisturbLabel's regularizer for regression (Xie et al., CVPR 2016, gave it for classes).
+    """
+    if not fraction:
+        return labels
+    noise = std * torch.randn(labels.shape, generator=generator)
+    chosen = torch.rand(labels.shape, generator=generator) < fraction
+    return labels + (noise * chosen).to(labels.device)

@@ -109,7 +109,7 @@ def input_scaling(params: ModelParams, fitted: Scaling) -> Scaling:
         return replace(fitted, size=_size(params))
     preset = _entry(params).DEFAULT.transforms()
     mean, std = (tuple(255 * value for value in values) for values in (preset.mean, preset.std))
-    return Scaling(mean, std, _size(params))
+    return Scaling(mean, std, _size(params), fitted.target)
 
 
 def load_weights(net: TorchvisionNet, params: ModelParams) -> None:

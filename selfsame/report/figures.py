@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -44,6 +44,20 @@ STYLE = {
 }
 
 
+class Trained(Protocol):
+    """A model with the curves of its training."""
+
+    @property
+    def name(self) -> str:
+        """``baseline`` or ``student``."""
+        ...
+
+    @property
+    def history(self) -> Mapping[str, np.ndarray]:
+        """The columns of ``history.csv``."""
+        ...
+
+
 def gate_figure(gate: Gate) -> str:
     """Draw precision above coverage, both against the threshold on an axis that counts nines."""
 
@@ -71,7 +85,7 @@ def gate_figure(gate: Gate) -> str:
         above.set_ylabel("precision")
         below.set_ylabel("coverage")
 
-    return _svg("gate", draw)
+    return svg("gate", draw)
 
 
 def reliability_figure(record: GateRecord) -> str:
@@ -91,7 +105,7 @@ def reliability_figure(record: GateRecord) -> str:
         axes.set_xlabel("mean confidence")
         axes.set_ylabel("share right")
 
-    return _svg("reliability", draw)
+    return svg("reliability", draw)
 
 
 def ranking_figure(findings: Findings) -> str:
@@ -114,15 +128,15 @@ def ranking_figure(findings: Findings) -> str:
         for axes in (left, right):
             axes.set_ylim(0, 1.03)
 
-    return _svg("ranking", draw)
+    return svg("ranking", draw)
 
 
-def loss_figure(findings: Findings) -> str:
+def loss_figure(models: Sequence[Trained], unit: str) -> str:
     """Draw training and validation loss of both models, on a log axis, with the epoch that was kept."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        for model in findings.models:
+        for model in models:
             colour, history = COLOURS[model.name], model.history
             epoch, validation = history["epoch"], history["validation_loss"]
             axes.plot(
@@ -133,9 +147,9 @@ def loss_figure(findings: Findings) -> str:
             axes.plot(epoch[kept], validation[kept], "o", color=colour, markersize=6)
         axes.set_yscale("log")
         axes.set_xlabel("epoch")
-        axes.set_ylabel("loss (nats)")
+        axes.set_ylabel(unit)
 
-    return _svg("loss", draw)
+    return svg("loss", draw)
 
 
 def accuracy_figure(findings: Findings) -> str:
@@ -153,7 +167,7 @@ def accuracy_figure(findings: Findings) -> str:
         axes.set_xlabel("epoch")
         axes.set_ylabel("validation accuracy")
 
-    return _svg("accuracy", draw)
+    return svg("accuracy", draw)
 
 
 def kept_epoch(validation_loss: np.ndarray) -> int:
@@ -166,7 +180,8 @@ def _nines(threshold: np.ndarray | float) -> np.ndarray:
     return -np.log10(1 - np.asarray(threshold))
 
 
-def _svg(name: str, draw: Callable[[Figure], None]) -> str:
+def svg(name: str, draw: Callable[[Figure], None]) -> str:
+    """Draw a figure into an SVG element; its name keeps its ids apart from other figures' on the page."""
     from matplotlib.figure import Figure
     from matplotlib.style import context
 
@@ -175,7 +190,8 @@ def _svg(name: str, draw: Callable[[Figure], None]) -> str:
     with context(["default", {**STYLE, "svg.hashsalt": name}]):
         figure = Figure(figsize=SIZE, layout="constrained")
         draw(figure)
-        figure.legend(loc="outside upper left", ncols=2, fontsize=10)
+        if any(axes.get_legend_handles_labels()[1] for axes in figure.axes):  # an empty pool draws nothing
+            figure.legend(loc="outside upper left", ncols=2, fontsize=10)
         return _inline(figure)
 
 

@@ -183,7 +183,7 @@ def metrics(findings: Findings) -> dict[str, Any]:
             "drifted_features": findings.watches.drift.differing.part,
         },
     }
-    return _rounded(figures)
+    return rounded(figures)
 
 
 def warnings(findings: Findings) -> list[str]:
@@ -282,7 +282,8 @@ def _share(name: str, share: Share) -> dict[str, float | None]:
     return {name: share.value, f"{name}_low": low, f"{name}_high": high}
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """Round every float of nested objects to 6 digits."""
     if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
+        return {key: rounded(item) for key, item in value.items()}
     return round(value, 6) if isinstance(value, float) else value

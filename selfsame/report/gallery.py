@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from selfsame.core.tables import TableInfo, inputs_of, iter_batches, open_table, read_column
+from selfsame.core.tables import TableInfo, count_rows, inputs_of, iter_batches, open_table, read_column
 
 SHOWN = 12
 
@@ -52,6 +52,11 @@ def take_inputs(table: Path, rows: np.ndarray) -> np.ndarray:
             found.append(inputs_of(batch.take(inside), info))
         start += batch.num_rows
     return np.concatenate(found)
+
+
+def take_all(table: Path) -> np.ndarray:
+    """Return all raw inputs of a table that fits in memory."""
+    return take_inputs(table, np.arange(count_rows(table)))
 
 
 def gate_galleries(pseudo_labels: Path, pool: Path, hidden_labels: Path) -> tuple[Gallery, Gallery]:

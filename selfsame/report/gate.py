@@ -1,9 +1,11 @@
 """What the gate let through: coverage and precision of pseudo-labels, streamed from their table."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from selfsame.core.errors import SelfsameError
@@ -85,15 +87,45 @@ class Gate:
 
 
 def measure_gate(pseudo_labels: Path, hidden_labels: Path, class_count: int) -> Gate:
-    """Compare pseudo-labels with hidden labels in one pass; memory holds a batch and the hidden labels.
-
-    Raises:
-        SelfsameError: the hidden labels aren't rows of this pool in its order.
-    """
+    """Compare pseudo-labels with hidden labels in one pass; memory holds a batch and the hidden labels."""
     expected_right = 0.0
     teachers: set[str] = set()
     per_class = np.zeros((4, class_count), dtype=np.int64)
     kept = np.zeros((len(THRESHOLDS), 3), dtype=np.int64)
+    for batch, known, truth in with_truth(pseudo_labels, hidden_labels):
+        labels = batch.column("pseudo_label").to_numpy()
+        right = np.zeros(len(labels), dtype=bool)
+        right[known] = truth == labels[known]
+
+        accepted = batch.column("accepted").to_numpy(zero_copy_only=False)
+        for row, mask in enumerate((np.ones_like(known), accepted, accepted & known, accepted & right)):
+            per_class[row] += np.bincount(labels[mask], minlength=class_count)
+        confidence = batch.column("confidence").to_numpy()
+        for column, mask in enumerate((np.ones_like(known), known, right)):
+            kept[:, column] += _kept_by_threshold(confidence[mask])
+        calibrated = batch.column("calibrated_confidence").to_numpy()
+        expected_right += float(calibrated[accepted].sum(dtype=np.float64))
+        teachers.update(pc.unique(batch.column("teacher")).to_pylist())
+    return Gate(
+        record=GateRecord.of(pseudo_labels),
+        teachers=tuple(sorted(teachers)),
+        labeled_per_class=per_class[0],
+        accepted_per_class=per_class[1],
+        known_per_class=per_class[2],
+        right_per_class=per_class[3],
+        expected_right=expected_right,
+        at_thresholds=kept,
+    )
+
+
+def with_truth(
+    pseudo_labels: Path, hidden_labels: Path
+) -> Iterator[tuple[pa.RecordBatch, np.ndarray, np.ndarray]]:
+    """Yield every batch of pseudo-labels, where its truth is known (N,), and that truth (M,).
+
+    Raises:
+        SelfsameError: the hidden labels aren't rows of this pool in its order.
+    """
     hidden = open_table(hidden_labels).to_table(columns=["example_id", "label"])
     position = 0
     for batch in iter_batches(pseudo_labels):
@@ -105,34 +137,12 @@ def measure_gate(pseudo_labels: Path, hidden_labels: Path, class_count: int) -> 
         if not same_ids(batch.column("example_id").filter(is_known), found.column("example_id")):
             break
         position += len(found)
-        labels = batch.column("pseudo_label").to_numpy()
-        right = np.zeros(len(labels), dtype=bool)
-        right[known] = found.column("label").to_numpy() == labels[known]
-
-        accepted = batch.column("accepted").to_numpy(zero_copy_only=False)
-        for row, mask in enumerate((np.ones_like(known), accepted, accepted & known, accepted & right)):
-            per_class[row] += np.bincount(labels[mask], minlength=class_count)
-        confidence = batch.column("confidence").to_numpy()
-        for column, mask in enumerate((np.ones_like(known), known, right)):
-            kept[:, column] += _kept_by_threshold(confidence[mask])
-        calibrated = batch.column("calibrated_confidence").to_numpy()
-        expected_right += float(calibrated[accepted].sum(dtype=np.float64))
-        teachers.update(pc.unique(batch.column("teacher")).to_pylist())
+        yield batch, known, found.column("label").to_numpy()
     if position != len(hidden):
         raise SelfsameError(
             f"{hidden_labels}: its rows are not those of {pseudo_labels}, in the same order",
             "run 'dvc repro', so that both come from the same split",
         )
-    return Gate(
-        record=GateRecord.of(pseudo_labels),
-        teachers=tuple(sorted(teachers)),
-        labeled_per_class=per_class[0],
-        accepted_per_class=per_class[1],
-        known_per_class=per_class[2],
-        right_per_class=per_class[3],
-        expected_right=expected_right,
-        at_thresholds=kept,
-    )
 
 
 def _kept_by_threshold(confidence: np.ndarray) -> np.ndarray:

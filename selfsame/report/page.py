@@ -1,6 +1,6 @@
 """The report: one self-contained HTML page that follows from the findings alone."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import floor, sqrt
 from pathlib import Path
@@ -29,6 +29,48 @@ NOTHING = "–"  # stands for a figure that is not defined
 
 def render_report(findings: Findings) -> str:
     """Return the page; the same findings give the same bytes."""
+    figures = {
+        "gate": gate_figure(findings.gate),
+        "reliability": reliability_figure(findings.gate.record),
+        "loss": loss_figure(findings.models, "loss (nats)"),
+        "accuracy": accuracy_figure(findings),
+    }
+    if findings.baseline.holdout.positive is not None and len(set(findings.baseline.holdout.actual)) == 2:
+        figures["ranking"] = ranking_figure(findings)
+    shown = [example for gallery in findings.galleries for example in gallery.examples]
+    champion, other = sorted(findings.models, key=lambda model: model.name != findings.champion)
+    return render_page(
+        "page.html.j2",
+        {},
+        findings=findings,
+        champion=champion,
+        other=other,
+        advice=advice(findings),
+        warnings=warnings(findings),
+        compared=(*findings.models, findings.reference),
+        axis=Axis.holding([each.holdout.accuracy for each in (*findings.models, findings.reference)]),
+        pool_parts=pool_parts(findings.gate),
+        gate_rows=gate_rows(findings.gate),
+        class_rows=class_rows(findings),
+        heat=heat,
+        kept_epoch=kept_epoch,
+        lineage=lineage(findings.digests, findings.settings),
+        explored=explored(findings.gate),
+        picture=picture,
+        brightest=max((example.raw.max() for example in shown if findings.info.image_shape), default=0),
+        figures=figures,
+    )
+
+
+def render_page(
+    template: str, filters: Mapping[str, Callable[..., str]], figures: Mapping[str, str], **values: Any
+) -> str:
+    """Fill a template of this folder.
+
+    Args:
+        filters: besides those that all pages have.
+        figures: SVG elements, set in as they are; everything else is escaped.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -42,35 +84,9 @@ def render_report(findings: Findings) -> str:
     environment.filters.update(
         count=count, decimal=decimal, interval=interval, number=number, p_value=p_value, percent=percent
     )
-    figures = {
-        "gate": gate_figure(findings.gate),
-        "reliability": reliability_figure(findings.gate.record),
-        "loss": loss_figure(findings),
-        "accuracy": accuracy_figure(findings),
-    }
-    if findings.baseline.holdout.positive is not None and len(set(findings.baseline.holdout.actual)) == 2:
-        figures["ranking"] = ranking_figure(findings)
-    shown = [example for gallery in findings.galleries for example in gallery.examples]
-    champion, other = sorted(findings.models, key=lambda model: model.name != findings.champion)
-    return environment.get_template("page.html.j2").render(
-        findings=findings,
-        champion=champion,
-        other=other,
-        advice=advice(findings),
-        warnings=warnings(findings),
-        compared=(*findings.models, findings.reference),
-        axis=Axis.holding([each.holdout.accuracy for each in (*findings.models, findings.reference)]),
-        pool_parts=pool_parts(findings.gate),
-        gate_rows=gate_rows(findings.gate),
-        class_rows=class_rows(findings),
-        heat=heat,
-        kept_epoch=kept_epoch,
-        lineage=lineage(findings),
-        explored=explored(findings.gate),
-        picture=picture,
-        brightest=max((int(example.raw.max()) for example in shown), default=0),
-        figures={name: Markup(svg) for name, svg in figures.items()},
-    )
+    environment.filters.update(filters)
+    marked = {name: Markup(svg) for name, svg in figures.items()}
+    return environment.get_template(template).render(figures=marked, **values)
 
 
 def explored(gate: Gate) -> dict[str, Any]:
@@ -98,12 +114,12 @@ class Place:
         return sha256_json(self.digests)
 
 
-def lineage(findings: Findings) -> list[Place]:
+def lineage(digests: Mapping[str, str], settings: Mapping[str, Mapping[str, Any]]) -> list[Place]:
     """Gather the files that the page follows from by the folder that a stage wrote, first made first."""
     places: dict[str, dict[str, str]] = {}
-    for path, digest in findings.digests.items():
+    for path, digest in digests.items():
         places.setdefault("/".join(Path(path).parts[:2]), {})[path] = digest
-    return [Place(path, files, findings.settings.get(path, {})) for path, files in places.items()]
+    return [Place(path, files, settings.get(path, {})) for path, files in places.items()]
 
 
 @dataclass(frozen=True)

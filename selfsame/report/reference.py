@@ -84,6 +84,7 @@ def candidates(inputs: np.ndarray, rows: int, target: str) -> dict[str, Any]:
     """
     from sklearn.decomposition import PCA
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression, RidgeCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -91,7 +92,9 @@ def candidates(inputs: np.ndarray, rows: int, target: str) -> dict[str, Any]:
 
     values = int(np.prod(inputs.shape[1:]))
     # Pixels share one unit: scaling each to its own spread would blow up the corners' noise.
-    first = [] if inputs.ndim > 2 else [StandardScaler()]
+    # A missing value is the mean of the rows learned from, as it is for the nets.
+    filled = [] if inputs.ndim > 2 else [SimpleImputer(keep_empty_features=True)]
+    first = [] if inputs.ndim > 2 else [*filled, StandardScaler()]
     if values > WIDE:
         components = min(COMPONENTS, rows // 2)  # fewer than a fold's rows
         first.append(PCA(components, svd_solver="randomized", random_state=SEED))

@@ -55,15 +55,24 @@ class GateRecord:
         Raises:
             SelfsameError: it carries none.
         """
-        metadata = open_table(pseudo_labels).schema.metadata or {}
-        if GATE_KEY not in metadata:
-            raise SelfsameError(
-                f"{pseudo_labels}: not a table of pseudo-labels", "rebuild it with 'dvc repro --force'"
-            )
-        values: dict[str, Any] = {key: _tuples(item) for key, item in json.loads(metadata[GATE_KEY]).items()}
+        values = {key: _tuples(item) for key, item in read_decision(pseudo_labels).items()}
         for key in ("before", "after"):
             values[key] = Reliability(**{name: tuple(item) for name, item in values[key].items()})
         return cls(**values)
+
+
+def read_decision(pseudo_labels: Path) -> dict[str, Any]:
+    """Read the record of either gate, of classes or of values, as it was written.
+
+    Raises:
+        SelfsameError: the table carries none.
+    """
+    metadata = open_table(pseudo_labels).schema.metadata or {}
+    if GATE_KEY not in metadata:
+        raise SelfsameError(
+            f"{pseudo_labels}: not a table of pseudo-labels", "rebuild it with 'dvc repro --force'"
+        )
+    return json.loads(metadata[GATE_KEY])
 
 
 def _tuples(value: Any) -> Any:

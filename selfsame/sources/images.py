@@ -15,7 +15,7 @@ from selfsame.core.tables import BATCH_ROWS, TableInfo
 from selfsame.sources.place import UNLABELED_FOLDER, entries, files_at, parts
 from selfsame.sources.source import UNLABELED, Batch, Source
 
-BATCH_BYTES = 64 * 1024 * 1024  # of decoded photos held at a time
+BATCH_BYTES = 16 * 1024 * 1024  # of decoded photos; while it writes them, Parquet holds ten times as much
 LAYOUT = (
     "make one folder per class, and a folder 'unlabeled' for the pool; these may stand in train/ and test/ "
     "where a holdout is given"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,14 @@ from project import Project
 from selfsame.audit.case import Case
 from selfsame.audit.lookup import Table
 from selfsame.audit.questions import answer_all
-from selfsame.audit.rows import describe_row, format_row, id_of_source_row
+from selfsame.audit.rows import (
+    describe_row,
+    executions_of,
+    format_row,
+    id_of_source_row,
+    teachers_of,
+    use_in,
+)
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.taint import format_taint, rebuild_command, taint_history, trace_taint
 from selfsame.core.annotations import ANNOTATIONS, Annotation, format_annotations
@@ -62,6 +70,21 @@ def test_row_labeled_on_request(real_copy: Project) -> None:
     )
     assert "validation and holdout rows, were drawn at random" in answers[12].answer
     assert answers[12].evidence["strategies"] == {"entropy": 1}
+
+
+def test_a_refit_is_told_apart(real: Project) -> None:
+    """Its nets learn validation rows; the teacher is the one from before."""
+    found = describe_row(Snapshot(), pick("data/splits/validation.parquet")["example_id"])
+    training, labeling = (
+        next(record for record in executions_of(Snapshot()) if record.stage == stage)
+        for stage in ("train_baseline", "pseudo_label")
+    )
+    refitted = replace(training, params={"training": {"refit_on_validation": True}})
+    uses = [use_in(record, found, Snapshot()) for record in (training, refitted)]
+    assert uses == ["chose its checkpoint with its human label", f"{uses[0]}, then trained on it"]
+    assert teachers_of(labeling) == [sha256("models/baseline/model.safetensors")]
+    before = {"models/baseline/validated/model.safetensors": "ab"}
+    assert teachers_of(replace(labeling, inputs=labeling.inputs | before)) == ["ab"]
 
 
 @pytest.mark.parametrize("accepted", [True, False])

@@ -12,8 +12,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 import pytest
@@ -22,6 +23,7 @@ from ruamel.yaml import YAML
 
 from flows.serve import read_deployments
 from tests.conftest import ROOT, Toy
+from tests.flows.runs import ask
 
 KEY = "operator:secret"
 START_SECONDS = 150
@@ -114,16 +116,49 @@ class House:
             time.sleep(0.3)
 
 
-@pytest.fixture(scope="module")
-def house(fresh_toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    folder = tmp_path_factory.mktemp("house")
-    project = folder / "toy"
-    shutil.copytree(fresh_toy, project)
+def write_table(project: Path) -> None:
+    """Put the toy flow into the deployments' table, once with a schedule and once without."""
     shutil.copy(Path(__file__).parent / "toy_flow.py", project)
     table = YAML(typ="safe").load(ROOT / "prefect.yaml")
     template = table["deployments"][0] | {"entrypoint": "toy_flow.py:toy", "parameters": {"options": {}}}
     table["deployments"] = [template, template | {"name": "other", "schedules": []}]
     YAML().dump(table, project / "prefect.yaml")
+
+
+def test_one_process_serves_the_table(toy: Toy, prefect_api: str) -> None:
+    write_table(toy.folder)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "flows.serve"],
+        env=os.environ | {"PREFECT_RUNNER_POLL_FREQUENCY": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + RUN_SECONDS
+        scheduled = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+        while not (
+            runs := ask(prefect_api, "flow_runs", scheduled)
+        ):  # with SQLAlchemy 2.1 there are never any
+            assert server.poll() is None and time.monotonic() < deadline
+            time.sleep(0.5)
+        assert all(run["expected_start_time"][11:16] == "03:00" for run in runs)
+        command = [sys.executable, "-m", "prefect", "deployment", "run", "toy/other", "--watch"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS)
+        assert "Completed" in done.stdout, done.stdout + done.stderr
+        assert sorted(toy.runs()) == ["join", "left", "prepare", "right"]
+    finally:
+        server.terminate()
+        said, _ = server.communicate(timeout=30)
+    assert server.returncode == 0, said
+
+
+@pytest.fixture(scope="module")
+def house(fresh_toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("house")
+    project = folder / "toy"
+    shutil.copytree(fresh_toy, project)
+    write_table(project)
     house = House(Toy(project), folder)
     try:
         house.wait_until_up()
@@ -181,6 +216,45 @@ def test_runs_never_overlap(house: House) -> None:
         "the second began before the first ended"
     )
     house.toy.runs()
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """A webhook's other end."""
+
+    received: ClassVar[list[dict[str, str]]] = []
+
+    def do_POST(self) -> None:
+        length = int(self.headers["Content-Length"])
+        self.received.append(json.loads(self.rfile.read(length)))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.slow
+def test_a_failed_run_calls_the_webhook(house: House) -> None:
+    with HTTPServer(("127.0.0.1", 0), Receiver) as receiver:
+        receiver.timeout = RUN_SECONDS
+        subprocess.run(
+            [
+                sys.executable,
+                ROOT / "deploy" / "notify-webhook.py",
+                f"http://127.0.0.1:{receiver.server_port}/",
+            ],
+            env=os.environ | {"PREFECT_API_URL": house.api, "PREFECT_API_AUTH_STRING": KEY},
+            check=True,
+        )
+        time.sleep(3)  # the server takes up a new automation in the background
+        house.toy.set("left", fail=True)
+        name, message = house.finish(house.start("nightly", targets=["left"]))
+        house.toy.set("left", fail=False)
+        assert name == "Failed"
+        receiver.handle_request()
+    (told,) = Receiver.received
+    assert told["state"] == "Failed" and told["message"] == message
+    assert "told to fail" in told["message"] and told["page"].startswith("http")
 
 
 @pytest.mark.slow

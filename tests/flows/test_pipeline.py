@@ -3,59 +3,13 @@
 import hashlib
 import json
 import signal
-import subprocess
-import sys
 import time
-import urllib.request
-from pathlib import Path
-from typing import Any
 
 import psutil
 from ruamel.yaml import YAML
 
 from tests.conftest import Toy
-
-FLOW = Path(__file__).parent / "toy_flow.py"
-STAGES = {"prepare", "left", "right", "join"}
-
-
-def start_flow(**options: Any) -> "subprocess.Popen[str]":
-    command = [sys.executable, str(FLOW), json.dumps(options)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def finish(process: "subprocess.Popen[str]") -> dict[str, Any]:
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    answer = json.loads(out.splitlines()[-1])
-    assert isinstance(answer, dict)
-    return answer
-
-
-def ask(api: str, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
-    request = urllib.request.Request(
-        f"{api}/{path}/filter", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=10) as response:
-        answer = json.load(response)
-    assert isinstance(answer, list)
-    return answer
-
-
-def task_runs(api: str, flow_run: str, **expected: str) -> dict[str, dict[str, Any]]:
-    """Return a flow run's task runs by name, once their states' names are as expected.
-
-    Prefect's client reports states in the background: they may arrive after the flow has ended.
-    """
-    body = {"flow_runs": {"id": {"any_": [flow_run]}}}
-    deadline = time.monotonic() + 15
-    while True:
-        runs = {run["name"]: run for run in ask(api, "task_runs", body)}
-        states = {name: run["state"]["name"] for name, run in runs.items()}
-        if states == expected or time.monotonic() > deadline:
-            assert states == expected
-            return runs
-        time.sleep(0.2)
+from tests.flows.runs import STAGES, ask, finish, start_flow, task_runs
 
 
 def digests(toy: Toy) -> dict[str, str]:

@@ -65,6 +65,15 @@ def test_the_given_examples_stay_as_they_are(shape: tuple[int, ...]) -> None:
     assert torch.equal(inputs, before)
 
 
+def test_contrast_scales_each_image_about_the_mean() -> None:
+    images = random_inputs((400, 1, 8, 8))
+    factors = augment(images, limits(contrast_fraction=0.3), generator()) / images
+    one_each = factors.flatten(1)[:, 0]
+    torch.testing.assert_close(factors.flatten(1), one_each[:, None].expand(400, 64))
+    assert 0.7 <= one_each.min() < 0.72 and 1.28 < one_each.max() <= 1.3
+    assert abs(one_each.mean() - 1) < 0.03
+
+
 def moves(params: AugmentationParams) -> dict[str, np.ndarray]:
     """Recover each example's move from images that hold their own pixel coordinates.
 

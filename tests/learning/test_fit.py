@@ -1,7 +1,7 @@
 """From a stage's files to a model's folder, as both training stages do it."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,7 @@ from selfsame.core.graph_file import StageSpec
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
 from selfsame.learning.fit import fit_model
-from selfsame.learning.loop import Plan, train
+from selfsame.learning.loop import Plan, train, validate
 from selfsame.learning.models import load_model
 from selfsame.learning.nets import build_net
 from selfsame.learning.params import TrainingParams
@@ -46,7 +46,7 @@ def stage(folder: Path, info: TableInfo = IMAGES, training: TrainingParams = ALL
         "validation": write_table(folder / "validation.parquet", info, validation),
         "scaling": folder / "scaling.json",
     }
-    inputs["scaling"].write_text(json.dumps(asdict(SCALING)))
+    inputs["scaling"].write_text(json.dumps(SCALING.as_json()))
     params = {
         "compute": compute_params(),
         "model": NORMED_AND_DROPPED,
@@ -61,6 +61,20 @@ def fitted(folder: Path, name: str, how: Plan, training: TrainingParams = ALL_TE
     fit_model(stage(folder, training=training), how, pool, folder / name)
     files = files_under(folder / name)
     return {path.relative_to(folder / name).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("criterion", ["validation_loss", "validation_accuracy", "last"])
+def test_the_validation_scores_are_those_of_the_weights_that_are_kept(criterion: str, tmp_path: Path) -> None:
+    how, training = plan(), ALL_TECHNIQUES.model_copy(update={"checkpoint": criterion})
+    given = stage(tmp_path)
+    fit_model(replace(given, params={**given.params, "training": training}), how, None, tmp_path / "model")
+    written = json.loads((tmp_path / "model" / "validation.json").read_text())
+    model = load_model(tmp_path / "model")
+    rows = training_data().validation
+    measured = validate(model.net, rows, model.scaling)
+    assert written.keys() == {"epoch", "loss", "accuracy"}
+    assert written["accuracy"] == measured["validation_accuracy"]
+    assert written["loss"] == pytest.approx(measured["validation_loss"])
 
 
 @pytest.mark.parametrize("name", ["offline", "online", "fixmatch"])

@@ -11,6 +11,7 @@ import torch
 from tiny import (
     FEATURES,
     IMAGES,
+    OBJECTIVE,
     SCALING,
     examples,
     fresh_net,
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 from selfsame.core import tables
 from selfsame.core.tables import TableInfo
 from selfsame.learning.inputs import (
+    FEATURE_LIMIT,
     EndlessBatches,
     Examples,
     Scaling,
@@ -72,7 +74,7 @@ def test_training_labeling_validation_and_prediction_see_the_same_input(name: st
     assert seen == in_training | row_bytes(prepare(data.validation.inputs, SCALING))
 
     seen.clear()
-    validate(net, data.validation, SCALING)
+    validate(net, data.validation, SCALING, OBJECTIVE)
     in_validation = set(seen)
     seen.clear()
     table = write_table(tmp_path / "validation.parquet", IMAGES, data.validation)
@@ -98,6 +100,12 @@ def test_features_are_scaled_in_double_precision() -> None:
     assert torch.equal(made, torch.tensor([[1.0, 0.0], [2.0, 1.0]]))
 
 
+def test_a_feature_far_outside_the_labeled_rows_is_held_at_the_limit() -> None:
+    raw = torch.tensor([[3.9, -3.9], [1e6, -1e6]], dtype=torch.float64)
+    made = prepare(raw, Scaling(mean=(0.0, 0.0), std=(1.0, 1.0)))
+    torch.testing.assert_close(made, torch.tensor([[3.9, -3.9], [FEATURE_LIMIT, -FEATURE_LIMIT]]))
+
+
 def test_a_row_is_prepared_alike_in_any_batch() -> None:
     for rows in (examples((5, 5, 5), seed=1), examples((5, 5, 5), seed=1, info=FEATURES)):
         scaling = SCALING if rows.inputs.dim() == 4 else Scaling((1.0,) * 4, (3.0,) * 4)
@@ -107,8 +115,12 @@ def test_a_row_is_prepared_alike_in_any_batch() -> None:
 
 def test_scaling_is_read_as_split_writes_it(tmp_path: Path) -> None:
     path = tmp_path / "scaling.json"
-    path.write_text(json.dumps({"mean": [1.5, 2.0], "std": [0.1, 3.0]}))
+    written = {"mean": [1.5, 2.0], "std": [0.1, 3.0], "target": None}
+    path.write_text(json.dumps(written))
     assert Scaling.load(path) == Scaling((1.5, 2.0), (0.1, 3.0))
+    path.write_text(json.dumps(written | {"target": {"mean": 7.0, "std": 0.5}}))
+    assert Scaling.load(path) == Scaling((1.5, 2.0), (0.1, 3.0), target=(7.0, 0.5))
+    assert Scaling.from_json(Scaling.load(path).as_json()) == Scaling.load(path)
 
 
 @pytest.mark.parametrize("info", [IMAGES, FEATURES], ids=["images", "features"])

@@ -11,6 +11,7 @@ import torch
 from tiny import (
     ALL_TECHNIQUES,
     NORMED_AND_DROPPED,
+    OBJECTIVE,
     SCALING,
     WHOLE_RAMP,
     Row,
@@ -32,12 +33,12 @@ from torch.nn import functional
 from selfsame.core.errors import SelfsameError
 from selfsame.learning.inputs import prepare
 from selfsame.learning.loop import Best, train, validate
-from selfsame.learning.methods import Method, Offline, PoolBatch, RampUp, Step, Supervised
+from selfsame.learning.methods import Memory, Method, Offline, PoolBatch, RampUp, Step, Supervised
 from selfsame.learning.nets import detached_state
 from selfsame.learning.optimize import learning_rate
 from selfsame.learning.params import AugmentationParams, TrainingParams
 
-NAMES = ["offline", "online", "fixmatch"]
+NAMES = ["offline", "online", "fixmatch", "fixmatch, following"]
 POOL = (8, 6, 6)
 MLP = model_params(architecture="mlp", widths=[16], halve_after=[])
 
@@ -54,7 +55,9 @@ class Spy:
         self.pool: list[PoolBatch] = []
         self.teachers: list[nn.Module] = []
 
-    def pool_losses(self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch) -> Step:
+    def pool_losses(
+        self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch, memory: Memory
+    ) -> Step:
         self.labeled.append(labeled)
         self.pool.append(pool)
         self.teachers.append(teacher)
@@ -134,7 +137,7 @@ def test_it_learns(name: str) -> None:
     training = training_params(optimizer="adamw", learning_rate=0.01)
     net, how = fresh_net(MLP), plan(method, max_epochs=40, strong=limits(noise_std=0.1))
     train(net, training_data(POOL), how, training, lambda _: None)
-    assert validate(net, examples((30, 30, 30), seed=9), SCALING)["validation_accuracy"] > 0.9
+    assert validate(net, examples((30, 30, 30), seed=9), SCALING, OBJECTIVE)["validation_accuracy"] > 0.9
 
 
 def test_offline_learns_a_class_that_only_the_pool_shows() -> None:
@@ -145,7 +148,7 @@ def test_offline_learns_a_class_that_only_the_pool_shows() -> None:
     for weight in (0.0, 1.0):
         net = fresh_net(MLP)
         train(net, data, plan(Offline(RampUp(weight, 0, 0)), max_epochs=30), training, lambda _: None)
-        accuracy[weight] = validate(net, unseen, SCALING)["validation_accuracy"]
+        accuracy[weight] = validate(net, unseen, SCALING, OBJECTIVE)["validation_accuracy"]
     assert accuracy[0.0] < 0.1 and accuracy[1.0] > 0.9
 
 
@@ -173,15 +176,16 @@ KEYS: dict[str, tuple[Any, dict[str, Any]]] = {
     "augmentation.erase_fraction": (0.3, {}),
     "augmentation.noise_std": (0.1, {}),
     "augmentation.flip_fraction": (0.5, {}),
+    "augmentation.contrast_fraction": (0.3, {}),
     "nesterov": (True, {"momentum": 0.5}),
 }
 
 
 def test_the_table_of_keys_is_complete() -> None:
     nested = {f"augmentation.{key}" for key in AugmentationParams.model_fields}
-    a_training_of_its_own = {"refit_on_validation"}  # test_refit.py
-    others = TrainingParams.model_fields.keys() - {"augmentation"} - a_training_of_its_own
-    assert KEYS.keys() == others | nested
+    elsewhere = {"disturb_value_fraction", "disturb_value_std"}  # test_learning_values.py
+    elsewhere |= {"refit_on_validation"}  # test_refit.py
+    assert KEYS.keys() == TrainingParams.model_fields.keys() - {"augmentation"} - elsewhere | nested
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -289,7 +293,7 @@ def test_the_moving_average_is_what_is_validated_and_kept() -> None:
     for name, value in net.state_dict().items():
         torch.testing.assert_close(value.double(), expected[name], atol=1e-6, rtol=1e-5)
     assert not same_bits(detached_state(net), weights[-1])
-    measured = validate(net, training_data().validation, SCALING)
+    measured = validate(net, training_data().validation, SCALING, OBJECTIVE)
     assert measured.items() <= history[-1].items()
 
 
@@ -313,7 +317,7 @@ def test_the_best_checkpoint_is_restored(checkpoint: str, better: Any) -> None:
     net, data = fresh_net(), training_data()
     training = training_params(checkpoint=checkpoint, **UNSTEADY)
     history = train(net, data, plan(max_epochs=12), training, lambda _: None)
-    measured = validate(net, data.validation, SCALING)
+    measured = validate(net, data.validation, SCALING, OBJECTIVE)
     if better is None:
         expected = history[-1]
     else:
@@ -418,7 +422,7 @@ def test_validation_is_exact_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     net.train()(prepare(rows.inputs, SCALING))  # statistics of its own
     monkeypatch.setattr("selfsame.learning.loop.EVALUATION_ROWS", 4)
     before = detached_state(net)
-    measured = validate(net, rows, SCALING)
+    measured = validate(net, rows, SCALING, OBJECTIVE)
     with torch.no_grad():
         logits = net.eval()(prepare(rows.inputs, SCALING))
     assert measured["validation_loss"] == pytest.approx(functional.cross_entropy(logits, rows.labels).item())

@@ -17,19 +17,20 @@ from tiny import (
 from torch import Tensor, nn
 from torch.nn import functional
 
+from selfsame.learning.fixmatch import FixMatch, aligned, following_thresholds, teacher_probabilities
 from selfsame.learning.inputs import Examples, prepare
 from selfsame.learning.methods import (
-    FixMatch,
     Losses,
+    Memory,
     Method,
+    Online,
     PoolBatch,
     RampUp,
     Supervised,
     losses,
-    teacher_labels,
 )
 from selfsame.learning.nets import detached_state
-from selfsame.learning.targets import LabeledLoss
+from selfsame.learning.targets import LabeledLoss, pseudo_targets
 
 NAMES = ["offline", "online", "fixmatch"]
 PLAIN_LOSS = LabeledLoss(0.0, None)
@@ -59,7 +60,7 @@ def pool_batch() -> PoolBatch:
 def step(
     method: Method, net: nn.Module, teacher: nn.Module, pool: PoolBatch | None, epoch: int = 0
 ) -> Losses:
-    return losses(method, net, teacher, batch(), pool, PLAIN_LOSS, epoch)
+    return losses(method, net, teacher, batch(), pool, Memory(), PLAIN_LOSS, epoch)
 
 
 def gradients(net: nn.Module, loss: Tensor) -> list[Tensor]:
@@ -84,7 +85,7 @@ def test_a_ramp_without_length_is_a_step() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_gradient_of_the_pool_reaches_the_student_and_none_the_teacher(name: str) -> None:
     net, teacher = fresh_net(seed=1), fresh_net(seed=2)  # the teacher would take a gradient if one came
-    made = methods()[name].pool_losses(net, teacher, batch().inputs, pool_batch())
+    made = methods()[name].pool_losses(net, teacher, batch().inputs, pool_batch(), Memory())
     made.pool_loss.backward()
     assert all(weight.grad is not None and weight.grad.any() for weight in net.parameters())
     assert all(weight.grad is None for weight in teacher.parameters())
@@ -138,15 +139,19 @@ def test_each_method_says_which_rows_it_learns_from() -> None:
         "offline": "accepted",
         "online": "all",
         "fixmatch": "all",
+        "fixmatch, following": "all",
     }
-    assert [name for name, method in methods().items() if method.wants_strong_view] == ["fixmatch"]
+    wanting = [name for name, method in methods().items() if method.wants_strong_view]
+    assert wanting == ["fixmatch", "fixmatch, following"]
 
 
 def test_offline_learns_the_given_labels_and_online_its_own() -> None:
     net, logits = Fixed(), torch.randn(9, 3, generator=torch.Generator().manual_seed(0))
     pool = PoolBatch(logits, None, torch.arange(9) % 3)
     labeled = torch.zeros(2, 3)
-    offline, online = (methods()[name].pool_losses(net, net, labeled, pool) for name in ("offline", "online"))
+    offline, online = (
+        methods()[name].pool_losses(net, net, labeled, pool, Memory()) for name in ("offline", "online")
+    )
     log_probabilities = logits.log_softmax(dim=1)
     torch.testing.assert_close(offline.pool_loss, -log_probabilities[range(9), pool.labels].mean())
     torch.testing.assert_close(online.pool_loss, -log_probabilities.amax(dim=1).mean())
@@ -156,7 +161,9 @@ def test_offline_learns_the_given_labels_and_online_its_own() -> None:
 def fixmatch(weak: Tensor, strong: Tensor, threshold: float) -> tuple[float, float]:
     """The pool's loss and the share kept of rows whose logits are given."""
     pool = PoolBatch(weak, strong, torch.full((len(weak),), -1))  # its labels must not matter
-    made = FixMatch(WHOLE_RAMP, threshold).pool_losses(Fixed(), Fixed(), torch.zeros(1, weak.shape[1]), pool)
+    made = FixMatch(WHOLE_RAMP, threshold, 0.0, None).pool_losses(
+        Fixed(), Fixed(), torch.zeros(1, weak.shape[1]), pool, Memory()
+    )
     return made.pool_loss.item(), made.kept.item()
 
 
@@ -176,7 +183,7 @@ def test_fixmatch_takes_its_labels_from_the_teacher() -> None:
 
     views = torch.tensor([[5.0, 0.0, -1.0]])
     pool = PoolBatch(views, views, torch.tensor([0]))
-    made = FixMatch(WHOLE_RAMP, 0.9).pool_losses(Fixed(), Reversed(), views, pool)
+    made = FixMatch(WHOLE_RAMP, 0.9, 0.0, None).pool_losses(Fixed(), Reversed(), views, pool, Memory())
     torch.testing.assert_close(made.pool_loss, -views.log_softmax(dim=1)[0, 2])
 
 
@@ -197,21 +204,113 @@ def test_the_edge_is_the_float32_next_to_the_threshold_as_written(threshold: flo
     assert fixmatch(weak, weak, threshold)[1] == expected
 
 
+def probable(*rows: tuple[float, ...]) -> Tensor:
+    return torch.tensor(rows)
+
+
+def test_no_alignment_is_plain_fixmatch_and_full_alignment_equals_the_shares() -> None:
+    probabilities = torch.randn(4000, 3, generator=torch.Generator().manual_seed(0)).add(
+        torch.tensor([1.5, 0.0, -1.0])
+    )
+    probabilities = probabilities.softmax(dim=1)
+    for strength, nearer in ((0.0, 1.0), (0.5, 0.7), (1.0, 0.4)):
+        memory = Memory()
+        for _ in range(1000):  # until the average has forgotten its beginning
+            moved = aligned(probabilities, strength, memory)
+        torch.testing.assert_close(moved.sum(dim=1), torch.ones(4000))
+        distance = [(shares.mean(dim=0) - 1 / 3).abs().sum() for shares in (moved, probabilities)]
+        assert distance[0] <= nearer * distance[1] + 1e-6
+    torch.testing.assert_close(aligned(probabilities, 0.0, Memory()), probabilities)
+
+
+def test_alignment_divides_by_the_running_shares() -> None:
+    memory, rows = Memory(), probable((0.6, 0.4), (0.8, 0.2))
+    shares = 0.99 * torch.tensor([0.5, 0.5]) + 0.01 * torch.tensor([0.7, 0.3])
+    expected = rows / shares
+    torch.testing.assert_close(aligned(rows, 1.0, memory), expected / expected.sum(dim=1, keepdim=True))
+    shares = 0.99 * shares + 0.01 * torch.tensor([0.7, 0.3])  # the next batch goes on from there
+    expected = rows / shares.sqrt()
+    torch.testing.assert_close(aligned(rows, 0.5, memory), expected / expected.sum(dim=1, keepdim=True))
+
+
+def test_alignment_gives_a_doubtful_row_to_the_rarer_class() -> None:
+    method, memory = FixMatch(WHOLE_RAMP, 0.5, 1.0, None), Memory()
+    weak = torch.tensor([[4.0, 0.0]] * 9 + [[0.2, 0.0]])
+    pool = PoolBatch(weak, torch.zeros(10, 2), torch.zeros(10, dtype=torch.int64))
+    made = [aligned(weak.softmax(dim=1), 1.0, memory)[-1].argmax().item() for _ in range(60)]
+    assert made[0] == 0 and made[-1] == 1
+    kept = method.pool_losses(Fixed(), Fixed(), torch.zeros(1, 2), pool, memory)
+    assert kept.kept == 1
+
+
+def test_the_following_threshold_is_the_mean_confidence_and_less_for_rare_classes() -> None:
+    memory = Memory()
+    rows = probable((0.9, 0.1), (0.9, 0.1), (0.6, 0.4), (0.2, 0.8))
+    confidence = 0.99 * 0.5 + 0.01 * 0.8
+    shares = 0.99 * torch.tensor([0.5, 0.5]) + 0.01 * torch.tensor([0.65, 0.35])
+    torch.testing.assert_close(following_thresholds(rows, memory), confidence * shares / shares.max())
+    for _ in range(1000):
+        thresholds = following_thresholds(rows, memory)
+    torch.testing.assert_close(thresholds, 0.8 * torch.tensor([1.0, 0.35 / 0.65]), rtol=1e-3, atol=0)
+
+
+def test_a_following_threshold_keeps_rows_by_their_own_class() -> None:
+    memory = Memory()
+    # common classes need 0.8, the rare one 0.8 · 0.35 / 0.65 = 0.43
+    memory.restore({"confidence": torch.tensor(0.8), "aligned_shares": torch.tensor([0.65, 0.35])})
+    weak = probable((0.75, 0.25), (0.95, 0.05), (0.3, 0.7), (0.45, 0.55)).log()
+    pool = PoolBatch(weak, weak, torch.full((4,), -1))
+    method = FixMatch(WHOLE_RAMP, None, 0.0, None)
+    made = method.pool_losses(Fixed(), Fixed(), torch.zeros(1, 2), pool, memory)
+    assert made.kept == 0.75  # all but the first
+
+
+@pytest.mark.parametrize("temperature", [None, 1.0, 0.5])
+def test_hard_labels_are_classes_and_soft_ones_distributions(temperature: float | None) -> None:
+    rows = probable((0.6, 0.3, 0.1), (0.0, 0.5, 0.5))
+    targets = pseudo_targets(rows, temperature)
+    if temperature is None:
+        assert targets.tolist() == [0, 1]
+    else:
+        expected = rows ** (1 / temperature)
+        torch.testing.assert_close(targets, expected / expected.sum(dim=1, keepdim=True))
+
+
+def test_soft_labels_reach_both_methods_that_make_their_own() -> None:
+    views = torch.tensor([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]])
+    pool = PoolBatch(views, views.flip(1), torch.zeros(2, dtype=torch.int64))
+    soft = pseudo_targets(views.softmax(dim=1), 0.5)
+    for method, seen in (
+        (Online(WHOLE_RAMP, 0.5), views),
+        (FixMatch(WHOLE_RAMP, 0.0, 0.0, 0.5), views.flip(1)),
+    ):
+        made = method.pool_losses(Fixed(), Fixed(), views, pool, Memory())
+        torch.testing.assert_close(made.pool_loss, -(soft * seen.log_softmax(dim=1)).sum(dim=1).mean())
+
+
+def test_a_memory_goes_on_from_its_state() -> None:
+    memory, other = Memory(), Memory()
+    memory.average("shares", torch.ones(3), start=0.0)
+    other.restore(memory.state())
+    for each in (memory, other):
+        torch.testing.assert_close(each.average("shares", torch.ones(3), 0.0), torch.full((3,), 1 - 0.99**2))
+
+
 def test_labeling_leaves_no_trace_in_the_teacher() -> None:
     teacher = fresh_net(NORMED_AND_DROPPED).train()
     before, random_state = detached_state(teacher), torch.get_rng_state()
-    confidence, made = teacher_labels(teacher, batch().inputs)
+    probabilities = teacher_probabilities(teacher, batch().inputs)
     assert same_bits(detached_state(teacher), before)  # batch normalization's statistics among them
     assert all(module.training for module in teacher.modules())
     assert torch.equal(torch.get_rng_state(), random_state)  # dropout drew nothing
-    assert not confidence.requires_grad
+    assert not probabilities.requires_grad
     expected = copy.deepcopy(teacher).eval()(batch().inputs).softmax(dim=1).detach()
-    assert torch.equal(confidence, expected.amax(dim=1)) and torch.equal(made, expected.argmax(dim=1))
+    assert torch.equal(probabilities, expected)
 
 
 def test_a_teacher_in_evaluation_stays_so() -> None:
     teacher = fresh_net(NORMED_AND_DROPPED).eval()
-    teacher_labels(teacher, batch().inputs)
+    teacher_probabilities(teacher, batch().inputs)
     assert not teacher.training
 
 
@@ -222,7 +321,7 @@ def test_labeled_and_pool_rows_share_one_batch_normalization(name: str) -> None:
     seen = pool.strong if name == "fixmatch" else pool.weak
     assert seen is not None
     expected = copy.deepcopy(net)(torch.cat([batch().inputs, seen]))[:9]
-    made = methods()[name].pool_losses(net, fresh_net(seed=3), batch().inputs, pool)
+    made = methods()[name].pool_losses(net, fresh_net(seed=3), batch().inputs, pool, Memory())
     torch.testing.assert_close(made.labeled_logits, expected)
     counters = [value for key, value in net.state_dict().items() if key.endswith("num_batches_tracked")]
     assert counters and all(counter == 1 for counter in counters)

@@ -152,17 +152,17 @@ def test_a_killed_process_is_taken_up_by_the_next(tmp_path: Path) -> None:
         folders[broken].mkdir()
         settings = f"monitoring: {{tensorboard: false, checkpoint_seconds: {0.0 if broken else 1000.0}}}\n"
         (folders[broken] / "params.yaml").write_text(settings)
-    whole = start(folders[False], "fixmatch")
+    whole = start(folders[False], "fixmatch, following")
     scratch = folders[True] / SCRATCH
     for _ in range(2):
         before = set(scratch.rglob("*.safetensors"))
-        process = start(folders[True], "fixmatch")
+        process = start(folders[True], "fixmatch, following")
         wait_for(lambda before=before: bool(set(scratch.rglob("*.safetensors")) - before), process)
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         assert process.exitcode == -signal.SIGKILL
         assert not (folders[True] / "model").exists()
-    last = start(folders[True], "fixmatch", log := tmp_path / "log")
+    last = start(folders[True], "fixmatch, following", log := tmp_path / "log")
     for process in (whole, last):
         process.join()
         assert process.exitcode == 0
@@ -238,6 +238,26 @@ def test_only_time_decides_when(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert written[0] == written[1] == []
     assert len(written[2]) == 1 and written[2] == written[3]
     assert len(written[4]) == 1 and written[4] != written[3]
+
+
+def test_checkpoints_cost_a_hundredth_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+
+    class Slow:
+        def state(self) -> dict[str, Any]:
+            now[0] += 2.0  # seconds that it takes to write
+            return {}
+
+        def restore(self, state: dict[str, Any]) -> None:
+            raise AssertionError
+
+    monkeypatch.setattr("selfsame.learning.resume.monotonic", lambda: now[0])
+    checkpoints = Checkpoints(tmp_path, 10.0)
+    written = set()
+    for now[0] in (10.0, 22.0, 211.0, 212.0, 300.0):
+        checkpoints.offer({"net": Slow()}, [{"epoch": now[0]}])
+        written.update(path.name for path in tmp_path.iterdir())
+    assert len(written) == 2
 
 
 def test_the_key_is_all_that_decides_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

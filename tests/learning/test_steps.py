@@ -6,6 +6,7 @@ import pytest
 import torch
 from test_device import needs_cuda
 from tiny import (
+    OBJECTIVE,
     Row,
     compute_params,
     fresh_net,
@@ -79,7 +80,7 @@ def test_validation_stays_float32() -> None:
     net = fresh_net(model_params(batch_norm=True))
     net.load_state_dict(weights)
     data = training_data()
-    row = validate(net, data.validation, data.scaling)
+    row = validate(net, data.validation, data.scaling, OBJECTIVE)
     assert history[-1] == history[-1] | row
 
 

@@ -43,12 +43,13 @@ def params(name: str = NAME, **changes: Any) -> ModelParams:
 def weights_file(folder: Path, name: str = NAME) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Write weights as torchvision's would be; return the keys that name them, and the state."""
     torch.manual_seed(99)
-    net = torchvision.models.get_model(name, weights=None)
+    auxiliary = name in ("inception_v3", "googlenet")  # second outputs, which want large images
+    net = torchvision.models.get_model(name, weights=None, **({"init_weights": True} if auxiliary else {}))
     norms = [layer for layer in net.modules() if isinstance(layer, nn.BatchNorm2d)]
     for layer in norms:
         layer.momentum = 1.0  # one batch makes statistics that fit, so that features are not all zero
     if norms:
-        net.train()(torch.rand(8, 3, 96, 96))
+        net.train()(torch.rand(4, 3, *((299, 299) if auxiliary else (96, 96))))
     state = {key: value.contiguous() for key, value in net.state_dict().items()}
     path = folder / f"{name}.safetensors"
     save_file(state, path)

@@ -10,15 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
+from selfsame.learning.fixmatch import FixMatch
 from selfsame.learning.inputs import Examples, Scaling
 from selfsame.learning.loop import Plan, Row, TrainingData, train
-from selfsame.learning.methods import FixMatch, Method, Offline, Online, RampUp, Supervised
+from selfsame.learning.methods import Method, Offline, Online, RampUp, Supervised
 from selfsame.learning.nets import build_net, detached_state
+from selfsame.learning.objective import Classes
 from selfsame.learning.params import AugmentationParams, ComputeParams, ModelParams, TrainingParams
+from selfsame.learning.targets import LabeledLoss
 
 IMAGES = TableInfo("tiny", "classification", ("a", "b", "c"), image_shape=(1, 8, 8))
 FEATURES = TableInfo("tiny", "classification", ("a", "b", "c"), features=("u", "v", "w", "x"))
 SCALING = Scaling(mean=(110.0,), std=(60.0,))
+OBJECTIVE = Classes(LabeledLoss(0.0, None), 0.0, 3)
 WHOLE_RAMP = RampUp(1.0, 0, 0)
 STRONG = AugmentationParams(
     shift_pixels=2.0,
@@ -27,6 +31,7 @@ STRONG = AugmentationParams(
     erase_fraction=0.25,
     noise_std=0.1,
     flip_fraction=0.5,
+    contrast_fraction=0.2,
 )
 
 State = dict[str, Tensor]
@@ -66,6 +71,8 @@ def training_params(**changes: Any) -> TrainingParams:
         "augmentation": limits(),
         "nesterov": False,
         "refit_on_validation": False,
+        "disturb_value_fraction": 0.0,
+        "disturb_value_std": 0.0,
     }
     return TrainingParams.model_validate(plain | changes)
 
@@ -103,6 +110,7 @@ ALL_TECHNIQUES = training_params(
         erase_fraction=0.2,
         noise_std=0.05,
         flip_fraction=0.5,
+        contrast_fraction=0.2,
     ),
 )
 NORMED_AND_DROPPED = model_params(batch_norm=True, dropout=0.4)
@@ -139,8 +147,13 @@ def on_device(data: TrainingData, device: torch.device) -> TrainingData:
 
 
 def methods(ramp_up: RampUp = WHOLE_RAMP) -> dict[str, Method]:
-    """Every method that learns from a pool; FixMatch keeps all rows whose class is a little likely."""
-    return {"offline": Offline(ramp_up), "online": Online(ramp_up), "fixmatch": FixMatch(ramp_up, 0.34)}
+    """Every method that learns from a pool; plain FixMatch keeps rows whose class is a little likely."""
+    return {
+        "offline": Offline(ramp_up),
+        "online": Online(ramp_up, None),
+        "fixmatch": FixMatch(ramp_up, 0.34, 0.0, None),
+        "fixmatch, following": FixMatch(ramp_up, None, 0.7, 0.5),
+    }
 
 
 def plan(method: Method | None = None, **changes: Any) -> Plan:

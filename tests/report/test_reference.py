@@ -36,6 +36,17 @@ def test_the_data_choose_the_model(labels: np.ndarray, target: str, best: str) -
     assert reference.rows == 240
 
 
+@pytest.mark.parametrize(
+    ("labels", "target"), [((SUM > 0).astype(np.int64), "classification"), (SUM, "regression")]
+)
+def test_missing_values_are_no_hindrance(labels: np.ndarray, target: str) -> None:
+    table = np.column_stack([TABLE, np.full(len(TABLE), np.nan)])
+    table[::7, 0] = np.nan
+    reference = fit_reference(table, labels, target)
+    assert min(reference.cross_validated.values()) > 0.6
+    assert np.isfinite(reference.predict(table)).all()
+
+
 def test_images_are_seen_whole() -> None:
     digits = load_digits()
     images = np.round(digits.images * 255 / 16).astype(np.uint8)[:, None]

@@ -19,6 +19,7 @@ from selfsame.selection.record import GateRecord
 from tasks.pseudo_label import Labels, PseudoLabelParams, choose_thresholds, decide
 
 POOL, OUT = Path("data/splits/pool"), Path("data/pseudo_labels")
+UNUSED = np.empty((0, 2))  # the gate reads confidences alone
 
 
 def label(trained: Path, threshold: float) -> pa.Table:
@@ -40,7 +41,7 @@ def test_every_pool_row_is_there_in_order(trained: Path) -> None:
     assert {*decisions["round"].to_pylist()} == {1}
     assert set(decisions.column_names) == {
         *("example_id", "pseudo_label", "confidence", "calibrated_confidence", "threshold", "accepted"),
-        *("reason", "round", "teacher"),
+        *("reason", "round", "teacher", "probabilities"),
     }
 
 
@@ -157,7 +158,7 @@ def test_a_promise_that_can_be_shown_is_kept_class_by_class() -> None:
     probabilities = np.stack([1 - confidence, confidence], axis=1)
     probabilities[predicted == 0] = probabilities[predicted == 0][:, ::-1]
     judges = Predictions([], truth, probabilities)
-    pool = Labels(predicted, confidence, confidence)
+    pool = Labels(predicted, confidence, confidence, UNUSED)
     asked = {"rule": "target_precision", "target_precision": 0.8}
     together, verdict = choose_thresholds(params(**asked), pool, judges, 2)
     assert together[0] == together[1] <= 0.7
@@ -179,7 +180,9 @@ def test_a_promise_that_can_be_shown_is_kept_class_by_class() -> None:
     ],
 )
 def test_balance_leaves_out_the_least_confident(asked: dict[str, Any], rows: list[int]) -> None:
-    pool = Labels(np.repeat([0, 1], [80, 20]), np.linspace(0.6, 1, 100, dtype=np.float32), np.zeros(100))
+    pool = Labels(
+        np.repeat([0, 1], [80, 20]), np.linspace(0.6, 1, 100, dtype=np.float32), np.zeros(100), UNUSED
+    )
     accepted, reasons = decide(params(**asked), pool, np.full(2, 0.6, np.float32))
     assert np.bincount(pool.labels[accepted]).tolist() == rows
     assert set(reasons[~accepted]) == {"left out to balance the classes"}

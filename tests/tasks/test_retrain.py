@@ -50,15 +50,49 @@ def test_accepted_rows_are_joined_with_their_labels(labeled: Path) -> None:
     chosen = {row["example_id"]: row for row in decisions.to_pylist() if row["accepted"]}
     features = TableInfo.of(labeled / POOL).features
     rows = [row for row in pool.to_pylist() if row["example_id"] in chosen]
-    joined = load_pool(labeled / POOL, labeled / PSEUDO, accepted_only=True)
+    joined = load_pool(labeled / POOL, labeled / PSEUDO, accepted_only=True, soft_temperature=None)
     assert 0 < len(joined) < pool.num_rows
     assert joined.labels.tolist() == [chosen[row["example_id"]]["pseudo_label"] for row in rows]
     np.testing.assert_array_equal(joined.inputs, [[row[name] for name in features] for row in rows])
 
 
 def test_a_method_may_take_the_whole_pool(labeled: Path) -> None:
-    everything = load_pool(labeled / POOL, labeled / PSEUDO, accepted_only=False)
+    everything = load_pool(labeled / POOL, labeled / PSEUDO, accepted_only=False, soft_temperature=None)
     assert everything.labels.tolist() == pq.read_table(labeled / PSEUDO)["pseudo_label"].to_pylist()
+
+
+def test_soft_labels_are_the_teachers_distribution(labeled: Path) -> None:
+    table = pq.read_table(labeled / PSEUDO)
+    probabilities = np.array(table["probabilities"].to_pylist())
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(probabilities.max(axis=1).astype(np.float32), table["confidence"])
+    np.testing.assert_array_equal(probabilities.argmax(axis=1), table["pseudo_label"])
+    for temperature in (1.0, 0.5):
+        soft = load_pool(labeled / POOL, labeled / PSEUDO, accepted_only=True, soft_temperature=temperature)
+        expected = probabilities[table["accepted"].to_numpy()] ** (1 / temperature)
+        np.testing.assert_allclose(soft.labels, expected / expected.sum(axis=1, keepdims=True), atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["offline", "online", "fixmatch"])
+def test_soft_labels_teach_something_else_than_hard_ones(method: str, labeled: Path) -> None:
+    hard = retrain(labeled, method=method, pseudo_labels="hard", fixmatch_threshold=0.0)
+    assert retrain(labeled, method=method, pseudo_labels="soft", fixmatch_threshold=0.0) != hard
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"fixmatch_threshold": None}, {"distribution_alignment": 1.0}],
+    ids=lambda change: next(iter(change)),
+)
+def test_each_help_of_fixmatch_reaches_the_student(change: dict[str, object], labeled: Path) -> None:
+    # Soft labels: hard ones would need more steps until one of them turns.
+    plain = {"method": "fixmatch", "pseudo_labels": "soft", "fixmatch_threshold": 0.6}
+    assert retrain(labeled, **plain | change) != retrain(labeled, **plain)
+
+
+def test_online_labels_that_teach_nothing_are_refused(labeled: Path) -> None:
+    with pytest.raises(SelfsameError, match="teaches nothing online"):
+        retrain(labeled, method="online", pseudo_labels="soft", soft_temperature=1.0)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def train(folder: Path, **changes: object) -> dict[str, str]:
 
 def test_the_same_seed_gives_the_same_bytes(trained: Path) -> None:
     before = {file.name: sha256_file(file) for file in files_under(trained / BASELINE)}
-    assert set(before) == {"model.safetensors", "config.json", "history.csv"}
+    assert set(before) == {"model.safetensors", "config.json", "history.csv", "validation.json"}
     assert train(trained) == train(trained) == before
 
 

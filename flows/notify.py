@@ -1,4 +1,4 @@
-"""Tell a webhook when a run fails: ``python deploy/notify-webhook.py ADDRESS``; run it again to change it.
+"""Tell a webhook when a run fails: ``python -m flows.notify ADDRESS``; run it again to change it.
 
 Makes a block (the address) and an automation (when, and what to send) on the server of ``PREFECT_API_URL``.
 The receiver is sent a JSON object with the run's name, state and message, and the address of its page.

@@ -1,0 +1,195 @@
+"""The pipeline with other parameters, as a DVC experiment: the workspace stays as it is.
+
+A trial runs in a scratch copy of the workspace inside ``.dvc/tmp``, uncommitted changes included. The copy
+shares DVC's cache, so that a stage computed once, here or there, isn't computed again and a trial killed
+on its way goes on where it was. What it leaves is what ``dvc exp run`` leaves: a commit under
+``refs/exps``, which ``dvc exp show``, ``diff``, ``apply`` and ``branch`` know, and its provenance records
+in ``lineage/``. ``dvc exp run --temp`` itself is not used because it stashes the user's changes and resets
+the workspace on its way, so that a kill at the wrong moment loses them.
+"""
+
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+from ruamel.yaml import YAML, YAMLError
+
+from selfsame.core.digests import sha256_json
+from selfsame.core.errors import SelfsameError
+from selfsame.core.graph_file import GRAPH_FILE, read_stages, read_yaml
+from selfsame.core.params import PARAMS_FILE, all_schemas, check_params
+from selfsame.dag.execute import run_child
+from selfsame.dag.plan import dvc_message
+from selfsame.dag.scratch import AUTHOR, git, head, make_scratch
+from selfsame.dag.workspace import hold_workspace
+
+SCRATCH = Path(".dvc/tmp/trial")
+LOCK_FILE = Path("dvc.lock")
+Overrides = Mapping[str, Any]  # dotted keys of params.yaml, as pseudo_label.threshold, with their values
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of the pipeline with overrides.
+
+    Attributes:
+        name: of the DVC experiment.
+        metrics: the content of each metrics file that ``dvc.yaml`` names and the trial wrote, by path.
+        stages: what became of each stage: ``unchanged``, ``restored`` or ``ran``.
+        seconds: of wall clock, from the copy of the workspace to the experiment.
+    """
+
+    name: str
+    overrides: Overrides
+    metrics: Mapping[str, Any]
+    stages: Mapping[str, str]
+    seconds: float
+
+
+def run_experiment(
+    overrides: Overrides,
+    name: str,
+    log: Callable[[str], None],
+    targets: Sequence[str] = (),
+    wait: bool = True,
+    environment: Mapping[str, str] | None = None,
+) -> Trial:
+    """Run the pipeline with overrides of ``params.yaml`` and keep the result as the experiment ``name``.
+
+    An experiment of the same name, beside the same commit, is replaced.
+
+    Args:
+        log: called with each line that the stages print.
+        targets: stages to bring up to date, with what they need; all by default.
+        wait: wait for another run that holds the workspace; otherwise fail at once.
+        environment: variables to add for the stages.
+
+    Raises:
+        SelfsameError: an override or the name is not valid, a stage failed, there is no commit yet.
+    """
+    check_overrides(overrides)
+    return run_trial(overrides, name, log, targets, wait, environment)
+
+
+def check_overrides(overrides: Overrides) -> None:
+    """Check what ``params.yaml`` would be with overrides, as strictly as the file itself."""
+    check_params(with_overrides(read_yaml(PARAMS_FILE), overrides), all_schemas())
+
+
+def with_overrides(params: Any, overrides: Overrides) -> Any:
+    """Return ``params``, changed in place, with each dotted key's value replaced.
+
+    Raises:
+        SelfsameError: a key leads into something that has no keys. An unknown key is written as it is:
+            the check of the whole names it.
+    """
+    for key, value in overrides.items():
+        *path, last = key.split(".")
+        place = params
+        for part in path:
+            place = place.setdefault(part, {}) if isinstance(place, dict) else None
+        if not isinstance(place, dict):
+            raise SelfsameError(
+                f"override {key} = {value!r}: {'.'.join(path)} has no keys", "see params.yaml"
+            )
+        place[last] = value
+    return params
+
+
+def parse_overrides(settings: Sequence[str]) -> dict[str, Any]:
+    """Read ``key=value`` as a command line gives it; the value as ``params.yaml`` would have it.
+
+    Raises:
+        SelfsameError: a setting without a ``=``, or a value that is no YAML.
+    """
+    overrides = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        try:
+            overrides[key.strip()] = YAML(typ="safe", pure=True).load(text)
+        except YAMLError:
+            equals = ""
+        if not equals:
+            raise SelfsameError(
+                f"{setting!r}: not a setting", "write key=value, as pseudo_label.threshold=0.9"
+            )
+    return overrides
+
+
+def name_of(prefix: str, overrides: Overrides) -> str:
+    """Name an experiment after its overrides and the parameters they change: same inputs, same name."""
+    digest = sha256_json(with_overrides(read_yaml(PARAMS_FILE), overrides))
+    return f"{prefix}-{digest[:7]}"
+
+
+def run_trial(
+    overrides: Overrides,
+    name: str,
+    log: Callable[[str], None],
+    targets: Sequence[str],
+    wait: bool,
+    environment: Mapping[str, str] | None,
+) -> Trial:
+    """Do what ``run_experiment`` does, on a project whose parameters have any schema or none."""
+    start = time.monotonic()
+    with hold_workspace(wait, log) as workspace:
+        ref = _reference(name)
+        root = make_scratch(SCRATCH)
+        yaml = YAML()
+        yaml.width = 1 << 16  # lines stay as they are written
+        params = yaml.load(root / PARAMS_FILE)
+        yaml.dump(with_overrides(params, overrides), root / PARAMS_FILE)
+        # The records are kept in this workspace: see selfsame.observe.record.lineage_folder.
+        variables = {**(environment or {}), "DVC_EXP_NAME": name, "DVC_ROOT": str(Path.cwd())}
+        child = run_child(workspace, "selfsame.dag.trial", targets, log, variables, folder=root)
+        if child.report is None or child.report["error"]:
+            error = child.report["error"] if child.report else f"its process ended with status {child.status}"
+            raise SelfsameError(f"experiment {name}: {child.last_words(error)}", "see the lines above")
+        _keep(root, name, ref, child.report["metrics"])
+    seconds = time.monotonic() - start
+    return Trial(name, dict(overrides), child.report["metrics"], child.report["stages"], seconds)
+
+
+def apply_experiment(name: str) -> None:
+    """Make the workspace what an experiment left: parameters, ``dvc.lock`` and outputs.
+
+    Raises:
+        SelfsameError: there is no such experiment beside the current commit, or DVC can't apply it.
+    """
+    with hold_workspace():
+        try:
+            with Repo(_wait_for_lock=True) as repo:
+                repo.experiments.apply(name)
+        except DvcException as error:
+            raise SelfsameError(f"experiment {name}: {dvc_message(error)}", "see 'dvc exp list'") from error
+
+
+def _reference(name: str) -> str:
+    """Return the git reference under which DVC looks for an experiment beside the current commit."""
+    commit = head()
+    reference = f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
+    if "/" in name or subprocess.run(["git", "check-ref-format", reference], check=False).returncode:
+        raise SelfsameError(
+            f"experiment name {name!r}: not a name that git takes", "use letters, digits and -"
+        )
+    return reference
+
+
+def _keep(root: Path, name: str, reference: str, metrics: Mapping[str, Any]) -> None:
+    """Commit what the trial left, beside the commit that it started from, and give it DVC's name for it."""
+    outputs = {output for stage in read_stages(root / GRAPH_FILE).values() for output in stage.outputs}
+    for file in outputs - set(metrics):
+        if git("ls-files", "--", file, at=root):  # figures of another run: this one didn't get there
+            git("rm", "--quiet", "-r", "--cached", "--", file, at=root)
+            (root / file).unlink(missing_ok=True)
+    own = [str(path) for path in (PARAMS_FILE, LOCK_FILE) if (root / path).exists()]
+    git("add", "--update", at=root)
+    git("add", "--force", "--", *own, *(file for file in metrics if file in outputs), at=root)
+    git(*AUTHOR, "commit", "--quiet", "--no-verify", "--allow-empty", "-m", f"experiment {name}", at=root)
+    source = git("rev-parse", "--absolute-git-dir", at=root).strip()
+    git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", source, f"+HEAD:{reference}")

@@ -1,0 +1,114 @@
+"""Scores of a regression: R², mean absolute and root mean square error, each with a bootstrap interval."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from selfsame.core.errors import SelfsameError
+
+RESAMPLES = 1000
+FLIPS = 4999
+AT_ONCE = 100  # resamples in memory
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A score with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ValueScores:
+    """How one model does on one table.
+
+    Attributes:
+        r2: share of the values' variance that is explained; 1 at best, 0 for who always says their mean.
+        mae, rmse: mean absolute and root mean square error, in the values' unit.
+        actual, predicted: (N,) float64, in the table's order.
+    """
+
+    r2: Measure
+    mae: Measure
+    rmse: Measure
+    actual: np.ndarray
+    predicted: np.ndarray
+
+    @property
+    def errors(self) -> np.ndarray:
+        """(N,) predicted − actual."""
+        return self.predicted - self.actual
+
+
+def score_values(actual: np.ndarray, predicted: np.ndarray) -> ValueScores:
+    """Score (N,) predictions against true values; rows whose value is NaN are left out.
+
+    Intervals are those of the percentile bootstrap over rows (Efron, 1979), by a fixed seed.
+
+    Raises:
+        SelfsameError: no row has a value.
+    """
+    known = ~np.isnan(actual)
+    actual, predicted = actual[known], predicted[known]
+    if not len(actual):
+        raise SelfsameError("a model can't be scored: no row has a value", "bring labels, or another split")
+    whole = _measures(actual, predicted)
+    random = np.random.default_rng(0)
+    resampled = []
+    for start in range(0, RESAMPLES, AT_ONCE):
+        rows = random.integers(len(actual), size=(min(AT_ONCE, RESAMPLES - start), len(actual)))
+        resampled.append(_measures(actual[rows], predicted[rows]))
+    low, high = np.nanquantile(np.concatenate(resampled, axis=1), (0.025, 0.975), axis=1)
+    r2, mae, rmse = (Measure(*map(float, each)) for each in zip(whole, low, high, strict=True))
+    return ValueScores(r2, mae, rmse, actual, predicted)
+
+
+def _measures(actual: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return R², MAE and RMSE of (…, N) rows: (3, …). Where the values don't vary R² is 0."""
+    errors = predicted - actual
+    squared = (errors**2).mean(axis=-1)
+    variance = actual.var(axis=-1)
+    explained = np.where(variance > 0, 1 - squared / np.where(variance > 0, variance, 1), 0.0)
+    return np.stack([explained, np.abs(errors).mean(axis=-1), np.sqrt(squared)])
+
+
+@dataclass(frozen=True)
+class ValueComparison:
+    """Two models on the same rows.
+
+    Attributes:
+        gained, lost: rows on which the student is closer, and the baseline.
+        better_p_value: how often a student that is no better would have as much less squared error.
+        p_value: the same for a difference in either direction.
+    """
+
+    gained: int
+    lost: int
+    better_p_value: float
+    p_value: float
+
+
+def compare_values(baseline: ValueScores, student: ValueScores) -> ValueComparison:
+    """Compare two models that were scored on the same table, by their squared errors.
+
+    A paired permutation test: if the two are the same, each row's difference could as well have the other
+    sign (Fisher, 1935). Of ``FLIPS`` random signs by a fixed seed, how many give as large a sum?
+    """
+    saved = baseline.errors**2 - student.errors**2
+    random = np.random.default_rng(0)
+    observed, at_least, as_far = saved.sum(), 0, 0
+    bound = observed - 1e-9 * np.abs(saved).sum()  # a sum in another order is as large
+    for start in range(0, FLIPS, AT_ONCE):
+        flips = random.integers(2, size=(min(AT_ONCE, FLIPS - start), len(saved)), dtype=np.int8)
+        sums = (2.0 * flips - 1) @ saved
+        at_least += int((sums >= bound).sum())
+        as_far += int((np.abs(sums) >= abs(observed) - 1e-9 * np.abs(saved).sum()).sum())
+    distance = np.abs(baseline.errors) - np.abs(student.errors)
+    return ValueComparison(
+        gained=int((distance > 0).sum()),
+        lost=int((distance < 0).sum()),
+        better_p_value=(1 + at_least) / (1 + FLIPS),
+        p_value=(1 + as_far) / (1 + FLIPS),
+    )

@@ -1,0 +1,137 @@
+"""The gate for values: what an ensemble agrees on is trusted.
+
+A net that names a value names no confidence, and none is made up. Nets that differ only by their seed agree
+where the labeled rows leave no choice and differ where they do (Lakshminarayanan et al., "Deep Ensembles",
+NeurIPS 2017): their mean is the pseudo-target, their standard deviation, the spread, decides.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from selfsame.selection.record import GATE_KEY, read_decision
+
+SCHEMA = pa.schema(
+    [
+        pa.field("example_id", pa.string(), nullable=False),
+        pa.field("pseudo_label", pa.float64(), nullable=False),
+        pa.field("spread", pa.float32(), nullable=False),
+        pa.field("largest_spread", pa.float32(), nullable=False),
+        pa.field("accepted", pa.bool_(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("round", pa.int64(), nullable=False),
+        pa.field("teacher", pa.string(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class AgreementRecord:
+    """The gate's decision; errors are root mean squares, in the labels' own unit, None of no rows.
+
+    Attributes:
+        rule: ``agreement``.
+        largest_spread: the largest accepted, inclusive, in standard deviations of the labeled rows' values.
+        unit: that standard deviation.
+        members: sha256 of the weights of every net of the ensemble, the baseline, whose digest stands in
+            the column ``teacher``, first.
+        judged_on: the role whose rows show what agreement is worth.
+        judged_rows, judged_accepted: how many they are, and how many of them the gate would accept.
+        error_of_all, error_of_accepted: of the ensemble's mean on these rows.
+        verdict: all of that in one sentence.
+    """
+
+    rule: str
+    largest_spread: float
+    unit: float
+    members: tuple[str, ...]
+    judged_on: str
+    judged_rows: int
+    judged_accepted: int
+    error_of_all: float | None
+    error_of_accepted: float | None
+    verdict: str
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of the pseudo-labels' table, with this record in its metadata."""
+        return SCHEMA.with_metadata({GATE_KEY: json.dumps(asdict(self), sort_keys=True)})
+
+    @classmethod
+    def of(cls, pseudo_labels: Path) -> Self:
+        """Read the record that a table of pseudo-labels carries."""
+        values = read_decision(pseudo_labels)
+        return cls(**{**values, "members": tuple(values["members"])})
+
+
+def agree(values: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean (N,) float64 and spread (N,) float32, in ``unit``, of what M nets say: (M, N)."""
+    return values.mean(axis=0), (values.std(axis=0) / unit).astype(np.float32)
+
+
+def accept(spread: np.ndarray, largest_spread: float) -> np.ndarray:
+    """Return which rows (N,) the gate lets through; the largest spread itself is let through."""
+    return spread <= np.float32(largest_spread)
+
+
+def judge(
+    values: np.ndarray,
+    truth: np.ndarray,
+    *,
+    judged_on: str,
+    largest_spread: float,
+    unit: float,
+    members: tuple[str, ...],
+) -> AgreementRecord:
+    """Say what the nets' agreement is worth on rows of known value: (M, N) said, (N,) true."""
+    mean, spread = agree(values, unit)
+    accepted = accept(spread, largest_spread)
+    of_all = root_mean_square(mean - truth)
+    of_accepted = root_mean_square((mean - truth)[accepted])
+    verdict = (
+        f"Nets may differ by {largest_spread:g} of the labeled values' standard deviation: of {len(truth)} "
+        f"{judged_on} rows that lets {accepted.sum()} through"
+    )
+    if of_accepted is not None:
+        verdict += f", with an error (root mean square) of {of_accepted:.4g}, against {of_all:.4g} of all"
+    return AgreementRecord(
+        rule="agreement",
+        largest_spread=largest_spread,
+        unit=unit,
+        members=members,
+        judged_on=judged_on,
+        judged_rows=len(truth),
+        judged_accepted=int(accepted.sum()),
+        error_of_all=of_all,
+        error_of_accepted=of_accepted,
+        verdict=f"{verdict}.",
+    )
+
+
+def decide_values(
+    example_ids: pa.Array, values: np.ndarray, record: AgreementRecord, teaching_round: int
+) -> pa.RecordBatch:
+    """Return a batch's decisions, from what the M nets say of its rows: (M, N)."""
+    mean, spread = agree(values, record.unit)
+    accepted = accept(spread, record.largest_spread)
+    rows = len(mean)
+    columns = [
+        example_ids,
+        pa.array(mean),
+        pa.array(spread),
+        pa.array(np.full(rows, record.largest_spread, np.float32)),
+        pa.array(accepted),
+        pa.array(np.where(accepted, "spread at or below the largest", "spread above the largest")),
+        pa.array(np.full(rows, teaching_round)),
+        pa.array(np.full(rows, record.members[0])),
+    ]
+    return pa.record_batch(columns, schema=record.schema)
+
+
+def root_mean_square(errors: np.ndarray) -> float | None:
+    """Return the root of the mean square of (N,) errors; None of no rows."""
+    return float(np.sqrt((errors**2).mean())) if len(errors) else None
