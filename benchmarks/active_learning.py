@@ -150,7 +150,9 @@ def learn(
         yield labels, float((found.predicted == found.labels).mean())
         if labels >= setup.stop:
             return
-        write_request(make_request(own, ComputeParams(device="cpu", cpu_threads=1)))
+        write_request(
+            make_request(own, ComputeParams(device="cpu", cpu_threads=1, precision="float32", compile=False))
+        )
         answer()
 
 

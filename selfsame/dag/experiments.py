@@ -8,6 +8,7 @@ in ``lineage/``. ``dvc exp run --temp`` itself is not used because it stashes th
 the workspace on its way, so that a kill at the wrong moment loses them.
 """
 
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -151,6 +152,7 @@ def run_trial(
             error = child.report["error"] if child.report else f"its process ended with status {child.status}"
             raise SelfsameError(f"experiment {name}: {child.last_words(error)}", "see the lines above")
         _keep(root, name, ref, child.report["metrics"])
+        shutil.rmtree(SCRATCH)
     seconds = time.monotonic() - start
     return Trial(name, dict(overrides), child.report["metrics"], child.report["stages"], seconds)
 

@@ -71,6 +71,7 @@ def test_the_workspace_stays_and_the_trial_starts_from_it(committed: Toy) -> Non
         git(committed, "status", "--porcelain"),
         git(committed, "stash", "list"),
     )
+    assert not (committed.folder / ".dvc" / "tmp" / "trial").exists()
     assert done.stages == dict.fromkeys(["prepare", "left", "right", "join"], "ran")
     assert done.metrics == {"metrics.json": {"left": {"size": 1.5}, "champion": "join"}}
     shown = json.loads(committed.dvc("exp", "show", "--json"))

@@ -260,6 +260,7 @@ def test_a_failed_run_calls_the_webhook(house: House) -> None:
 
 @pytest.mark.slow
 def test_stopping_leaves_no_process(house: House) -> None:
+    house.toy.runs()  # forget earlier starts
     house.toy.set("prepare", sleep=600)
     house.start("nightly", force=True)
     stage = psutil.Process(house.toy.wait_for_start("prepare"))

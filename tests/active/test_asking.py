@@ -29,7 +29,7 @@ from selfsame.core.tables import TableInfo
 from selfsame.learning.models import load_model, predict_table
 from selfsame.learning.params import ComputeParams
 
-CPU = ComputeParams(device="cpu", cpu_threads=1)
+CPU = ComputeParams(device="cpu", cpu_threads=1, precision="float32", compile=False)
 POOL = Path("data/splits/pool")
 
 
