@@ -41,7 +41,7 @@ def render_value_report(findings: ValueFindings) -> str:
             "fit": fit_figure(findings),
             "residuals": residuals_figure(findings),
             "errors": errors_figure(findings),
-            "loss": loss_figure(findings.models, "loss (variances of the labeled values)"),
+            "loss": loss_figure(findings.models, "squared error"),
         },
     )
 
