@@ -86,7 +86,19 @@ def write_model(folder: Path, blind: float) -> None:
     from selfsame.learning.models import Model, save_model
     from selfsame.learning.nets import build_net
 
-    params = ModelParams(architecture="mlp", widths=[3], halve_after=[], dropout=0.0, batch_norm=False)
+    params = ModelParams(
+        architecture="mlp",
+        widths=[3],
+        halve_after=[],
+        dropout=0.0,
+        batch_norm=False,
+        dense=None,
+        torchvision_name=None,
+        weights=None,
+        weights_sha256=None,
+        image_pixels=None,
+        freeze_backbone=False,
+    )
     net = build_net(params, INFO)
     hidden, last = (layer for layer in net if isinstance(layer, torch.nn.Linear))
     with torch.no_grad():
