@@ -31,7 +31,7 @@ def ask() -> Asked:
 
 
 def remove_outputs() -> None:
-    for folder in ("data", "models"):
+    for folder in ("data/raw", "data/splits", "data/pseudo_labels", "models"):
         shutil.rmtree(folder)
     for path in Path("reports").iterdir():
         if path.name != "metrics.json":
