@@ -20,7 +20,6 @@ import numpy as np
 from pydantic import Field
 
 from selfsame.core.annotations import read_annotations
-from selfsame.core.graph_file import read_stages
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
 from selfsame.core.tables import TableInfo, count_rows, read_column
@@ -207,7 +206,6 @@ def main(stage: Stage) -> None:
             for name, model in models.items()
         },
         digests=digest_files(stage.inputs.values()),
-        stages=read_stages(),
         watches=watch(
             stage, validation, partial(predict_inputs, judged["student"]), classes=len(info.classes)
         ),

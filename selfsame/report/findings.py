@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from selfsame.core.graph_file import StageSpec
 from selfsame.core.tables import TableInfo
 from selfsame.report.gallery import Gallery
 from selfsame.report.gate import Gate
@@ -55,7 +54,6 @@ class Findings:
         method: how the student learned from the pool, as ``retrain.method`` names it.
         settings: the parameters that are known of each place (``models/student``), by dotted key.
         digests: sha256 of every file that was read, by path, in the order in which they were made.
-        stages: the graph that all this was made by, from ``dvc.yaml``.
         watches: what was seen of rows that should be alike.
         galleries: examples to look at.
     """
@@ -73,7 +71,6 @@ class Findings:
     method: str
     settings: Mapping[str, Mapping[str, Any]]
     digests: Mapping[str, str]
-    stages: Mapping[str, StageSpec]
     watches: Watches
     galleries: tuple[Gallery, ...]
 

@@ -21,7 +21,6 @@ from selfsame.report.figures import (
 from selfsame.report.findings import Findings, warnings
 from selfsame.report.gallery import picture
 from selfsame.report.gate import ROUND_THRESHOLDS, THRESHOLDS, Gate
-from selfsame.report.graph import BOX, LINE, draw_graph
 from selfsame.report.scores import Share
 
 TEMPLATES = Path(__file__).parent
@@ -56,7 +55,6 @@ def render_report(findings: Findings) -> str:
         heat=heat,
         kept_epoch=kept_epoch,
         lineage=lineage(findings.digests, findings.settings),
-        graph=draw_graph(findings.stages, findings.digests),
         explored=explored(findings.gate),
         picture=picture,
         brightest=max((example.raw.max() for example in shown if findings.info.image_shape), default=0),
@@ -88,7 +86,7 @@ def render_page(
     )
     environment.filters.update(filters)
     marked = {name: Markup(svg) for name, svg in figures.items()}
-    return environment.get_template(template).render(figures=marked, box=BOX, line=LINE, **values)
+    return environment.get_template(template).render(figures=marked, **values)
 
 
 def explored(gate: Gate) -> dict[str, Any]:

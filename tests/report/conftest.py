@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from project import ROOT
 
-from selfsame.core.graph_file import read_stages
 from selfsame.core.tables import TableInfo, TableWriter
 from selfsame.report.findings import Findings, ModelFindings, ReferenceFindings
 from selfsame.report.gallery import Example, Gallery
@@ -129,7 +127,6 @@ def make_findings(write_gate: Callable[..., Gate]) -> Callable[..., Findings]:
             "method": "offline",
             "settings": {"models/student": {"model.widths": [32, 64]}},
             "digests": {"data/splits/holdout.parquet": "cd" * 32, "models/student/config.json": "ef" * 32},
-            "stages": read_stages(ROOT / "dvc.yaml"),
             **models,
             **fields,
         }

@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 
 from selfsame.core.annotations import ANNOTATIONS
 from selfsame.core.digests import files_under, sha256_file
-from selfsame.core.graph_file import StageSpec, by_stem, read_yaml
+from selfsame.core.graph_file import StageSpec, by_stem
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
 from selfsame.learning.params import ComputeParams, ModelParams
@@ -86,8 +86,19 @@ def write_model(folder: Path, blind: float) -> None:
     from selfsame.learning.models import Model, save_model
     from selfsame.learning.nets import build_net
 
-    small = {"architecture": "mlp", "widths": [3], "halve_after": [], "dropout": 0.0, "batch_norm": False}
-    params = ModelParams.model_validate(read_yaml(ROOT / "params.yaml")["model"] | small)
+    params = ModelParams(
+        architecture="mlp",
+        widths=[3],
+        halve_after=[],
+        dropout=0.0,
+        batch_norm=False,
+        dense=None,
+        torchvision_name=None,
+        weights=None,
+        weights_sha256=None,
+        image_pixels=None,
+        freeze_backbone=False,
+    )
     net = build_net(params, INFO)
     hidden, last = (layer for layer in net if isinstance(layer, torch.nn.Linear))
     with torch.no_grad():
@@ -130,8 +141,6 @@ def evaluate(out: str, title: str = "Toy") -> dict[str, Path]:
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with all inputs, where the student sees everything and the baseline is blind to one class."""
     monkeypatch.chdir(tmp_path)
-    for name in ("dvc.yaml", "params.yaml"):  # the report draws the graph
-        shutil.copyfile(ROOT / name, name)
     write_inputs(tmp_path, np.random.default_rng(0))
     write_model(tmp_path / "models/baseline", blind=0.9)
     write_model(tmp_path / "models/student", blind=0.0)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from selfsame.core.graph_file import read_stages
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, count_rows, read_column
 from selfsame.report.card import CARD
@@ -101,7 +100,6 @@ def evaluate_values(
             for name, model in models.items()
         },
         digests=digest_files(stage.inputs.values()),
-        stages=read_stages(),
         near_copies=near_copies(
             np.concatenate([take_all(stage.inputs["holdout"]), held]), np.concatenate([learned, sample])
         ),

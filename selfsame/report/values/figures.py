@@ -117,4 +117,5 @@ def errors_figure(findings: ValueFindings) -> str:
 
 
 def _dots(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str, label: str) -> None:
-    axes.plot(x, y, "o", color=colour, markersize=2.2, alpha=0.35, markeredgewidth=0, label=label)
+    axes.plot(x, y, "o", color=colour, markersize=2.2, alpha=0.35, markeredgewidth=0)
+    axes.plot([], [], "o", color=colour, markersize=6, label=label)  # in the legend, one that can be seen

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from selfsame.core.graph_file import StageSpec
 from selfsame.core.tables import TableInfo
 from selfsame.report.findings import CHANCE, rounded
 from selfsame.report.scores import Share, choose_champion
@@ -43,8 +42,7 @@ class ValueFindings:
 
     Attributes:
         labeled_rows: how many there are.
-        reference, promotion_level, refitted, settings, digests, stages: as in
-            ``selfsame.report.findings.Findings``.
+        reference, promotion_level, refitted, settings, digests: as in ``selfsame.report.findings.Findings``.
         on_validation, on_holdout: both models, row by row.
         near_copies: holdout and validation rows with a near copy among the rows that were learned from.
         drift: the pool against the labeled and validation rows.
@@ -64,7 +62,6 @@ class ValueFindings:
     method: str
     settings: Mapping[str, Mapping[str, Any]]
     digests: Mapping[str, str]
-    stages: Mapping[str, StageSpec]
     near_copies: Share
     drift: Drift
     galleries: tuple[ValueGallery, ...]

@@ -4,7 +4,6 @@ from math import floor
 from typing import Any
 
 from selfsame.report.figures import kept_epoch, loss_figure
-from selfsame.report.graph import draw_graph
 from selfsame.report.page import NOTHING, Axis, lineage, render_page
 from selfsame.report.values.agreement import CLOSE, ValueGate
 from selfsame.report.values.figures import (
@@ -36,14 +35,13 @@ def render_value_report(findings: ValueFindings) -> str:
         explored=explored(findings.gate),
         kept_epoch=kept_epoch,
         lineage=lineage(findings.digests, findings.settings),
-        graph=draw_graph(findings.stages, findings.digests),
         figures={
             "agreement": agreement_figure(findings.gate),
             "tenths": tenths_figure(findings.gate),
             "fit": fit_figure(findings),
             "residuals": residuals_figure(findings),
             "errors": errors_figure(findings),
-            "loss": loss_figure(findings.models, "loss (variances of the labeled values)"),
+            "loss": loss_figure(findings.models, "squared error"),
         },
     )
 
