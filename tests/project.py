@@ -29,7 +29,7 @@ FILES = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", *EMPTY)
 TINY: dict[str, dict[str, Any]] = {  # what differs from params.yaml: seconds instead of a minute
     "data": {"source": "breast_cancer"},
     "split": {"labels_per_class": 10, "validation_per_class": 10},
-    "model": {"architecture": "mlp", "widths": [4], "halve_after": []},
+    "model": {"architecture": "mlp", "widths": [4], "halve_after": [], "dense": None},
     "compute": {"device": "cpu", "cpu_threads": 1},
     "training": {"checkpoint": "validation_loss", "ema_decay": 0.0, "refit_on_validation": False},
     "train_baseline": {"max_epochs": 2},

@@ -17,6 +17,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "architecture": "mlp",
         "widths": [16, 16],
         "halve_after": [],
+        "dense": None,
         "batch_norm": False,
         "dropout": 0.0,
     },
