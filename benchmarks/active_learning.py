@@ -10,6 +10,7 @@ the file has already is not made again.
 import csv
 import io
 import os
+import shutil
 import sys
 import tempfile
 from collections import defaultdict
@@ -66,6 +67,12 @@ class SetUp:
     changes: dict[str, dict[str, Any]]
 
 
+PLAIN = {
+    "ema_decay": 0.0,
+    "checkpoint": "validation_loss",
+    "refit_on_validation": False,
+    "prediction_views": 1,
+}
 SETUPS = {
     "digits": SetUp(
         start=1,
@@ -77,8 +84,8 @@ SETUPS = {
         holdout=None,
         changes={
             "split": {"labels_per_class": 1, "validation_per_class": 5, "holdout_fraction": 0.25},
-            "model": {"widths": [32, 64, 64]},
-            "training": {"batch_size": 32, "learning_rate": 0.01},
+            "model": {"widths": [32, 64, 64], "halve_after": [2], "dense": None},
+            "training": {"batch_size": 32, "learning_rate": 0.01, **PLAIN},
         },
     ),
     "mnist": SetUp(
@@ -91,8 +98,9 @@ SETUPS = {
         holdout=5_000,
         changes={
             "split": {"labels_per_class": 10, "validation_per_class": 10, "holdout_fraction": None},
-            "model": {"architecture": "mlp", "widths": [256], "halve_after": []},
+            "model": {"architecture": "mlp", "widths": [256], "halve_after": [], "dense": None},
             "training": {
+                **PLAIN,
                 "batch_size": 32,
                 "augmentation": {"shift_pixels": 0.0, "rotate_degrees": 0.0, "scale_fraction": 0.0},
             },
@@ -137,6 +145,7 @@ def learn(
         | {"seed": seed}
     )
     copy_examples(examples, setup)
+    shutil.copyfile(ROOT / "params.yaml", "params.yaml")
     ANNOTATIONS.parent.mkdir(parents=True)
     ANNOTATIONS.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
     while True:
