@@ -187,13 +187,9 @@ def format_summary(metrics: dict[str, Any]) -> str:
     lines = [f"accuracy on {rows:,} holdout rows (95 % interval)"]
     for side in ("baseline", "student", "reference"):
         scores = metrics[side]["holdout"]
-        mark = "  ← champion" if side == metrics["champion"] else ""
-        if side == "reference":
-            as_well = ", does as well on validation" if metrics[side]["recommended"] else ""
-            mark = f"  {metrics[side]['name']} on the same labels{as_well}"
         lines.append(
             f"  {side:<9} {scores['accuracy']:.3f} "
-            f"({scores['accuracy_low']:.3f}–{scores['accuracy_high']:.3f}){mark}"
+            f"({scores['accuracy_low']:.3f}–{scores['accuracy_high']:.3f}){_mark(metrics, side)}"
         )
     coverage, precision = (
         "unknown" if pool[name] is None else f"{pool[name]:.3f}" for name in ("coverage", "precision")
@@ -211,13 +207,9 @@ def format_value_summary(metrics: dict[str, Any]) -> str:
     lines = [f"R² on {rows:,} holdout rows (95 % interval), root mean square error"]
     for side in ("baseline", "student", "reference"):
         scores = metrics[side]["holdout"]
-        mark = "  ← champion" if side == metrics["champion"] else ""
-        if side == "reference":
-            as_well = ", does as well on validation" if metrics[side]["recommended"] else ""
-            mark = f"  {metrics[side]['name']} on the same labels{as_well}"
         lines.append(
             f"  {side:<9} {scores['r2']:.3f} ({scores['r2_low']:.3f}–{scores['r2_high']:.3f})  "
-            f"{scores['rmse']:.4g}{mark}"
+            f"{scores['rmse']:.4g}{_mark(metrics, side)}"
         )
     error = "unknown" if pool["rmse_accepted"] is None else f"{pool['rmse_accepted']:.4g}"
     coverage = "unknown" if pool["coverage"] is None else f"{pool['coverage']:.3f}"
@@ -226,6 +218,14 @@ def format_value_summary(metrics: dict[str, Any]) -> str:
         f"error {error}"
     )
     return "\n".join([*lines, f"report: {REPORT}"])
+
+
+def _mark(metrics: dict[str, Any], side: str) -> str:
+    """Say of the champion that it is, and of the reference what it is."""
+    if side == "reference":
+        as_well = ", does as well on validation" if metrics[side]["recommended"] else ""
+        return f"  {metrics[side]['name']} on the same labels{as_well}"
+    return "  ← champion" if side == metrics["champion"] else ""
 
 
 def to_json(value: Any) -> str:
