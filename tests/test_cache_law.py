@@ -210,13 +210,16 @@ def test_code_of_the_same_size_and_time_is_seen_only_by_rehashing(project: Proje
 
 
 def test_data_of_the_same_size_and_time_is_seen_only_by_rehashing(project: Project) -> None:
-    assert project.selfsame("verify").returncode == 0
+    def broken() -> list[str]:
+        """What is broken besides the project's having no commit."""
+        problems = json.loads(project.selfsame("verify", "--json").stdout)["problems"]
+        return [problem["path"] for problem in problems if problem["kind"] != "chain"]
+
+    assert broken() == []
     edit(LABELED, "PAR1", "PAR2", in_place=True, keep_time=True)(project)
     assert project.repro() == NONE
     assert project.digests() != compute_anew(project)
-    verified = project.selfsame("verify", "--json")
-    assert verified.returncode == 1
-    assert [problem["path"] for problem in json.loads(verified.stdout)["problems"]] == [LABELED]
+    assert broken() == [LABELED]
     assert stale_stages(project) == {}
     assert stale_stages(project, "--rehash").keys() == {"split", "train_baseline", "retrain", "evaluate"}
     assert project.repro() == restored("split")

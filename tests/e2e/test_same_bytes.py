@@ -79,7 +79,7 @@ def test_a_killed_run_is_taken_up_and_its_record_says_so(images: Project, tmp_pa
     assert project.digests() == compute_anew(project)
 
 
-@pytest.mark.parametrize("method", ["online", "fixmatch"])
+@pytest.mark.parametrize("method", ["online", "offline"])
 def test_other_methods_are_repeatable_too(method: str, images: Project) -> None:
     before = images.digests()
     images.set("retrain", method=method)

@@ -115,11 +115,11 @@ def test_a_loss_is_brought_down(pipeline: Pipeline) -> None:
 def test_a_small_space_is_searched_once_each(pipeline: Pipeline) -> None:
     search = {
         DROPOUT: {"choices": [0.0, 0.25, 0.3]},
-        "training.batch_size": {"low": 63, "high": 64, "log": False},
+        "training.batch_size": {"low": 127, "high": 128, "log": False},
     }
     assert run(settings(search=search, max_trials=50)) == "search space exhausted"
     assert len(pipeline.asked) == 6
-    points = [(asked.get(DROPOUT, 0.3), asked.get("training.batch_size", 64)) for asked in pipeline.asked]
+    points = [(asked.get(DROPOUT, 0.3), asked.get("training.batch_size", 128)) for asked in pipeline.asked]
     assert len(set(points)) == 6
 
 
