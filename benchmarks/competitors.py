@@ -67,7 +67,8 @@ def compete(splits: Path, macro_f1: bool = False) -> list[Row]:
     for role in ROLES:
         table = splits / ("pool" if role == "pool" else f"{role}.parquet")
         batches = [inputs_of(batch, info) for batch in iter_batches(table)]
-        x[role], y[role] = np.concatenate(batches), read_column(table, "label")
+        nothing = np.empty((0, *info.input_shape))  # a pool may be empty
+        x[role], y[role] = np.concatenate(batches or [nothing]), read_column(table, "label")
     classes = info.target == "classification"
     measure = r2_score if not classes else _macro_f1 if macro_f1 else accuracy_score
     rows = []
