@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from selfsame.core.errors import SelfsameError
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
-from selfsame.core.tables import TableInfo, count_rows, inputs_of, iter_batches, same_ids
+from selfsame.core.tables import TableInfo, count_rows, inputs_of, iter_batches, read_column, same_ids
 from selfsame.learning.params import AugmentationParams, ComputeParams, Fraction, ModelParams, TrainingParams
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class RetrainParams(Section):
     fixmatch_threshold: Fraction | None
     strong_augmentation: AugmentationParams
     distribution_alignment: Fraction
+    class_prior: list[float] | None
     pseudo_labels: Literal["hard", "soft"]
     soft_temperature: float = Field(gt=0, le=1)
 
@@ -58,10 +59,33 @@ class RetrainParams(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _prior_is_a_distribution(self) -> Self:
+        shares = self.class_prior
+        if shares is not None and (min(shares, default=0) <= 0 or abs(sum(shares) - 1) > 1e-6):
+            raise ValueError(f"class_prior = {shares} must be shares above 0 that add up to 1")
+        return self
+
     @property
     def temperature(self) -> float | None:
         """That of soft pseudo-labels; None for hard ones."""
         return self.soft_temperature if self.pseudo_labels == "soft" else None
+
+    def prior(self, labels: np.ndarray, classes: int) -> tuple[float, ...]:
+        """Return the shares (K,) that the pool's classes are thought to have: given, or of ``labels`` (N,).
+
+        Raises:
+            SelfsameError: they are not one for each class.
+        """
+        if self.class_prior is None:
+            return tuple((np.bincount(labels, minlength=classes) / len(labels)).tolist())
+        if len(self.class_prior) != classes:
+            raise SelfsameError(
+                f"params.yaml: retrain.class_prior has {len(self.class_prior)} shares, "
+                f"the data {classes} classes",
+                "give one share for each class, or null for those of the labeled rows",
+            )
+        return tuple(self.class_prior)
 
     def check_for_values(self) -> None:
         """Make sure that nothing here needs classes.
@@ -69,12 +93,12 @@ class RetrainParams(Section):
         Raises:
             SelfsameError: something does.
         """
-        for key, needed in (("method", "offline"), ("pseudo_labels", "hard")):
+        for key, needed in (("method", "offline"), ("pseudo_labels", "hard"), ("class_prior", None)):
             value = getattr(self, key)
             if value != needed:
                 raise SelfsameError(
                     f"params.yaml: retrain.{key} = {value!r} needs classes; this is a regression",
-                    f"set retrain.{key} to {needed}",
+                    f"set retrain.{key} to {needed or 'null'}",
                 )
 
 
@@ -86,8 +110,8 @@ PARAMS = {
 }
 
 
-def choose_method(own: RetrainParams, target: str) -> Method:
-    """Return the method that the parameters name.
+def choose_method(own: RetrainParams, labeled: Path) -> Method:
+    """Return the method that the parameters name, for a table of labeled rows.
 
     Raises:
         SelfsameError: it needs classes, and there are none.
@@ -97,11 +121,13 @@ def choose_method(own: RetrainParams, target: str) -> Method:
     from selfsame.learning.values import OfflineValues
 
     ramp_up = RampUp(own.unlabeled_weight, own.ramp_up_start_epochs, own.ramp_up_end_epochs)
-    if target == "regression":
+    info = TableInfo.of(labeled)
+    if info.target == "regression":
         own.check_for_values()
         return OfflineValues(ramp_up)
     if own.method == "fixmatch":
-        return FixMatch(ramp_up, own.fixmatch_threshold, own.distribution_alignment, own.temperature)
+        prior = own.prior(read_column(labeled, "label"), len(info.classes))
+        return FixMatch(ramp_up, own.fixmatch_threshold, own.distribution_alignment, own.temperature, prior)
     if own.method == "online":
         return Online(ramp_up, own.temperature)
     return Offline(ramp_up)
@@ -147,7 +173,7 @@ def main(stage: Stage) -> None:
     from selfsame.learning.loop import Plan
 
     own = stage.section("retrain", RetrainParams)
-    method = choose_method(own, TableInfo.of(stage.inputs["labeled"]).target)
+    method = choose_method(own, stage.inputs["labeled"])
     pool = load_pool(
         stage.inputs["pool"],
         stage.inputs["pseudo_labels"],

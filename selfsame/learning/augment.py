@@ -26,6 +26,7 @@ def augment(
     if inputs.dim() == 4:
         inputs = _flip(_move(inputs, params, draws, generator), params.flip_fraction, draws, generator)
         inputs = _change_contrast(inputs, params.contrast_fraction, draws, generator)
+        inputs = _change_colour(inputs, params.colour_fraction, draws, generator)
     if params.erase_fraction:
         inputs = _erase(inputs, params.erase_fraction, draws, generator)
     if params.noise_std:
@@ -75,6 +76,18 @@ def _change_contrast(images: Tensor, fraction: float, draws: int, generator: tor
         return images
     drawn = 2 * torch.rand(draws, 1, 1, 1, generator=generator) - 1
     return images * (1 + fraction * drawn).to(images.device)
+
+
+def _change_colour(images: Tensor, fraction: float, draws: int, generator: torch.Generator) -> Tensor:
+    """Move each channel of each image by up to ``fraction`` standard deviations, and its contrast likewise.
+
+    The channels' moves are drawn on their own: together they change brightness, apart the cast.
+    """
+    if not fraction:
+        return images
+    drawn = 2 * torch.rand(2, draws, images.shape[1], 1, 1, generator=generator) - 1
+    factor, move = (fraction * drawn).to(images.device)
+    return images * (1 + factor) + move
 
 
 def _erase(inputs: Tensor, fraction: float, draws: int, generator: torch.Generator) -> Tensor:

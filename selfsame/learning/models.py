@@ -30,7 +30,7 @@ from selfsame.learning.params import AugmentationParams, ModelParams
 WEIGHTS, CONFIG, HISTORY = "model.safetensors", "config.json", "history.csv"
 VALIDATION = "validation.json"
 VALIDATED = "validated"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,7 @@ class AugmentationParams(Section):
     flip_fraction: Fraction
     contrast_fraction: float = Field(ge=0, lt=1)
     shear_fraction: float = Field(ge=0)
+    colour_fraction: float = Field(ge=0, lt=1)
 
 
 class TrainingParams(Section):

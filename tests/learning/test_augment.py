@@ -74,6 +74,21 @@ def test_contrast_scales_each_image_about_the_mean() -> None:
     assert abs(one_each.mean() - 1) < 0.03
 
 
+def test_colour_moves_each_channel_of_each_image_on_its_own_within_its_limits() -> None:
+    images = random_inputs((1, 3, 8, 8)).expand(400, 3, 8, 8)
+    views = augment(images, limits(colour_fraction=0.3), generator())
+    # A channel keeps its pattern: view = factor · image + move, of which the pattern tells the two.
+    x, y = images.flatten(2).double(), views.flatten(2).double()
+    x_away = x - x.mean(dim=2, keepdim=True)
+    factors = (x_away * y).sum(dim=2) / (x_away**2).sum(dim=2)
+    offsets = y.mean(dim=2) - factors * x.mean(dim=2)
+    torch.testing.assert_close(factors[:, :, None] * x + offsets[:, :, None], y, atol=1e-5, rtol=0)
+    drawn = torch.cat([factors, offsets], dim=1).numpy()
+    for column, centre in zip(drawn.T, (1, 1, 1, 0, 0, 0), strict=True):
+        assert_uniform(column, 0.3, centre)
+    assert np.abs(np.corrcoef(drawn.T) - np.eye(6)).max() < 0.2
+
+
 def moves(params: AugmentationParams) -> dict[str, np.ndarray]:
     """Recover each example's move from images that hold their own pixel coordinates.
 

@@ -178,6 +178,7 @@ KEYS: dict[str, tuple[Any, dict[str, Any]]] = {
     "augmentation.flip_fraction": (0.5, {}),
     "augmentation.contrast_fraction": (0.3, {}),
     "augmentation.shear_fraction": (0.3, {}),
+    "augmentation.colour_fraction": (0.3, {}),
     "nesterov": (True, {"momentum": 0.5}),
 }
 

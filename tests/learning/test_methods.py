@@ -34,6 +34,7 @@ from selfsame.learning.targets import LabeledLoss, pseudo_targets
 
 NAMES = ["offline", "online", "fixmatch"]
 PLAIN_LOSS = LabeledLoss(0.0, None)
+HALVES = torch.tensor([0.5, 0.5])
 
 
 class Fixed(nn.Module):
@@ -208,7 +209,10 @@ def probable(*rows: tuple[float, ...]) -> Tensor:
     return torch.tensor(rows)
 
 
-def test_no_alignment_is_plain_fixmatch_and_full_alignment_equals_the_shares() -> None:
+@pytest.mark.parametrize(
+    "prior", [torch.full((3,), 1 / 3), torch.tensor([0.2, 0.7, 0.1])], ids=["equal", "own"]
+)
+def test_no_alignment_is_plain_fixmatch_and_full_alignment_gives_the_shares(prior: Tensor) -> None:
     probabilities = torch.randn(4000, 3, generator=torch.Generator().manual_seed(0)).add(
         torch.tensor([1.5, 0.0, -1.0])
     )
@@ -216,28 +220,32 @@ def test_no_alignment_is_plain_fixmatch_and_full_alignment_equals_the_shares() -
     for strength, nearer in ((0.0, 1.0), (0.5, 0.7), (1.0, 0.4)):
         memory = Memory()
         for _ in range(1000):  # until the average has forgotten its beginning
-            moved = aligned(probabilities, strength, memory)
+            moved = aligned(probabilities, strength, memory, prior)
         torch.testing.assert_close(moved.sum(dim=1), torch.ones(4000))
-        distance = [(shares.mean(dim=0) - 1 / 3).abs().sum() for shares in (moved, probabilities)]
+        distance = [(shares.mean(dim=0) - prior).abs().sum() for shares in (moved, probabilities)]
         assert distance[0] <= nearer * distance[1] + 1e-6
-    torch.testing.assert_close(aligned(probabilities, 0.0, Memory()), probabilities)
+    torch.testing.assert_close(aligned(probabilities, 0.0, Memory(), prior), probabilities)
 
 
 def test_alignment_divides_by_the_running_shares() -> None:
     memory, rows = Memory(), probable((0.6, 0.4), (0.8, 0.2))
     shares = 0.99 * torch.tensor([0.5, 0.5]) + 0.01 * torch.tensor([0.7, 0.3])
     expected = rows / shares
-    torch.testing.assert_close(aligned(rows, 1.0, memory), expected / expected.sum(dim=1, keepdim=True))
+    torch.testing.assert_close(
+        aligned(rows, 1.0, memory, HALVES), expected / expected.sum(dim=1, keepdim=True)
+    )
     shares = 0.99 * shares + 0.01 * torch.tensor([0.7, 0.3])  # the next batch goes on from there
     expected = rows / shares.sqrt()
-    torch.testing.assert_close(aligned(rows, 0.5, memory), expected / expected.sum(dim=1, keepdim=True))
+    torch.testing.assert_close(
+        aligned(rows, 0.5, memory, HALVES), expected / expected.sum(dim=1, keepdim=True)
+    )
 
 
 def test_alignment_gives_a_doubtful_row_to_the_rarer_class() -> None:
     method, memory = FixMatch(WHOLE_RAMP, 0.5, 1.0, None), Memory()
     weak = torch.tensor([[4.0, 0.0]] * 9 + [[0.2, 0.0]])
     pool = PoolBatch(weak, torch.zeros(10, 2), torch.zeros(10, dtype=torch.int64))
-    made = [aligned(weak.softmax(dim=1), 1.0, memory)[-1].argmax().item() for _ in range(60)]
+    made = [aligned(weak.softmax(dim=1), 1.0, memory, HALVES)[-1].argmax().item() for _ in range(60)]
     assert made[0] == 0 and made[-1] == 1
     kept = method.pool_losses(Fixed(), Fixed(), torch.zeros(1, 2), pool, memory)
     assert kept.kept == 1
@@ -248,10 +256,19 @@ def test_the_following_threshold_is_the_mean_confidence_and_less_for_rare_classe
     rows = probable((0.9, 0.1), (0.9, 0.1), (0.6, 0.4), (0.2, 0.8))
     confidence = 0.99 * 0.5 + 0.01 * 0.8
     shares = 0.99 * torch.tensor([0.5, 0.5]) + 0.01 * torch.tensor([0.65, 0.35])
-    torch.testing.assert_close(following_thresholds(rows, memory), confidence * shares / shares.max())
+    torch.testing.assert_close(following_thresholds(rows, memory, HALVES), confidence * shares / shares.max())
     for _ in range(1000):
-        thresholds = following_thresholds(rows, memory)
+        thresholds = following_thresholds(rows, memory, HALVES)
     torch.testing.assert_close(thresholds, 0.8 * torch.tensor([1.0, 0.35 / 0.65]), rtol=1e-3, atol=0)
+
+
+def test_a_class_that_is_rare_in_the_pool_has_no_lower_threshold_for_it() -> None:
+    memory = Memory()
+    # Said as often as the prior has it, two classes need the mean confidence; said half as often, half of it.
+    memory.restore({"confidence": torch.tensor(0.8), "aligned_shares": torch.tensor([0.6, 0.3, 0.1])})
+    rows = probable((0.6, 0.3, 0.1), (0.8, 0.1, 0.1))
+    thresholds = following_thresholds(rows, memory, torch.tensor([0.6, 0.2, 0.2]))
+    torch.testing.assert_close(thresholds, 0.8 * torch.tensor([2 / 3, 1.0, 1 / 3]), rtol=0.02, atol=0)
 
 
 def test_a_following_threshold_keeps_rows_by_their_own_class() -> None:

@@ -135,7 +135,7 @@ def test_another_format_is_refused_with_both_versions(tmp_path: Path) -> None:
     save_model(tmp_path, images_model(), HISTORY)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"format_version": 99}))
-    with pytest.raises(SelfsameError, match=r"config\.json: format_version = 99, expected 2"):
+    with pytest.raises(SelfsameError, match=r"config\.json: format_version = 99, expected 3"):
         load_model(tmp_path)
 
 

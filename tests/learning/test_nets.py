@@ -1,11 +1,22 @@
 """Each key of section ``model`` changes what it should in the net, and nothing else."""
 
+import math
 from typing import Any
 
 import pytest
 import torch
 from pydantic import ValidationError
-from tiny import FEATURES, IMAGES, fresh_net, model_params
+from tiny import (
+    FEATURES,
+    IMAGES,
+    fresh_net,
+    methods,
+    model_params,
+    plan,
+    trained,
+    training_data,
+    training_params,
+)
 from torch import nn
 
 from selfsame.core.errors import SelfsameError
@@ -159,6 +170,17 @@ def test_named_nets_drop_hidden_units_take_any_channels_and_learn(architecture: 
     assert logits.shape == (4, 10)
     logits.sum().backward()
     assert all(parameter.grad is not None for parameter in net.parameters())
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "wrn_28_2"])
+def test_named_nets_go_through_a_training_with_a_pool(architecture: str) -> None:
+    named = model_params(**NAMED | {"architecture": architecture})
+    how = plan(methods()["fixmatch, following"], max_epochs=1)
+    weights, (row,) = trained(training_data((4, 4, 2)), how, training_params(ema_decay=0.5), named)
+    before = fresh_net(named).state_dict()
+    assert weights.keys() == before.keys()
+    assert not any(torch.equal(weights[name], before[name]) for name in before)  # statistics and all
+    assert 0 < row["pool_kept"] <= 1 and row["pool_loss"] > 0 and math.isfinite(row["validation_loss"])
 
 
 @pytest.mark.parametrize("architecture", ["resnet18", "wrn_28_2"])

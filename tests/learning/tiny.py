@@ -33,6 +33,7 @@ STRONG = AugmentationParams(
     flip_fraction=0.5,
     contrast_fraction=0.2,
     shear_fraction=0.1,
+    colour_fraction=0.2,
 )
 
 State = dict[str, Tensor]
@@ -114,6 +115,7 @@ ALL_TECHNIQUES = training_params(
         flip_fraction=0.5,
         contrast_fraction=0.2,
         shear_fraction=0.1,
+        colour_fraction=0.2,
     ),
 )
 NORMED_AND_DROPPED = model_params(batch_norm=True, dropout=0.4)

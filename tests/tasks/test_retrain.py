@@ -92,6 +92,23 @@ def test_each_help_of_fixmatch_reaches_the_student(change: dict[str, object], la
     assert retrain(labeled, **plain | change) != retrain(labeled, **plain)
 
 
+def test_the_prior_is_that_of_the_labeled_rows_or_the_one_given(labeled: Path) -> None:
+    written = read_yaml(ROOT / "params.yaml")["retrain"]
+    own, labels = RetrainParams.model_validate(written), np.array([0, 2, 2, 1])
+    assert own.prior(labels, 3) == (0.25, 0.25, 0.5)
+    given = RetrainParams.model_validate(written | {"class_prior": [0.6, 0.3, 0.1]})
+    assert given.prior(labels, 3) == (0.6, 0.3, 0.1)
+    with pytest.raises(SelfsameError, match=r"class_prior has 3 shares, the data 2 classes"):
+        given.prior(labels, 2)
+    for shares in ([0.5, 0.4], [1.0, 0.0], []):
+        with pytest.raises(ValidationError, match="shares above 0 that add up to 1"):
+            RetrainParams.model_validate(written | {"class_prior": shares})
+    aligned = {"method": "fixmatch", "pseudo_labels": "soft", "distribution_alignment": 1.0}
+    equal = retrain(labeled, **aligned)  # as many labeled rows of either class
+    assert retrain(labeled, **aligned, class_prior=[0.5, 0.5]) == equal
+    assert retrain(labeled, **aligned, class_prior=[0.8, 0.2]) != equal
+
+
 def test_online_labels_that_teach_nothing_are_refused() -> None:
     own = read_yaml(ROOT / "params.yaml")["retrain"] | {"method": "online", "pseudo_labels": "soft"}
     assert RetrainParams.model_validate(own | {"soft_temperature": 0.9}).temperature == 0.9
