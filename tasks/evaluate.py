@@ -30,8 +30,9 @@ from selfsame.report.findings import Findings, ModelFindings, ReferenceFindings,
 from selfsame.report.gallery import gate_galleries, mistakes, take_all, take_inputs
 from selfsame.report.gate import THRESHOLDS, Gate, measure_gate
 from selfsame.report.page import render_report
+from selfsame.report.promotion import promote_classifier
 from selfsame.report.reference import Reference, fit_reference
-from selfsame.report.scores import Scores, choose_champion, compare, score, score_labels
+from selfsame.report.scores import Scores, score, score_labels
 from selfsame.report.values.evaluate import evaluate_values
 from selfsame.report.watches import POOL_SAMPLE, Watches, disagreement, evenly, measure_drift, near_copies
 from selfsame.selection.calibration import BINS
@@ -163,8 +164,14 @@ def main(stage: Stage) -> None:
     def predict_all(nets: Mapping[str, Model], role: str) -> dict[str, Predictions]:
         return {name: predict_table(model, stage.inputs[role]) for name, model in nets.items()}
 
-    validation = score_all(predict_all(judged, "validation"))
-    champion = choose_champion(compare(validation["baseline"], validation["student"]), own.promotion_level)
+    held = predict_all(judged, "validation")
+    validation = score_all(held)
+    promotion = promote_classifier(
+        held["baseline"].labels,
+        *(held[name].probabilities for name in ("baseline", "student")),
+        own.promotion_level,
+    )
+    champion = promotion.champion
     # The bytes alone: a file that DVC has linked from its cache is read-only.
     shutil.copytree(stage.inputs[champion], stage.outputs["champion"], copy_function=shutil.copyfile)
 
@@ -198,7 +205,7 @@ def main(stage: Stage) -> None:
                 info.classes,
             ),
         ),
-        promotion_level=own.promotion_level,
+        promotion=promotion,
         refitted=(stage.outputs["champion"] / VALIDATED).is_dir(),
         method=models["student"].recipe["retrain"]["method"],
         settings={

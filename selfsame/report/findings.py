@@ -9,7 +9,8 @@ import numpy as np
 from selfsame.core.tables import TableInfo
 from selfsame.report.gallery import Gallery
 from selfsame.report.gate import Gate
-from selfsame.report.scores import Comparison, Scores, Share, choose_champion, compare
+from selfsame.report.promotion import Promotion
+from selfsame.report.scores import Comparison, Scores, Share, compare
 from selfsame.report.watches import CHANCE as WATCH_CHANCE
 from selfsame.report.watches import Watches
 
@@ -48,7 +49,7 @@ class Findings:
     Attributes:
         labeled_per_class: (K,) labeled rows.
         asked: how many of them people labeled on request, by the strategy that chose them.
-        promotion_level: highest p-value with which the student replaces the baseline.
+        promotion: which of the two is the champion, and why.
         refitted: whether holdout scores are of models that have learned the validation rows too, and
             validation scores of those from before.
         method: how the student learned from the pool, as ``retrain.method`` names it.
@@ -66,7 +67,7 @@ class Findings:
     baseline: ModelFindings
     student: ModelFindings
     reference: ReferenceFindings
-    promotion_level: float
+    promotion: Promotion
     refitted: bool
     method: str
     settings: Mapping[str, Mapping[str, Any]]
@@ -82,7 +83,7 @@ class Findings:
     @property
     def champion(self) -> str:
         """Name the promoted model: ``baseline`` or ``student``."""
-        return choose_champion(self.on_validation, self.promotion_level)
+        return self.promotion.champion
 
     @property
     def on_validation(self) -> Comparison:
@@ -147,8 +148,8 @@ def metrics(findings: Findings) -> dict[str, Any]:
             "rows": findings.baseline.validation.accuracy.total,
             "gained_by_student": validation.gained,
             "lost_by_student": validation.lost,
-            "promotion_p_value": validation.better_p_value,
-            "promotion_level": findings.promotion_level,
+            "promotion_p_value": findings.promotion.p_value,
+            "promotion_level": findings.promotion.level,
         },
         "holdout": {
             "rows": findings.baseline.holdout.accuracy.total,

@@ -137,25 +137,12 @@ class Comparison:
         differing = self.gained + self.lost
         return float(binomtest(self.gained, differing).pvalue) if differing else 1.0
 
-    @property
-    def better_p_value(self) -> float:
-        """The same test, one-sided: how often a student that is no better does as well as this one."""
-        from scipy.stats import binomtest
-
-        differing = self.gained + self.lost
-        return float(binomtest(self.gained, differing, alternative="greater").pvalue) if differing else 1.0
-
 
 def compare(baseline: Scores, student: Scores) -> Comparison:
     """Compare two models that were scored on the same table."""
     return Comparison(
         gained=int((student.right & ~baseline.right).sum()), lost=int((baseline.right & ~student.right).sum())
     )
-
-
-def choose_champion(on_validation: Comparison, promotion_level: float) -> str:
-    """Let the student replace the baseline only if it is better beyond noise on the validation rows."""
-    return "student" if on_validation.better_p_value <= promotion_level else "baseline"
 
 
 def _negative_log_likelihood(labels: np.ndarray, probabilities: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from selfsame.core.tables import TableInfo, TableWriter
 from selfsame.report.findings import Findings, ModelFindings, ReferenceFindings
 from selfsame.report.gallery import Example, Gallery
 from selfsame.report.gate import Gate, measure_gate
+from selfsame.report.promotion import promote_classifier
 from selfsame.report.scores import Scores, Share, score, score_labels
 from selfsame.report.watches import Drift, Watches
 from selfsame.selection.calibration import measure_reliability
@@ -98,6 +99,7 @@ def make_findings(write_gate: Callable[..., Gate]) -> Callable[..., Findings]:
         baseline_wrong: int = 20,
         student_wrong: int = 6,
         reference_wrong: int = 15,
+        promotion_level: float = 0.05,
         classes: tuple[str, ...] = CLASSES,
         **fields: Any,
     ) -> Findings:
@@ -122,7 +124,6 @@ def make_findings(write_gate: Callable[..., Gate]) -> Callable[..., Findings]:
             "info": TableInfo("zoo", "classification", classes, features=("weight",)),
             "labeled_per_class": np.array([5, 5, 4]),
             "asked": {},
-            "promotion_level": 0.05,
             "refitted": False,
             "method": "offline",
             "settings": {"models/student": {"model.widths": [32, 64]}},
@@ -130,6 +131,12 @@ def make_findings(write_gate: Callable[..., Gate]) -> Callable[..., Findings]:
             **models,
             **fields,
         }
+        values.setdefault(
+            "promotion",
+            promote_classifier(
+                LABELS, predictions(baseline_wrong), predictions(student_wrong), promotion_level
+            ),
+        )
         values.setdefault(
             "watches",
             Watches(Share(1, 100), Share(2, 100), Share(0, 80), Drift(0.5, Share(0, 1))),

@@ -21,6 +21,7 @@ from selfsame.report.findings import Findings
 from selfsame.report.gallery import Example, Gallery
 from selfsame.report.gate import Gate
 from selfsame.report.page import TEMPLATES, render_report
+from selfsame.report.promotion import Promotion
 from selfsame.report.scores import Share, score
 
 MakeFindings = Callable[..., Findings]
@@ -232,11 +233,13 @@ def test_two_classes_have_a_ranking_figure(
 
 
 def test_the_promotion_is_told_with_its_numbers(make_findings: MakeFindings) -> None:
-    text = Page(render_report(make_findings(baseline_wrong=7, student_wrong=6))).text
-    mild = make_findings(baseline_wrong=7, student_wrong=6, promotion_level=0.5)
+    strict = Promotion(0.25, 0.125, p_value=0.08, level=0.05, fewer_right=False)
+    text = Page(render_report(make_findings(baseline_wrong=9, student_wrong=6, promotion=strict))).text
+    mild = make_findings(baseline_wrong=9, student_wrong=6, promotion=replace(strict, level=0.1))
     assert "being ahead may still be chance" in Page(render_report(mild)).text
     assert "being ahead may still be chance" not in text
-    assert "it gets 1 right that the baseline gets wrong, and loses 0: p = 0.5" in text
+    assert "it gets 3 right that the baseline gets wrong, and loses 0;" in text
+    assert "(mean squared error: baseline 0.250, student 0.125): p = 0.08 by a paired permutation" in text
     assert "where 0.05 or less promotes it. So the baseline stays." in text
 
 

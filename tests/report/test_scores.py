@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from selfsame.core.errors import SelfsameError
-from selfsame.report.scores import Comparison, Scores, Share, choose_champion, compare, score
+from selfsame.report.scores import Scores, Share, compare, score
 
 NAMES = ("a", "b", "c")
 
@@ -80,28 +80,6 @@ def _scored(right: int, sure: float) -> Scores:
     labels = np.zeros(10, dtype=np.int64)
     probabilities = np.where(np.arange(10)[:, None] < right, [sure, 1 - sure], [1 - sure, sure])
     return score(labels, probabilities, ("a", "b"))
-
-
-@pytest.mark.parametrize(
-    ("gained", "lost", "level", "champion"),
-    [
-        (5, 0, 0.05, "student"),  # 1 / 32
-        (4, 0, 0.05, "baseline"),  # 1 / 16
-        (1, 0, 0.5, "student"),
-        (3, 2, 0.5, "student"),  # at 0.5, as soon as it is ahead
-        (2, 2, 0.5, "baseline"),
-        (0, 0, 0.5, "baseline"),
-        (0, 9, 0.5, "baseline"),
-    ],
-)
-def test_the_student_must_be_better_beyond_noise(gained: int, lost: int, level: float, champion: str) -> None:
-    assert choose_champion(Comparison(gained, lost), level) == champion
-
-
-def test_a_student_of_the_same_skill_is_promoted_no_more_often_than_the_level() -> None:
-    gained = np.random.default_rng(0).binomial(20, 0.5, 2000)
-    promoted = sum(choose_champion(Comparison(int(n), 20 - int(n)), 0.05) == "student" for n in gained)
-    assert 0 < promoted / 2000 <= 0.06
 
 
 def test_comparison_counts_rows_that_only_one_model_has_right() -> None:

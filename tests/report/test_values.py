@@ -9,6 +9,7 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableWriter
+from selfsame.report.promotion import promote
 from selfsame.report.values.agreement import ValueGate, measure_agreement
 from selfsame.report.values.evaluate import confusion_of_tenths
 from selfsame.report.values.scores import ValueScores, compare_values, score_values
@@ -58,12 +59,15 @@ def test_values_that_do_not_vary_have_no_explained_variance() -> None:
 def test_a_better_student_is_seen_and_an_equal_one_is_not() -> None:
     rough, fine = scores(5.0), scores(2.0, seed=2)
     better = compare_values(rough, fine)
-    assert better.better_p_value < 0.001 and better.p_value < 0.001 and better.gained > better.lost
+    assert better.p_value < 0.001 and better.gained > better.lost
+    promotion = promote(rough.squared_errors, fine.squared_errors, 0.05)
+    assert promotion.p_value < 0.001 and promotion.champion == "student"
     worse = compare_values(fine, rough)
-    assert worse.better_p_value > 0.999
     assert (worse.gained, worse.lost) == (better.lost, better.gained)
+    assert promote(fine.squared_errors, rough.squared_errors, 0.5).p_value > 0.999
     same = compare_values(rough, rough)
-    assert (same.better_p_value, same.p_value, same.gained, same.lost) == (1.0, 1.0, 0, 0)
+    assert (same.p_value, same.gained, same.lost) == (1.0, 0, 0)
+    assert promote(rough.squared_errors, rough.squared_errors, 0.5).champion == "baseline"
 
 
 def test_models_of_the_same_skill_are_called_better_no_more_often_than_the_level_says() -> None:
@@ -72,7 +76,7 @@ def test_models_of_the_same_skill_are_called_better_no_more_often_than_the_level
         random = np.random.default_rng(draw)
         actual = np.zeros(60)
         pair = [ValueScores(*[None] * 3, actual, random.normal(0, 1, 60)) for _ in range(2)]  # type: ignore
-        called += compare_values(*pair).better_p_value <= 0.1
+        called += promote(*(each.squared_errors for each in pair), 0.1).champion == "student"
     assert called <= 20
 
 

@@ -14,8 +14,8 @@ from selfsame.core.tables import TableInfo, count_rows, read_column
 from selfsame.report.card import CARD
 from selfsame.report.files import digest_files, dotted, read_history, write_csv
 from selfsame.report.gallery import take_all, take_inputs
+from selfsame.report.promotion import promote
 from selfsame.report.reference import Reference, fit_reference
-from selfsame.report.scores import choose_champion
 from selfsame.report.values.agreement import ValueGate, measure_agreement
 from selfsame.report.values.card import render_value_card
 from selfsame.report.values.findings import (
@@ -26,7 +26,7 @@ from selfsame.report.values.findings import (
 )
 from selfsame.report.values.gallery import gate_rows, worst_values
 from selfsame.report.values.page import render_value_report
-from selfsame.report.values.scores import ValueScores, compare_values, score_values
+from selfsame.report.values.scores import ValueScores, score_values
 from selfsame.report.watches import POOL_SAMPLE, evenly, measure_drift, near_copies
 
 if TYPE_CHECKING:
@@ -57,8 +57,10 @@ def evaluate_values(
         }
 
     validation = score_all(judged, "validation")
-    on_validation = compare_values(validation["baseline"], validation["student"])
-    champion = choose_champion(on_validation, promotion_level)
+    promotion = promote(
+        validation["baseline"].squared_errors, validation["student"].squared_errors, promotion_level
+    )
+    champion = promotion.champion
     # The bytes alone: a file that DVC has linked from its cache is read-only.
     shutil.copytree(stage.inputs[champion], stage.outputs["champion"], copy_function=shutil.copyfile)
 
@@ -90,9 +92,7 @@ def evaluate_values(
                 reference.predict(take_all(stage.inputs["holdout"])),
             ),
         ),
-        on_validation=on_validation,
-        on_holdout=compare_values(holdout["baseline"], holdout["student"]),
-        promotion_level=promotion_level,
+        promotion=promotion,
         refitted=(stage.outputs["champion"] / VALIDATED).is_dir(),
         method=models["student"].recipe["retrain"]["method"],
         settings={

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from selfsame.core.tables import TableInfo
 from selfsame.report.findings import CHANCE, rounded
-from selfsame.report.scores import Share, choose_champion
+from selfsame.report.promotion import Promotion
+from selfsame.report.scores import Share
 from selfsame.report.values.agreement import ValueGate
 from selfsame.report.values.gallery import ValueGallery
 from selfsame.report.values.scores import Measure, ValueComparison, ValueScores, compare_values
@@ -42,8 +44,7 @@ class ValueFindings:
 
     Attributes:
         labeled_rows: how many there are.
-        reference, promotion_level, refitted, settings, digests: as in ``selfsame.report.findings.Findings``.
-        on_validation, on_holdout: both models, row by row.
+        reference, promotion, refitted, settings, digests: as in ``selfsame.report.findings.Findings``.
         near_copies: holdout and validation rows with a near copy among the rows that were learned from.
         drift: the pool against the labeled and validation rows.
     """
@@ -55,9 +56,7 @@ class ValueFindings:
     baseline: ValueModelFindings
     student: ValueModelFindings
     reference: ValueReferenceFindings
-    on_validation: ValueComparison
-    on_holdout: ValueComparison
-    promotion_level: float
+    promotion: Promotion
     refitted: bool
     method: str
     settings: Mapping[str, Mapping[str, Any]]
@@ -74,7 +73,17 @@ class ValueFindings:
     @property
     def champion(self) -> str:
         """Name the promoted model: ``baseline`` or ``student``."""
-        return choose_champion(self.on_validation, self.promotion_level)
+        return self.promotion.champion
+
+    @cached_property
+    def on_validation(self) -> ValueComparison:
+        """Both models, row by row, where the champion is chosen."""
+        return compare_values(self.baseline.validation, self.student.validation)
+
+    @cached_property
+    def on_holdout(self) -> ValueComparison:
+        """Both models, row by row."""
+        return compare_values(self.baseline.holdout, self.student.holdout)
 
     @property
     def of_champion(self) -> ValueModelFindings:
@@ -86,7 +95,7 @@ class ValueFindings:
         """Tell whether the simple model does as well as the champion on the validation rows."""
         return self.reference.validation.rmse.value <= self.of_champion.validation.rmse.value
 
-    @property
+    @cached_property
     def reference_on_holdout(self) -> ValueComparison:
         """The champion against the reference, row by row."""
         return compare_values(self.reference.holdout, self.of_champion.holdout)
@@ -116,8 +125,8 @@ def value_metrics(findings: ValueFindings) -> dict[str, Any]:
             "rows": len(findings.baseline.validation.actual),
             "gained_by_student": validation.gained,
             "lost_by_student": validation.lost,
-            "promotion_p_value": validation.better_p_value,
-            "promotion_level": findings.promotion_level,
+            "promotion_p_value": findings.promotion.p_value,
+            "promotion_level": findings.promotion.level,
         },
         "holdout": {
             "rows": len(findings.baseline.holdout.actual),

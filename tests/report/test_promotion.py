@@ -1,0 +1,87 @@
+"""The promotion and its permutation test, against what is known of the models."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from scipy.stats import permutation_test as scipys_test
+
+from selfsame.report.promotion import permutation_test, promote, promote_classifier, squared_errors
+from selfsame.selection.calibration import calibrate
+
+LABELS = np.random.default_rng(0).integers(0, 3, 50)
+
+
+def probabilities(skill: float, random: np.random.Generator) -> np.ndarray:
+    """(50, 3), the nearer to the truth the more skill."""
+    powers = np.exp(random.normal(size=(50, 3)) + skill * np.eye(3)[LABELS])
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def right(said: np.ndarray) -> int:
+    return int((said.argmax(axis=1) == LABELS).sum())
+
+
+def test_the_p_values_are_those_of_scipy() -> None:
+    saved = np.random.default_rng(3).normal(0.3, 1, 12)  # few enough for scipy to try all signs
+    one, two = (
+        scipys_test((saved,), np.sum, permutation_type="samples", n_resamples=np.inf, alternative=kind).pvalue
+        for kind in ("greater", "two-sided")
+    )
+    found = permutation_test(saved)
+    assert found.better == pytest.approx(one, abs=0.02)
+    assert found.either == pytest.approx(two, abs=0.02)
+
+
+def test_of_right_and_wrong_alone_it_is_mcnemars_test() -> None:
+    saved = np.repeat([1.0, -1.0, 0.0], [7, 2, 30])
+    assert permutation_test(saved).either == pytest.approx(binomtest(7, 9).pvalue, abs=0.02)
+
+
+def test_squared_errors_are_the_best_that_calibration_makes_and_no_matter_of_being_sure() -> None:
+    said = probabilities(2, np.random.default_rng(2))
+    errors = squared_errors(LABELS, said)
+    for temperature in (0.5, 2.0):
+        again = squared_errors(LABELS, calibrate(said, temperature))
+        assert again.mean() == pytest.approx(errors.mean(), abs=0.01)
+    tried = [calibrate(said, each) for each in np.geomspace(0.2, 5, 50)]
+    best = min(((each - np.eye(3)[LABELS]) ** 2).sum(axis=1).mean() for each in tried)
+    assert errors.mean() == pytest.approx(best, abs=0.02)
+
+
+def test_a_better_student_is_promoted_even_if_as_many_are_right() -> None:
+    baseline = probabilities(2, np.random.default_rng(2))
+    student = (
+        baseline + np.eye(3)[LABELS] * (baseline.argmax(axis=1) == LABELS)[:, None]
+    )  # nearer where right
+    student /= student.sum(axis=1, keepdims=True)
+    assert right(student) == right(baseline)
+    assert promote_classifier(LABELS, baseline, student, 0.01).champion == "student"
+    assert promote_classifier(LABELS, student, baseline, 0.5).champion == "baseline"
+
+
+def test_a_student_with_fewer_rows_right_is_not() -> None:
+    truth, other = np.eye(3)[LABELS], np.eye(3)[(LABELS + 1) % 3]
+    wrong = np.arange(50)[:, None]
+    baseline = np.where(wrong < 8, other, truth) * 0.97 + 0.01  # eight wrong, and sure of it
+    student = np.where(wrong < 9, 0.46 * truth + 0.5 * other + 0.04 / 3, truth * 0.97 + 0.01)  # nine, just so
+    promotion = promote_classifier(LABELS, baseline, student, 0.05)
+    assert promotion.p_value < 0.05 and promotion.student_error < promotion.baseline_error
+    assert (promotion.fewer_right, promotion.champion) == (True, "baseline")
+
+
+def test_an_equal_student_is_not_promoted_at_any_level() -> None:
+    said = probabilities(2, np.random.default_rng(2))
+    for promotion in (
+        promote_classifier(LABELS, said, said, 0.5),
+        promote_classifier(LABELS, said, calibrate(said, 0.5), 0.1),  # more sure of the same
+        promote(np.ones(50), np.ones(50), 0.5),
+    ):
+        assert promotion.champion == "baseline"
+
+
+def test_a_student_of_the_same_skill_is_promoted_no_more_often_than_the_level() -> None:
+    random, promoted = np.random.default_rng(1), 0
+    for _ in range(200):
+        pair = probabilities(2, random), probabilities(2, random)
+        promoted += promote_classifier(LABELS, *pair, 0.1).champion == "student"
+    assert 0 < promoted <= 30  # at most 20 are expected
