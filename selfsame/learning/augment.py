@@ -42,7 +42,7 @@ def _move(images: Tensor, params: AugmentationParams, draws: int, generator: tor
     """
     if not (params.shift_pixels or params.rotate_degrees or params.scale_fraction or params.shear_fraction):
         return images
-    count, _, height, width = images.shape
+    count, channels, height, width = images.shape
     drawn = 2 * torch.rand(5, draws, generator=generator) - 1
     angle = drawn[0] * math.radians(params.rotate_degrees)
     scale = 1 + drawn[1] * params.scale_fraction
@@ -58,8 +58,10 @@ def _move(images: Tensor, params: AugmentationParams, draws: int, generator: tor
         ],
         dim=1,
     ).to(images.device)
-    grid = functional.affine_grid(maps.expand(count, 2, 3), list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    # Images that move alike are taken for channels of one: where each pixel comes from is worked out once.
+    together = images if draws == count else images.reshape(1, count * channels, height, width)
+    grid = functional.affine_grid(maps, list(together.shape), align_corners=False)
+    return functional.grid_sample(together, grid, padding_mode="border", align_corners=False).view_as(images)
 
 
 def _flip(images: Tensor, fraction: float, draws: int, generator: torch.Generator) -> Tensor:

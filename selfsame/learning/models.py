@@ -11,6 +11,7 @@ import csv
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ WEIGHTS, CONFIG, HISTORY = "model.safetensors", "config.json", "history.csv"
 VALIDATION = "validation.json"
 VALIDATED = "validated"
 FORMAT_VERSION = 3
+# Values of the inputs that a CPU predicts at once: 167 of MNIST's images, whose layers' outputs stay in its
+# caches. 8,192 images took twice as long.
+CPU_VALUES = 2**17
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,14 @@ class Model:
         row's surroundings.
         """
         self.net.eval()
+        return torch.cat([self._mean_over_views(rows) for rows in self._handfuls(raw)])
+
+    def _handfuls(self, raw: Tensor) -> tuple[Tensor, ...]:
+        """Cut rows so that on a CPU what a layer makes of them still lies in its caches."""
+        rows = len(raw) if self.device.type != "cpu" else CPU_VALUES // prod(raw.shape[1:])
+        return raw.split(max(rows, 1))
+
+    def _mean_over_views(self, raw: Tensor) -> Tensor:
         inputs = prepare(raw.to(self.device), self.scaling)
         if self.views is None:
             return self.net(inputs)
@@ -92,18 +104,24 @@ class Model:
         """What makes the logits of the features; the dropout stands right before it."""
         return [layer for layer in self.net.modules() if isinstance(layer, nn.Linear)][-1]
 
+    @torch.no_grad()
     def features(self, raw: Tensor) -> Tensor:
         """Return the features (N, D) of raw inputs: what the last layer sees, without dropout.
 
         Means over the views, like the logits, which the last layer so makes of them.
         """
+        self.net.eval()
         seen: list[Tensor] = []
         hook = self.last_layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        means = []
         try:
-            self.logits(raw)
+            for rows in self._handfuls(raw):
+                self._mean_over_views(rows)
+                means.append(torch.stack(seen).mean(dim=0))
+                seen.clear()
         finally:
             hook.remove()
-        return torch.stack(seen).mean(dim=0)
+        return torch.cat(means)
 
 
 @dataclass(frozen=True)

@@ -213,3 +213,10 @@ def test_features_are_not_moved() -> None:
     inputs = random_inputs((16, 9))
     moved = limits(shift_pixels=2, rotate_degrees=20, scale_fraction=0.5)
     assert torch.equal(augment(inputs, moved, generator()), inputs)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_alike_changes_a_row_as_it_does_alone(shape: tuple[int, ...]) -> None:
+    inputs = random_inputs(shape)
+    alone = [augment(row, STRONG, generator(), alike=True) for row in inputs.split(1)]
+    assert torch.equal(augment(inputs, STRONG, generator(), alike=True), torch.cat(alone))

@@ -26,6 +26,7 @@ from tiny import (
 from selfsame.core import tables
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo, example_ids
+from selfsame.learning import models
 from selfsame.learning.inputs import Scaling, prepare
 from selfsame.learning.models import (
     Model,
@@ -97,6 +98,19 @@ def test_logits_are_the_mean_over_the_views_of_a_row(kind: str, tmp_path: Path) 
     torch.testing.assert_close(viewed.last_layer(viewed.features(raw)), expected)
     save_model(tmp_path, viewed, HISTORY)
     assert torch.equal(load_model(tmp_path).logits(raw), viewed.logits(raw))
+
+
+def test_a_cpu_predicts_few_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = with_views(images_model(), 3)
+    logits, features = model.logits(ROWS.inputs), model.features(ROWS.inputs)
+    seen: list[int] = []
+    model.net.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    monkeypatch.setattr(models, "CPU_VALUES", 10 * 8 * 8)
+    torch.testing.assert_close(model.logits(ROWS.inputs), logits)
+    assert seen == [10] * 6 + [4] * 3
+    torch.testing.assert_close(model.features(ROWS.inputs), features)
+    monkeypatch.setattr(models, "CPU_VALUES", 1)  # a row is never cut
+    torch.testing.assert_close(model.logits(ROWS.inputs[:2]), logits[:2])
 
 
 def test_a_models_folder_is_three_files_and_no_pickle(tmp_path: Path) -> None:
