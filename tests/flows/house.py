@@ -19,6 +19,26 @@ START_SECONDS = 240
 RUN_SECONDS = 90
 
 
+def ask_with_key(api: str, path: str, body: dict[str, Any] | None, key: str) -> Any:
+    """Send JSON (or get, without any) and return the answer's."""
+    headers = {"Content-Type": "application/json"}
+    if key:
+        headers["Authorization"] = f"Basic {base64.b64encode(key.encode()).decode()}"
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{api}/{path}", data, headers)
+    # SQLite may be busy for a moment: Prefect's own client tries again too.
+    for pause in (0.5, 1, 2, 4, 0):
+        try:
+            with urllib.request.urlopen(request, timeout=20) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            if error.code != 503 or not pause:
+                raise
+            error.close()
+            time.sleep(pause)
+    raise AssertionError
+
+
 class House:
     """``flows.up`` in a project's folder, with a key, and its API.
 
@@ -75,23 +95,7 @@ class House:
             time.sleep(0.3)
 
     def ask(self, path: str, body: dict[str, Any] | None = None, key: str = KEY) -> Any:
-        """Send JSON (or get, without any) and return the answer's."""
-        headers = {"Content-Type": "application/json"}
-        if key:
-            headers["Authorization"] = f"Basic {base64.b64encode(key.encode()).decode()}"
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.api}/{path}", data, headers)
-        # SQLite may be busy for a moment: Prefect's own client tries again too.
-        for pause in (0.5, 1, 2, 4, 0):
-            try:
-                with urllib.request.urlopen(request, timeout=20) as response:
-                    return json.load(response)
-            except urllib.error.HTTPError as error:
-                if error.code != 503 or not pause:
-                    raise
-                error.close()
-                time.sleep(pause)
-        raise AssertionError
+        return ask_with_key(self.api, path, body, key)
 
     def start(self, deployment: str, **options: Any) -> str:
         """Ask for a run of a deployment; return its id."""
