@@ -63,7 +63,7 @@ def make_store(kind: str, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[S
         with _s3_server(folder, patch) as store:
             yield store
     else:
-        with _ssh_server(folder, objects, patch) as store:
+        with _ssh_server(folder, objects) as store:
             yield store
 
 
@@ -85,7 +85,7 @@ def _s3_server(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 
 @contextmanager
-def _ssh_server(folder: Path, objects: Path, patch: pytest.MonkeyPatch) -> Iterator[Store]:
+def _ssh_server(folder: Path, objects: Path) -> Iterator[Store]:
     if SSHD is None:
         pytest.skip("no sshd here: install Debian's openssh-server")
     if os.getuid() == 0:
@@ -98,11 +98,6 @@ def _ssh_server(folder: Path, objects: Path, patch: pytest.MonkeyPatch) -> Itera
         f"AuthorizedKeysFile {folder / 'user.pub'}\nPasswordAuthentication no\n"
         "StrictModes no\nUsePAM no\nSubsystem sftp internal-sftp\n"
     )
-    home = folder / "home"
-    (home / ".ssh").mkdir(parents=True)
-    key = (folder / "host.pub").read_text()
-    (home / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {key}")
-    patch.setenv("HOME", str(home))
     with _running(folder, port, SSHD, "-D", "-e", "-f", str(folder / "sshd.conf")):
         address = f"ssh://{getpass.getuser()}@127.0.0.1:{port}{objects}"
         yield Store(address, {"keyfile": str(folder / "user")}, objects)

@@ -11,6 +11,7 @@ from selfsame.core.errors import PassingError, SelfsameError
 from selfsame.dag.execute import run_stage
 from selfsame.dag.plan import read_plan
 from selfsame.dag.remote import check_remote, pull_run_cache, push
+from selfsame.dag.storage import Remote
 from selfsame.dag.workspace import hold_workspace
 from tests.conftest import Toy
 from tests.dag.remotes import KINDS, Store, make_store
@@ -75,6 +76,8 @@ def test_a_second_machine_runs_only_what_was_altered(
     # An altered object is noticed and computed anew, here and wherever else it is pulled.
     outs = YAML(typ="safe").load(toy.folder / "dvc.lock")["stages"]["left"]["outs"]
     store.alter(outs[0]["md5"])
+    with Remote().open(outs[0]["md5"]) as file:
+        assert file.read() == b"altered", "what 'selfsame verify --remote' reads"
     copy = move_to_clone(toy, tmp_path / "fourth", monkeypatch)
     assert run_all(pull=True) == dict.fromkeys(STAGES, "restored") | {"left": "ran"}
     assert copy.runs() == ["left"]
