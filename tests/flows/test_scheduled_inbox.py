@@ -1,9 +1,11 @@
 """The real six stages, run by their schedule alone: nobody starts anything, files come to the inbox."""
 
+import signal
 import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from project import ROOT, TINY, Project, Repro
 from ruamel.yaml import YAML
@@ -62,6 +64,11 @@ def test_files_come_to_the_inbox(tmp_path: Path) -> None:
         story = follow(house, 0)
         assert news(story) == [("Completed", f"ran: {STAGES}")]
         assert set(project.executions().values()) == {1}
+        pages = [str(one["data"]) for one in house.ask("artifacts/filter", {}) if one["key"] == "summary"]
+        (told,) = [page for page in pages if "ran in " in page]
+        report = f"file://{project.root}/reports/report.html"
+        for words in ("it has no record in dvc.lock", "← champion", report, "models/student: "):
+            assert words in told, told
 
         # Rows without labels go to the pool: the baseline has nothing to learn from them.
         write_rows(inbox / "new.csv", 60, seed=1, labeled=False)
@@ -90,4 +97,12 @@ def test_files_come_to_the_inbox(tmp_path: Path) -> None:
         known += len(story)
         write_rows(inbox / "more.csv", 90, seed=2, labeled=True)
         assert news(follow(house, known)) == [("Completed", f"ran: {STAGES}")]
+
+        # Ctrl-C ends it, and leaves nothing behind.
+        family = psutil.Process(house.process.pid).children(recursive=True)
+        assert len(family) >= 2, "server and worker"
+        house.process.send_signal(signal.SIGINT)
+        assert house.process.wait(60) == 0, house.log.read_text()
+        _, alive = psutil.wait_procs(family, timeout=5)
+        assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
     assert project.repro() == Repro((), ())
