@@ -9,8 +9,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from tests.conftest import ROOT
 
@@ -115,12 +116,26 @@ class House:
             assert time.monotonic() < deadline, f"{state}\n{self.log.read_text()}"
             time.sleep(0.3)
 
-    def story(self) -> list[tuple[str, str]]:
-        """Return name and message of each ended run's state, in the order of their starts.
+    def story(self) -> list["Ended"]:
+        """Return the runs that have ended, in the order of their starts.
 
         Without the cancelled ones: they came due while another run was on its way.
         """
         ended = {"any_": ["COMPLETED", "FAILED", "CRASHED"]}
         body = {"flow_runs": {"state": {"type": ended}}, "sort": "START_TIME_ASC", "limit": 200}
-        runs = self.ask("flow_runs/filter", body)
-        return [(run["state"]["name"], run["state"]["message"]) for run in runs]
+        return [
+            Ended(
+                datetime.fromisoformat(run["start_time"]).timestamp(),
+                run["state"]["name"],
+                run["state"]["message"],
+            )
+            for run in self.ask("flow_runs/filter", body)
+        ]
+
+
+class Ended(NamedTuple):
+    """A run that has ended: when it began, in seconds since the epoch, and its last state."""
+
+    began: float
+    name: str
+    message: str

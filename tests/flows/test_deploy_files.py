@@ -182,7 +182,8 @@ def test_the_units_command_lines_one_after_the_other(toy: Toy, tmp_path: Path) -
         for process in reversed(started):  # as systemd stops them
             process.send_signal(signal.SIGTERM)
             process.wait(60)
-        assert [process.returncode for process in started] == [0, 0]
+        # The server ends by the signal itself when it has cleaned up: systemd takes that for a clean end.
+        assert {process.returncode for process in started} <= {0, -signal.SIGTERM}
     finally:
         for process in started:
             process.kill()

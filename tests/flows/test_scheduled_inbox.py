@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from tests.flows.house import House
 
 EVERY_SECONDS = 15  # between two scheduled runs; a run that comes due during another one is cancelled
-WAIT_SECONDS = 600
+WAIT_SECONDS = 1200  # it ends a wait for what never comes
 STAGES = "download, split, train_baseline, pseudo_label, retrain, evaluate"
 NOTHING_NEW = ("Cached", f"unchanged: {STAGES}")
 CLASSES = ("daisy", "rose", "tulip")
@@ -36,18 +36,23 @@ def write_rows(file: Path, rows: int, seed: int, labeled: bool, quote: str = "")
     partial.replace(file)
 
 
-def follow(house: House, known: int) -> list[tuple[str, str]]:
-    """Return what the runs after the first ``known`` ones came to, once two in a row had nothing to do."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while (story := house.story()[known:])[-2:] != [NOTHING_NEW, NOTHING_NEW]:
-        assert time.monotonic() < deadline, f"{story}\n{house.log.read_text()}"
-        time.sleep(1)
-    return story
+class Watch:
+    """What the schedule's runs came to since the last look."""
 
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.known = 0
 
-def news(story: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the runs that had something to do."""
-    return [run for run in story if run != NOTHING_NEW]
+    def news(self) -> list[tuple[str, str]]:
+        """Return what the runs did that had something to do, once one that began later had nothing."""
+        now, deadline = time.time(), time.monotonic() + WAIT_SECONDS
+        while True:
+            story = self.house.story()[self.known :]
+            if story and story[-1].began > now and tuple(story[-1][1:]) == NOTHING_NEW:
+                self.known += len(story)
+                return [(name, message) for _, name, message in story if (name, message) != NOTHING_NEW]
+            assert time.monotonic() < deadline, f"{story}\n{self.house.log.read_text()}"
+            time.sleep(1)
 
 
 @pytest.mark.slow
@@ -61,8 +66,8 @@ def test_files_come_to_the_inbox(tmp_path: Path) -> None:
     inbox = project.root / "data/inbox"
     write_rows(inbox / "labeled.csv", 150, seed=0, labeled=True)
     with House(project.root, tmp_path, code=project.root) as house:
-        story = follow(house, 0)
-        assert news(story) == [("Completed", f"ran: {STAGES}")]
+        watch = Watch(house)
+        assert watch.news() == [("Completed", f"ran: {STAGES}")]
         assert set(project.executions().values()) == {1}
         pages = [str(one["data"]) for one in house.ask("artifacts/filter", {}) if one["key"] == "summary"]
         (told,) = [page for page in pages if "ran in " in page]
@@ -72,31 +77,24 @@ def test_files_come_to_the_inbox(tmp_path: Path) -> None:
 
         # Rows without labels go to the pool: the baseline has nothing to learn from them.
         write_rows(inbox / "new.csv", 60, seed=1, labeled=False)
-        known = len(story)
-        story = follow(house, known)
         ran = [name for name in STAGES.split(", ") if name != "train_baseline"]
-        assert news(story) == [("Completed", f"ran: {', '.join(ran)}; unchanged: train_baseline")]
+        assert watch.news() == [("Completed", f"ran: {', '.join(ran)}; unchanged: train_baseline")]
         executions = {name: 1 + (name in ran) for name in project.stages}
         assert project.executions() == executions
 
         # The same file again, with another time: nothing.
-        known += len(story)
         write_rows(inbox / "new.csv", 60, seed=1, labeled=False)
-        story = follow(house, known)
-        assert news(story) == []
+        assert watch.news() == []
 
         # Other bytes with the same rows: they are read again, and nothing follows.
-        known += len(story)
         write_rows(inbox / "labeled.csv", 150, seed=0, labeled=True, quote='"')
-        story = follow(house, known)
         rest = ", ".join(STAGES.split(", ")[1:])
-        assert news(story) == [("Completed", f"ran: download; unchanged: {rest}")]
+        assert watch.news() == [("Completed", f"ran: download; unchanged: {rest}")]
         assert project.executions() == executions | {"download": 3}
 
         # Rows with labels change what the baseline learns from: all six run.
-        known += len(story)
         write_rows(inbox / "more.csv", 90, seed=2, labeled=True)
-        assert news(follow(house, known)) == [("Completed", f"ran: {STAGES}")]
+        assert watch.news() == [("Completed", f"ran: {STAGES}")]
 
         # Ctrl-C ends it, and leaves nothing behind.
         family = psutil.Process(house.process.pid).children(recursive=True)
