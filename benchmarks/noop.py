@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 STAGES = 6
 LIMITS = {"dvc repro": 1.10, "flow": 1.30}
-SERVER_SECONDS = 90
+SERVER_SECONDS = 300
 OUR_FLOW = "from flows.pipeline import pipeline; assert pipeline(return_state=True).is_completed()"
 EMPTY_FLOW = f"""
 from prefect import flow, task
@@ -112,8 +112,8 @@ def copy_project(folder: Path) -> Path:
     """Copy what the pipeline needs, with the shortest training that there is."""
     for name in ("tasks", "selfsame", "flows"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "data" / "annotations").mkdir(parents=True)
-    for name in ("dvc.yaml", ".dvcignore", "data/annotations/labels.csv"):
+    for name in ("dvc.yaml", ".dvcignore", "data/annotations/labels.csv", "data/inbox/.gitkeep"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")

@@ -14,6 +14,7 @@ from flows.figures import read_figures
 from selfsame.core.graph_file import read_yaml
 from selfsame.dag.commit import LOCK_FILE, leaves
 from selfsame.dag.plan import Plan
+from selfsame.operation.summary import format_summary, is_result
 
 
 def publish(plan: Plan, states: Mapping[str, State], news: bool) -> None:
@@ -22,22 +23,32 @@ def publish(plan: Plan, states: Mapping[str, State], news: bool) -> None:
     Args:
         news: something ran or was restored; without, metrics and figures stay as last published.
     """
-    outputs = read_outputs()
-    reports = [
-        path for paths in outputs.values() for path in paths if path.suffix == ".html" and path.exists()
-    ]
-    lines = [f"Report: `{path.absolute()}` on {platform.node()}" for path in reports]
-    text = "\n\n".join([*lines, state_table(states, outputs)])
-    create_markdown_artifact(text, key="summary", description="What became of each stage.")
+    text = tell(plan, states)
+    create_markdown_artifact(text, key="summary", description="What became of each stage, and of them all.")
     if not news:
         return
     for path in plan.metrics:
         if path.exists():
             create_table_artifact(metric_rows(path), key=artifact_key(path), description=str(path))
-    for path in reports:
+    for path in find_reports(read_outputs()):
         for label, image in read_figures(path):
             key = artifact_key(re.split("[:,;]", label)[0])
             create_image_artifact(image_url=image, key=key, description=label)
+
+
+def tell(plan: Plan, states: Mapping[str, State]) -> str:
+    """Return a run's story as Markdown: where the report is, how good the result, what each stage did."""
+    outputs = read_outputs()
+    # A browser opens no file for a page that came from a server: the address is there to be copied.
+    text = [f"Report, on {platform.node()}: `{path.absolute().as_uri()}`" for path in find_reports(outputs)]
+    figures = (json.loads(path.read_text(encoding="utf-8")) for path in plan.metrics if path.exists())
+    text += [f"```\n{format_summary(metrics)}\n```" for metrics in figures if is_result(metrics)]
+    return "\n\n".join([*text, state_table(states, outputs)])
+
+
+def find_reports(outputs: Mapping[str, Mapping[Path, str]]) -> list[Path]:
+    """Return the pages among the stages' outputs that are there."""
+    return [path for paths in outputs.values() for path in paths if path.suffix == ".html" and path.exists()]
 
 
 def read_outputs() -> dict[str, dict[Path, str]]:
@@ -60,7 +71,7 @@ def size_in_words(out: Mapping[str, Any]) -> str:
 
 def state_table(states: Mapping[str, State], outputs: Mapping[str, Mapping[Path, str]]) -> str:
     """Return a Markdown table of the stages: state, why and how long, what there is of it."""
-    lines = ["| stage | state | | outputs |", "|---|---|---|---|"]
+    lines = ["| stage | state | how long, and why | outputs |", "|---|---|---|---|"]
     for stage, state in states.items():
         message = (state.message or "").replace("|", "\\|").replace("\n", "<br>")
         made = "<br>".join(f"{path}: {size}" for path, size in outputs.get(stage, {}).items())

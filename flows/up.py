@@ -19,7 +19,7 @@ from prefect.settings import PREFECT_SERVER_API_AUTH_STRING, PREFECT_SERVER_API_
 from selfsame.core.errors import SelfsameError
 
 POOL = "selfsame"
-START_SECONDS = 120.0
+START_SECONDS = 300.0  # a server needs 160 s where ten processes share its core
 STOP_SECONDS = 15.0  # then whatever still runs is killed
 LOOK_SECONDS = 0.5
 STOPPING = (signal.SIGINT, signal.SIGTERM)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from selfsame.core.errors import PassingError, SelfsameError
@@ -11,7 +10,7 @@ from selfsame.dag.plan import dvc_message
 
 
 def check_remote() -> None:
-    """Check that there is a default remote, and that DVC checks what comes from it.
+    """Check that there is a default remote, that it can be spoken to, and that DVC checks what comes from it.
 
     Without ``verify`` DVC takes an object's name for its content: an altered one would be served.
 
@@ -27,6 +26,7 @@ def check_remote() -> None:
                 f"the DVC remote {name} is not verified: altered bytes would be served",
                 f"dvc remote modify {name} verify true",
             )
+        repo.cloud.get_remote_odb(name)  # connects to nothing yet
 
 
 def pull_run_cache() -> str:
@@ -59,11 +59,14 @@ def push() -> str:
 
 @contextmanager
 def _open(kind: type[SelfsameError]) -> Iterator[Repo]:
-    """Open the project, one ``Repo`` a question; DVC's errors become one of ``kind``."""
+    """Open the project, one ``Repo`` a question; whatever goes wrong becomes one of ``kind``."""
     try:
         with Repo(_wait_for_lock=True) as repo:
             yield repo
-    except (DvcException, OSError) as error:
+    except SelfsameError:
+        raise
+    except Exception as error:  # every kind of remote has a library with exceptions of its own
         raise kind(
-            f"DVC: {dvc_message(error)}", "check the remote ('dvc remote list') and the network"
+            f"DVC: {dvc_message(error)}",
+            "check the remote ('dvc remote list'), the network, and that .[s3] or .[ssh] is installed for it",
         ) from error

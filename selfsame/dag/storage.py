@@ -55,5 +55,5 @@ def _read() -> Iterator[Repo]:
     try:
         with Repo() as repo:
             yield repo
-    except DvcException as error:
+    except (DvcException, ImportError) as error:  # a kind of remote whose package isn't installed
         raise SelfsameError(f"DVC: {dvc_message(error)}", "see 'dvc remote list' and 'dvc doctor'") from error

@@ -46,6 +46,7 @@ class Recorder:
     def __init__(self, spec: StageSpec) -> None:
         self._spec = spec
         self._started = datetime.now(UTC)
+        self._seen = _signatures(spec)
         self._started_by = started_by()
         written = read_yaml(PARAMS_FILE)
         self._params = {section: written[section] for section in spec.params}
@@ -67,9 +68,11 @@ class Recorder:
         """Digest the outputs and write the record; return its path.
 
         Raises:
-            SelfsameError: the record can't be written. That stops the stage: an execution without a
-                record would be a gap in the chain that nobody could close later.
+            SelfsameError: something that the stage reads was changed while it ran, or the record can't be
+                written. That stops the stage: an execution without a record would be a gap in the chain
+                that nobody could close later.
         """
+        self._require_unchanged()
         # Written as plain JSON, not through in-toto-attestation's protobuf classes: a Struct makes
         # every integer a float, and 10.0 is not the parameter that was set. The tests parse and
         # validate the result with that package.
@@ -109,6 +112,26 @@ class Recorder:
         text = json.dumps(statement, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         return _write(lineage_folder() / self._spec.name, text.encode())
 
+    def _require_unchanged(self) -> None:
+        """Refuse a result that DVC would book on inputs it wasn't made of.
+
+        DVC looks at inputs and parameters again when the command has ended, and records those. What was
+        changed meanwhile would never be read.
+        """
+        now = _signatures(self._spec)
+        read = [item for item in self._dependencies if item["annotations"]["kind"] in ("input", "code")]
+        known = {item["name"]: item["digest"]["sha256"] for item in read}
+        touched = sorted(name for name in {*now, *self._seen} if now.get(name) != self._seen.get(name))
+        changed = [name for name in touched if name not in now or sha256_file(Path(name)) != known.get(name)]
+        written = read_yaml(PARAMS_FILE)
+        other = [section for section, values in self._params.items() if written.get(section) != values]
+        changed += [f"{PARAMS_FILE}: {section}" for section in other]
+        if changed:
+            raise SelfsameError(
+                f"{', '.join(changed)}: changed while stage {self._spec.name} was running",
+                "run again; what was made of the former content is not kept",
+            )
+
 
 def lineage_folder() -> Path:
     """Return the folder that records are written to.
@@ -126,6 +149,16 @@ def _descriptors(kind: str, paths: Iterable[str]) -> list[dict[str, Any]]:
         {"name": name, "digest": {"sha256": digest}, "annotations": {"kind": kind}}
         for name, digest in _sha256_files(paths)
     ]
+
+
+def _signatures(spec: StageSpec) -> dict[str, tuple[int, int, int]]:
+    """Tell whether files were written to, without reading them: size, time and inode of each by its name."""
+    files = [file for path in (*spec.inputs, *spec.code) for file in files_under(Path(path))]
+    return {
+        file.as_posix(): (status.st_size, status.st_mtime_ns, status.st_ino)
+        for file in files
+        for status in [file.stat()]
+    }
 
 
 def _sha256_files(paths: Iterable[str]) -> list[tuple[str, str]]:

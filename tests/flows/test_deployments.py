@@ -1,20 +1,17 @@
 """Deployments: the table's own consistency; then server, worker and schedules as ``make up`` starts them."""
 
-import base64
 import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import psutil
 import pytest
@@ -23,11 +20,8 @@ from ruamel.yaml import YAML
 
 from flows.serve import read_deployments
 from tests.conftest import ROOT, Toy
+from tests.flows.house import KEY, RUN_SECONDS, House
 from tests.flows.runs import ask
-
-KEY = "operator:secret"
-START_SECONDS = 240
-RUN_SECONDS = 90
 
 
 def test_the_table_names_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,82 +32,6 @@ def test_the_table_names_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
         flow = load_flow_from_entrypoint(deployment.entrypoint or "")
         assert deployment.parameters.keys() <= flow.parameters.properties.keys(), deployment.name
         assert deployment.concurrency_limit == 1
-
-
-class House:
-    """``flows.up`` on a toy project, with a key, and its API."""
-
-    def __init__(self, toy: Toy, folder: Path) -> None:
-        self.toy = toy
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = listener.getsockname()[1]
-        self.api = f"http://127.0.0.1:{port}/api"
-        self.log = folder / "up.log"
-        settings = {
-            "PREFECT_HOME": str(folder / "prefect"),
-            "PREFECT_SERVER_API_PORT": str(port),
-            "PREFECT_SERVER_API_AUTH_STRING": KEY,
-            "PREFECT_WORKER_QUERY_SECONDS": "1",
-            "DVC_SITE_CACHE_DIR": str(folder / "site"),
-            "PYTHONPATH": str(ROOT),
-        }
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "flows.up"],
-                cwd=toy.folder,
-                env=os.environ | settings,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    def wait_until_up(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while "\nup: " not in self.log.read_text():
-            assert self.process.poll() is None and time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.3)
-
-    def ask(self, path: str, body: dict[str, Any] | None = None, key: str = KEY) -> Any:
-        """Send JSON (or get, without any) and return the answer's."""
-        headers = {"Content-Type": "application/json"}
-        if key:
-            headers["Authorization"] = f"Basic {base64.b64encode(key.encode()).decode()}"
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.api}/{path}", data, headers)
-        for pause in (
-            0.5,
-            1,
-            2,
-            4,
-            0,
-        ):  # SQLite may be busy for a moment: Prefect's own client tries again too
-            try:
-                with urllib.request.urlopen(request, timeout=20) as response:
-                    return json.load(response)
-            except urllib.error.HTTPError as error:
-                if error.code != 503 or not pause:
-                    raise
-                error.close()
-                time.sleep(pause)
-        raise AssertionError
-
-    def start(self, deployment: str, **options: Any) -> str:
-        """Ask for a run of a deployment; return its id."""
-        found = self.ask(f"deployments/name/toy/{deployment}")
-        body = {"parameters": {"options": options}, "state": {"type": "SCHEDULED"}}
-        run_id = self.ask(f"deployments/{found['id']}/create_flow_run", body)["id"]
-        assert isinstance(run_id, str)
-        return run_id
-
-    def finish(self, run: str) -> tuple[str, str]:
-        """Wait for the end of a run; return its state's name and message."""
-        deadline = time.monotonic() + RUN_SECONDS
-        while True:
-            state = self.ask(f"flow_runs/{run}")["state"]
-            if state["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
-                return state["name"], state["message"]
-            assert time.monotonic() < deadline, f"{state}\n{self.log.read_text()}"
-            time.sleep(0.3)
 
 
 def write_table(project: Path) -> None:
@@ -137,9 +55,8 @@ def test_one_process_serves_the_table(toy: Toy, prefect_api: str) -> None:
     try:
         deadline = time.monotonic() + RUN_SECONDS
         scheduled = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
-        while not (
-            runs := ask(prefect_api, "flow_runs", scheduled)
-        ):  # with SQLAlchemy 2.1 there are never any
+        # With SQLAlchemy 2.1 there are never any.
+        while not (runs := ask(prefect_api, "flow_runs", scheduled)):
             assert server.poll() is None and time.monotonic() < deadline
             time.sleep(0.5)
         assert all(run["expected_start_time"][11:16] == "03:00" for run in runs)
@@ -159,13 +76,14 @@ def house(fresh_toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     project = folder / "toy"
     shutil.copytree(fresh_toy, project)
     write_table(project)
-    house = House(Toy(project), folder)
-    try:
-        house.wait_until_up()
+    with House(project, folder) as house:
         yield house
-    finally:
-        house.process.kill()
-        house.process.wait()
+
+
+@pytest.fixture
+def resident(house: House) -> Toy:
+    """Return the toy project that the house keeps."""
+    return Toy(house.project)
 
 
 @pytest.mark.slow
@@ -189,33 +107,33 @@ def test_a_schedule_creates_runs(house: House) -> None:
 
 
 @pytest.mark.slow
-def test_first_all_run_then_none_then_what_a_new_input_needs(house: House) -> None:
+def test_first_all_run_then_none_then_what_a_new_input_needs(house: House, resident: Toy) -> None:
     stages = "prepare, left, right, join"
     assert house.finish(house.start("nightly")) == ("Completed", f"ran: {stages}")
-    assert sorted(house.toy.runs()) == sorted(stages.split(", "))
+    assert sorted(resident.runs()) == sorted(stages.split(", "))
     assert house.finish(house.start("nightly")) == ("Cached", f"unchanged: {stages}")
-    assert house.toy.runs() == []
-    (house.toy.folder / "source.txt").write_text("fresh\n")
-    house.toy.set("right", value=7)
+    assert resident.runs() == []
+    (resident.folder / "source.txt").write_text("fresh\n")
+    resident.set("right", value=7)
     assert house.finish(house.start("other", targets=["left"]))[1] == "ran: prepare, left"
     assert house.finish(house.start("nightly"))[1] == "ran: right, join; unchanged: prepare, left"
 
 
 @pytest.mark.slow
-def test_runs_never_overlap(house: House) -> None:
-    house.toy.set("prepare", sleep=4)
-    house.toy.runs()
+def test_runs_never_overlap(house: House, resident: Toy) -> None:
+    resident.set("prepare", sleep=4)
+    resident.runs()
     first = house.start("nightly", force=True)
-    house.toy.wait_for_start("prepare")
+    resident.wait_for_start("prepare")
     same, other = house.start("nightly", force=True), house.start("other", force=True)
     assert house.finish(same)[0] == "Cancelled"
     assert house.finish(first)[0] == house.finish(other)[0] == "Completed"
-    events = (house.toy.folder / "runs.log").read_text().splitlines()
+    events = (resident.folder / "runs.log").read_text().splitlines()
     names = [line.split()[1] for line in events if line.startswith("end")]
     assert len(names) == 8 and sorted(names[:4]) == sorted(names[4:]), (
         "the second began before the first ended"
     )
-    house.toy.runs()
+    resident.runs()
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -234,7 +152,7 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 @pytest.mark.slow
-def test_a_failed_run_calls_the_webhook(house: House) -> None:
+def test_a_failed_run_calls_the_webhook(house: House, resident: Toy) -> None:
     with HTTPServer(("127.0.0.1", 0), Receiver) as receiver:
         receiver.timeout = RUN_SECONDS
         subprocess.run(
@@ -248,9 +166,9 @@ def test_a_failed_run_calls_the_webhook(house: House) -> None:
             check=True,
         )
         time.sleep(3)  # the server takes up a new automation in the background
-        house.toy.set("left", fail=True)
+        resident.set("left", fail=True)
         name, message = house.finish(house.start("nightly", targets=["left"]))
-        house.toy.set("left", fail=False)
+        resident.set("left", fail=False)
         assert name == "Failed"
         receiver.handle_request()
     (told,) = Receiver.received
@@ -259,11 +177,11 @@ def test_a_failed_run_calls_the_webhook(house: House) -> None:
 
 
 @pytest.mark.slow
-def test_stopping_leaves_no_process(house: House) -> None:
-    house.toy.runs()  # forget earlier starts
-    house.toy.set("prepare", sleep=600)
+def test_stopping_leaves_no_process(house: House, resident: Toy) -> None:
+    resident.runs()  # forget earlier starts
+    resident.set("prepare", sleep=600)
     house.start("nightly", force=True)
-    stage = psutil.Process(house.toy.wait_for_start("prepare"))
+    stage = psutil.Process(resident.wait_for_start("prepare"))
     family = [stage, *psutil.Process(house.process.pid).children(recursive=True)]
     assert len(family) >= 4, "stage, server, worker and flow"
     house.process.send_signal(signal.SIGTERM)

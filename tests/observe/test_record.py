@@ -261,3 +261,33 @@ def test_observer_off_gives_the_same_bytes_and_no_record(project: Path) -> None:
         drawn[observe] = Path("data/drawn/bytes").read_bytes()
         assert len(list(Path("lineage").rglob("*.json"))) == int(observe)
     assert drawn["0"] == drawn["1"]
+
+
+@pytest.mark.parametrize("name", [*READ, "data/table/part-2", "params.yaml"])
+def test_what_changed_meanwhile_is_not_booked_on_the_old_result(project: Path, name: str) -> None:
+    """DVC would record the new content with the outputs that were made of the old one."""
+    recorder = begin(SPEC)
+    for written in WRITTEN:
+        write(written, "result")
+    write(name, "fit: {epochs: 4, rate: 1e-3}\nother: {key: 1}\n")
+    with pytest.raises(SelfsameError, match=f"{name}.* changed while stage fit was running"):
+        recorder.finish()
+    assert not (project / "lineage").exists()
+
+
+def test_a_removed_input_is_not_booked_either(project: Path) -> None:
+    recorder = begin(SPEC)
+    Path("data/table/part-1").unlink()
+    with pytest.raises(SelfsameError, match="data/table/part-1: changed while"):
+        recorder.finish()
+
+
+def test_the_same_content_again_and_what_is_not_read_do_no_harm(project: Path) -> None:
+    recorder = begin(SPEC)
+    for written in WRITTEN:
+        write(written, "result")
+    for name in READ:
+        write(name, f"content of {name}")
+        os.utime(name, (1, 1))
+    write("params.yaml", "other: {key: 2}\nfit: {rate: 1e-3, epochs: 3}\n")
+    assert recorder.finish().exists()

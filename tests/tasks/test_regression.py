@@ -231,7 +231,7 @@ def test_an_empty_pool_is_a_plain_comparison_of_two_seeds(tmp_path: Path) -> Non
 
 
 def test_the_summary_is_of_values(evaluated: Path) -> None:
-    from selfsame.cli import format_summary
+    from selfsame.operation.summary import format_summary
 
     figures = json.loads((evaluated / "reports/metrics.json").read_text())
     text = format_summary(figures)
