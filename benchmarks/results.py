@@ -258,7 +258,10 @@ def main() -> None:
         for number in range(options.draws):
             if (path := _result(row, number)).exists():
                 results[row.name][number] = json.loads(path.read_text(encoding="utf-8"))
-    options.page.write_text(write_page(ROWS, results, SOURCES, options.draws), encoding="utf-8")
+    files = sorted((SCRATCH / "tutorials").glob("*.json"))  # from benchmarks/tutorials.py
+    tutorials = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    page = write_page(ROWS, results, SOURCES, options.draws, tutorials)
+    options.page.write_text(page, encoding="utf-8")
     print(f"wrote {options.page}")
 
 

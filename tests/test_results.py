@@ -6,9 +6,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 from project import ROOT
 
 from selfsame.core.params import all_schemas, check_params
+
+PROCEDURES = ("supervised", "online", "offline")
 
 
 @pytest.fixture
@@ -31,9 +34,11 @@ def measured(champion: float, free: float) -> dict[str, Any]:
     }
 
 
-def page_of(results: ModuleType, made: dict[str, dict[int, Any]], draws: int = 2) -> str:
+def page_of(
+    results: ModuleType, made: dict[str, dict[int, Any]], draws: int = 2, tutorials: tuple[Any, ...] = ()
+) -> str:
     everything = {row.name: made.get(row.name, {}) for row in results.ROWS}
-    text = results.write_page(results.ROWS, everything, results.SOURCES, draws)
+    text = results.write_page(results.ROWS, everything, results.SOURCES, draws, tutorials)
     assert isinstance(text, str)
     return text
 
@@ -70,6 +75,70 @@ def test_every_row_has_valid_parameters(results: ModuleType, tmp_path: Path) -> 
         check_params(results.draw_params(row, 3, tmp_path if row.folder else None), all_schemas())
     first, fourth = (results.draw_params(results.ROWS[0], number, None) for number in (0, 3))
     assert fourth["split"]["seed"] == first["split"]["seed"] + 3
+
+
+def tutorial(procedure: str, inputs: str, holdout: float, **more: float) -> dict[str, Any]:
+    lengths = {"epochs": 50, "shorten": 10.0, "seconds": 61.2}
+    validation = {"validation": [0.1, 0.2, 0.8125, 0.75]}
+    return {"procedure": procedure, "inputs": inputs, "holdout": holdout, **lengths, **validation, **more}
+
+
+def test_the_page_says_what_the_tutorials_mistake_cost(results: ModuleType) -> None:
+    made = (
+        tutorial("online", "as published", 0.9),
+        tutorial("supervised", "as published", 0.8, coverage=0.999, precision=0.82),
+        tutorial("supervised", "honest", 0.95, coverage=0.5, precision=0.99),
+    )
+    text = page_of(results, {}, tutorials=made)
+    assert "Length: 50 epochs, the published 501 and their ramp divided by 10." in text
+    assert (
+        "* **supervised**: 0.8000 as published, 0.9500 honest: the mistake cost 15.0 points (the tutorial "
+        "itself reports 0.6965)." in text
+    )
+    gates = "0.999 of the pool, 0.820 of it right, as published; 0.500 of the pool, 0.990 of it right, honest"
+    assert f"at 0.99 the supervised net accepts {gates}." in text
+    assert "| online | as published | 0.9000 | 0.750 to 0.812 | – | – | 61 |" in text
+    assert "**online**" not in text, "half of a comparison is none"
+    assert "Not run. The command is `python benchmarks/tutorials.py MNIST_FOLDER`." in page_of(results, {})
+
+
+def test_the_tutorials_procedures_differ_by_their_mistake_and_are_not_repeated(
+    results: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tutorials
+    from torch import nn
+
+    generator = torch.Generator().manual_seed(0)
+    white = torch.full((6, 1, 28, 28), 255, dtype=torch.uint8)
+    white[..., :14] = 0
+    for inputs, flips, largest in ((tutorials.AS_PUBLISHED, True, 255), (tutorials.HONEST, False, 1)):
+        seen = torch.cat([inputs.labeled(white, generator) for _ in range(9)])
+        assert seen.max() == 1 and (seen[..., 0] == 1).any() == flips
+        assert inputs.others(white).max() == largest
+
+    def images(rows: int) -> Any:
+        raw = torch.randint(0, 256, (rows, 1, 28, 28), generator=generator, dtype=torch.uint8)
+        return tutorials.Images(raw, torch.arange(rows) % 10)
+
+    built = []
+
+    def small_net() -> nn.Module:
+        built.append(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)))
+        return built[-1]
+
+    monkeypatch.setattr(tutorials, "build_net", small_net)
+    monkeypatch.setattr(tutorials, "THRESHOLD", 0.13)  # that few epochs reach
+    data = tutorials.Data(images(60), images(20), images(300), images(20))
+    bench = tutorials.Bench(data, tmp_path, 100, 0)
+    runs = [(name, inputs) for inputs in (tutorials.HONEST, tutorials.AS_PUBLISHED) for name in PROCEDURES]
+    first = [bench.run(*run) for run in runs]
+    assert [len(figures["validation"]) for figures in first] == [5] * 6
+    assert first[0]["coverage"] < first[3]["coverage"], "unscaled inputs are all but certain"
+    assert len({figures["holdout"] for figures in first}) > 1
+    assert [bench.run(*run) for run in runs] == first and len(built) == 6
+    assert tutorials.Bench(data, tmp_path, 100, 1).run(*runs[0])["seed"] == 1 and len(built) == 7
+    page = page_of(results, {}, tutorials=tuple(first))
+    assert all(f"**{name}**" in page for name in PROCEDURES)
 
 
 @pytest.mark.slow

@@ -141,6 +141,34 @@ def test_the_pool_teaches_the_student(labeled: Path) -> None:
     assert retrain(labeled, seed=0) != supervised(labeled, seed=0)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"max_epochs": 3},
+        {"pool_batch_size": 16},
+        {"unlabeled_weight": 0.5},
+        {"ramp_up_end_epochs": 2},
+        {"ramp_up_start_epochs": 1, "ramp_up_end_epochs": 1},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+@pytest.mark.parametrize("method", ["offline", "online"])
+def test_each_key_of_both_methods_reaches_the_student(
+    method: str, change: dict[str, object], labeled: Path
+) -> None:
+    assert retrain(labeled, method=method, **change) != retrain(labeled, method=method)
+
+
+@pytest.mark.parametrize("stage", ["train_baseline", "retrain"])
+def test_both_trainings_stop_early(stage: str, labeled: Path) -> None:
+    standing_still = {"learning_rate": 1e-30, "checkpoint": "validation_loss"}
+    own = {"max_epochs": 9, "patience_epochs": 3}
+    run_task(stage, labeled, training=standing_still, model={"batch_norm": False}, **{stage: own})
+    folder = {"train_baseline": "baseline", "retrain": "student"}[stage]
+    lines = (labeled / "models" / folder / "history.csv").read_text().splitlines()
+    assert len(lines) == 1 + 1 + 3, "a header, the best epoch, and three that are no better"
+
+
 def test_without_accepted_rows_it_is_supervised_training_bit_for_bit(labeled: Path) -> None:
     run_task("pseudo_label", labeled, pseudo_label={"threshold": 1.0})
     assert not pq.read_table(labeled / PSEUDO)["accepted"].to_numpy().any()
