@@ -9,13 +9,14 @@ the file has already is not made again.
 
 import csv
 import io
+import json
 import os
-import shutil
 import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from math import ceil
 from pathlib import Path
@@ -29,81 +30,72 @@ from selfsame.active.answers import merge_answers
 from selfsame.active.request import REQUEST, make_request, write_request
 from selfsame.active.settings import ActiveLearningParams
 from selfsame.core.annotations import ANNOTATIONS, COLUMNS
-from selfsame.core.graph_file import by_stem, read_stages, read_yaml
+from selfsame.core.graph_file import StageSpec, by_stem, read_stages, read_yaml
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, TableWriter, iter_batches
 from selfsame.learning.params import ComputeParams
 
 ROOT = Path(__file__).resolve().parent.parent
-STRATEGIES = {  # name: strategy, diversity
-    "random": ("random", "none"),
-    "least confidence": ("least_confidence", "none"),
-    "margin": ("margin", "none"),
-    "entropy": ("entropy", "none"),
-    "BALD": ("bald", "none"),
-    "margin, k-means": ("margin", "k_means"),
-    "margin, core-set": ("margin", "core_set"),
+STRATEGIES: dict[str, dict[str, Any]] = {  # name: what differs from section active_learning of params.yaml
+    "random": {"strategy": "random", "diversity": "none"},
+    "least confidence": {"strategy": "least_confidence", "diversity": "none"},
+    "margin": {"strategy": "margin", "diversity": "none"},
+    "entropy": {"strategy": "entropy", "diversity": "none"},
+    "BALD": {"strategy": "bald", "diversity": "none"},
+    "margin, k-means": {"strategy": "margin", "diversity": "k_means"},
+    "margin, core-set": {"strategy": "margin", "diversity": "core_set"},
 }
 DRAWS = 5
 
 
 @dataclass(frozen=True)
 class SetUp:
-    """One learning curve: from ``start`` labels a class, ``step`` more a round, to ``stop`` labels.
+    """How the curves of one data set are made.
 
     Attributes:
+        labels: labeled rows of every round.
+        further: those of the rounds that random alone goes on for.
+        goals: labels of random, whose mean accuracy there is what the others are to reach.
         steps: of every training.
-        pool, holdout: rows of each, at most, the first of the source; None for all.
+        pool: rows that are drawn from the source's, validation and labeled ones among them; None for all.
         changes: what differs from ``params.yaml``.
     """
 
-    start: int
-    step: int
-    stop: int
+    labels: tuple[int, ...]
+    further: tuple[int, ...]
+    goals: tuple[int, ...]
+    strategies: tuple[str, ...]
     steps: int
-    goals: tuple[float, ...]
     pool: int | None
-    holdout: int | None
     changes: dict[str, dict[str, Any]]
 
 
-PLAIN = {
-    "ema_decay": 0.0,
-    "checkpoint": "validation_loss",
-    "refit_on_validation": False,
-    "prediction_views": 1,
-}
+# A training of a fixed length, whose last weights are kept: validation rows, which are labeled too, decide nothing.
+PLAIN = {"ema_decay": 0.0, "checkpoint": "last", "refit_on_validation": False, "prediction_views": 1}
 SETUPS = {
     "digits": SetUp(
-        start=1,
-        step=20,
-        stop=210,
-        steps=150,
-        goals=(0.93, 0.95, 0.96),
+        labels=tuple(range(20, 161, 20)),
+        further=(180, 200, 220, 240),
+        goals=(60, 100, 160),
+        strategies=tuple(STRATEGIES),
+        steps=100,
         pool=None,
-        holdout=None,
         changes={
-            "split": {"labels_per_class": 1, "validation_per_class": 5, "holdout_fraction": 0.25},
-            "model": {"widths": [32, 64, 64], "halve_after": [2], "dense": None},
+            "split": {"labels_per_class": 2, "validation_per_class": 1, "holdout_fraction": 0.25},
             "training": {"batch_size": 32, "learning_rate": 0.01, **PLAIN},
         },
     ),
     "mnist": SetUp(
-        start=10,
-        step=100,
-        stop=1000,
-        steps=400,
-        goals=(0.8, 0.84, 0.86),
+        labels=(20, 50, 100, 150, 200, 300, 400, 600),
+        further=(800, 1000),
+        goals=(150, 300, 600),
+        strategies=("random", "margin", "entropy", "margin, k-means"),
+        steps=200,
         pool=10_000,
-        holdout=5_000,
         changes={
-            "split": {"labels_per_class": 10, "validation_per_class": 10, "holdout_fraction": None},
-            "model": {"architecture": "mlp", "widths": [256], "halve_after": [], "dense": None},
-            "training": {
-                **PLAIN,
-                "batch_size": 32,
-                "augmentation": {"shift_pixels": 0.0, "rotate_degrees": 0.0, "scale_fraction": 0.0},
-            },
+            "split": {"labels_per_class": 2, "validation_per_class": 1, "holdout_fraction": None},
+            "model": {"widths": [8, 24, 48], "halve_after": [1, 2], "dense": None},
+            "training": {"batch_size": 32, "learning_rate": 0.01, **PLAIN},
         },
     ),
 }
@@ -119,12 +111,12 @@ def main() -> None:
     if not out.exists():
         out.write_text("strategy,draw,labels,accuracy\n", encoding="utf-8")
     for seed in range(DRAWS):
-        for strategy in STRATEGIES:
+        for strategy in setup.strategies:
             if (strategy, seed) in done:
                 continue
             with tempfile.TemporaryDirectory() as folder:
                 os.chdir(folder)
-                curve = list(learn(setup, examples, *STRATEGIES[strategy], seed))
+                curve = list(learn(setup, examples, STRATEGIES[strategy], seed))
             with out.open("a", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerows([strategy, seed, labels, f"{value:.4f}"] for labels, value in curve)
@@ -132,37 +124,29 @@ def main() -> None:
     report(out, setup)
 
 
-def learn(
-    setup: SetUp, examples: Path, strategy: str, diversity: str, seed: int
-) -> Iterator[tuple[int, float]]:
+def learn(setup: SetUp, examples: Path, changes: dict[str, Any], seed: int) -> Iterator[tuple[int, float]]:
     """Yield labels and holdout accuracy, round by round, in the current folder."""
     from selfsame.learning.models import load_model, predict_table
 
-    written = read_yaml(ROOT / "params.yaml")
-    own = ActiveLearningParams.model_validate(
-        written["active_learning"]
-        | {"model": "baseline", "rows": setup.step, "strategy": strategy, "diversity": diversity}
-        | {"seed": seed}
-    )
-    copy_examples(examples, setup)
-    shutil.copyfile(ROOT / "params.yaml", "params.yaml")
+    copy_examples(examples, setup, seed)
+    Path("params.yaml").write_text(json.dumps({"monitoring": parameters()["monitoring"]}), encoding="utf-8")
     ANNOTATIONS.parent.mkdir(parents=True)
     ANNOTATIONS.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
-    while True:
+    rounds = setup.labels + (setup.further if changes["strategy"] == "random" else ())
+    for labels, wanted in zip(rounds, [*rounds[1:], None], strict=True):
         run_stage("split", setup, {"split": {"seed": seed}})
-        labels = pq.read_metadata("data/splits/labeled.parquet").num_rows
-        batches = ceil(labels / setup.changes["training"]["batch_size"])
-        epochs = ceil(setup.steps / batches)
+        assert pq.read_metadata("data/splits/labeled.parquet").num_rows == labels
+        epochs = ceil(setup.steps / ceil(labels / setup.changes["training"]["batch_size"]))
         own_epochs = {"max_epochs": epochs, "patience_epochs": epochs, "seed": seed}
         run_stage("train_baseline", setup, {"train_baseline": own_epochs})
         found = predict_table(load_model(Path("models/baseline")), Path("data/splits/holdout.parquet"))
         yield labels, float((found.predicted == found.labels).mean())
-        if labels >= setup.stop:
-            return
-        write_request(
-            make_request(own, ComputeParams(device="cpu", cpu_threads=1, precision="float32", compile=False))
-        )
-        answer()
+        if wanted is not None:
+            own = {"model": "baseline", "rows": wanted - labels, "seed": seed} | changes
+            section = parameters()["active_learning"] | own
+            compute = ComputeParams(device="cpu", cpu_threads=1, precision="float32", compile=False)
+            write_request(make_request(ActiveLearningParams.model_validate(section), compute))
+            answer()
 
 
 def answer() -> None:
@@ -179,8 +163,8 @@ def answer() -> None:
 
 def run_stage(name: str, setup: SetUp, changes: dict[str, dict[str, Any]]) -> None:
     """Run one stage's ``main`` in this process, without DVC."""
-    module, spec = import_module(f"tasks.{name}"), read_stages(ROOT / "dvc.yaml")[name]
-    written = read_yaml(ROOT / "params.yaml")
+    module, spec = import_module(f"tasks.{name}"), stages()[name]
+    written = parameters()
     own = {"compute": {"device": "cpu", "cpu_threads": 1}}
     params = {}
     for section, schema in module.PARAMS.items():
@@ -193,6 +177,16 @@ def run_stage(name: str, setup: SetUp, changes: dict[str, dict[str, Any]]) -> No
     module.main(Stage(spec, by_stem(spec.inputs), by_stem(spec.outputs), params))
 
 
+@cache
+def parameters() -> dict[str, Any]:
+    return read_yaml(ROOT / "params.yaml")
+
+
+@cache
+def stages() -> dict[str, StageSpec]:
+    return read_stages(ROOT / "dvc.yaml")
+
+
 def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """Return ``values`` with ``changes`` in their place, also inside of values that have keys themselves."""
     return values | {
@@ -201,20 +195,17 @@ def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def copy_examples(examples: Path, setup: SetUp) -> None:
-    """Copy the table, with no more rows than are wanted."""
+def copy_examples(examples: Path, setup: SetUp, seed: int) -> None:
+    """Copy the table, with no more rows than are wanted beside the source's own holdout."""
+    table = pq.read_table(examples)
+    own_holdout = table["source_holdout"].fill_null(False).to_numpy()
+    rows = np.flatnonzero(~own_holdout)
+    if setup.pool is not None:
+        rows = np.random.default_rng(seed).choice(rows, setup.pool, replace=False)
+    kept = np.sort(np.concatenate([rows, np.flatnonzero(own_holdout)]))
     target = Path("data/raw/examples")
-    counts: dict[bool, int] = defaultdict(int)
-    limits = {False: setup.pool, True: setup.holdout}
-    with TableWriter(target, pq.read_schema(next(examples.glob("*.parquet")))) as writer:
-        for batch in iter_batches(examples):
-            holdout = batch.column("source_holdout").fill_null(False).to_numpy(zero_copy_only=False)
-            kept = np.zeros(batch.num_rows, bool)
-            for role, limit in limits.items():
-                rows = np.flatnonzero(holdout == role)
-                kept[rows if limit is None else rows[: limit - counts[role]]] = True
-                counts[role] += int(kept[rows].sum())
-            writer.write(batch.filter(pa.array(kept)))
+    target.mkdir(parents=True)
+    pq.write_table(table.take(kept), target / "part-00000.parquet")
 
 
 def read_curves(path: Path) -> list[dict[str, Any]]:
