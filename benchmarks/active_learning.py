@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from selfsame.active.answers import merge_answers
@@ -32,7 +31,7 @@ from selfsame.active.settings import ActiveLearningParams
 from selfsame.core.annotations import ANNOTATIONS, COLUMNS
 from selfsame.core.graph_file import StageSpec, by_stem, read_stages, read_yaml
 from selfsame.core.stage import Stage
-from selfsame.core.tables import TableInfo, TableWriter, iter_batches
+from selfsame.core.tables import TableInfo
 from selfsame.learning.params import ComputeParams
 
 ROOT = Path(__file__).resolve().parent.parent
