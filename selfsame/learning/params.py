@@ -58,8 +58,8 @@ class ModelParams(Section):
 
     @model_validator(mode="after")
     def _layers_are_named(self) -> Self:
-        if self.architecture in MODEL_KEYS["widths"] and not self.widths:
-            raise ValueError(f"widths = []: a {self.architecture} has at least one layer")
+        if self.architecture == "cnn" and not self.widths:
+            raise ValueError("widths = []: a cnn has at least one layer")
         if any(position > len(self.widths) for position in self.halve_after):
             raise ValueError(
                 f"halve_after = {self.halve_after} names layers that this {self.architecture} doesn't have "

@@ -65,6 +65,13 @@ def test_widths_are_units_of_hidden_layers() -> None:
     assert len(layers(net, nn.ReLU)) == 2
 
 
+def test_an_mlp_without_hidden_layers_is_a_linear_model() -> None:
+    net = mlp(widths=[]).eval()
+    (layer,) = layers(net, nn.Linear)
+    inputs = torch.randn(6, 4)
+    assert torch.equal(net(inputs), layer(inputs)) and layer.weight.shape == (3, 4)
+
+
 @pytest.mark.parametrize(
     ("halve_after", "sizes"),
     [([], [9, 9, 9]), ([1], [9, 5, 5]), ([2], [9, 9, 5]), ([1, 2], [9, 5, 3]), ([3], [9, 9, 9])],
@@ -214,10 +221,9 @@ def test_a_key_that_means_nothing_is_refused(architecture: str, key: str, value:
     assert f"leave it {empty}" in str(caught.value)
 
 
-@pytest.mark.parametrize("architecture", ["cnn", "mlp"])
-def test_a_net_of_no_layers_is_refused(architecture: str) -> None:
+def test_a_convolutional_net_of_no_layers_is_refused() -> None:
     with pytest.raises(ValidationError, match="at least one layer"):
-        model_params(architecture=architecture, widths=[], halve_after=[])
+        model_params(architecture="cnn", widths=[], halve_after=[])
 
 
 def test_detached_state_is_a_copy() -> None:
