@@ -125,7 +125,10 @@ def make_findings(write_gate: Callable[..., Gate]) -> Callable[..., Findings]:
             "promotion_level": 0.05,
             "refitted": False,
             "method": "offline",
-            "settings": {"models/student": {"model.widths": [32, 64]}},
+            "settings": {
+                "models/student": {"model.widths": [32, 64]},
+                "models/champion": {"evaluate.title": "Animals"},
+            },
             "digests": {"data/splits/holdout.parquet": "cd" * 32, "models/student/config.json": "ef" * 32},
             **models,
             **fields,

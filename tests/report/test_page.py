@@ -106,7 +106,7 @@ def test_html_in_a_class_name_or_a_title_stays_text(make_findings: MakeFindings)
     evil = "<script>alert(1)</script>"
     page = Page(render_report(make_findings(classes=(evil, '"><img src=x>', "&amp;"), title=evil)))
     scripts = [attributes.get("type") for tag, attributes in page.elements if tag == "script"]
-    assert scripts == ["application/json", "module"]
+    assert scripts == ["application/json", "module", "module"]
     assert "img" not in [tag for tag, _ in page.elements]
     assert evil in page.text and '"><img src=x>' in page.text and "&amp;" in page.text
 
@@ -130,20 +130,27 @@ def test_ids_are_unique_and_every_reference_resolves(make_findings: MakeFindings
     assert [name for name, times in Counter(ids).items() if times > 1] == []
     wanted = [link for name in ("href", "xlink:href") for link in page.values(name) if link.startswith("#")]
     wanted += re.findall(r"url\((#[^)]*)\)", html)
-    assert {link[1:] for link in wanted} | set(page.values("aria-labelledby")) <= set(ids)
+    labels = {name for names in page.values("aria-labelledby") for name in names.split()}
+    assert {link[1:] for link in wanted} | labels <= set(ids)
     assert page.open == []
 
 
 def test_tables_and_figures_are_accessible(make_findings: MakeFindings) -> None:
     page = Page(render_report(make_findings()))
     assert all(attributes.get("scope") for tag, attributes in page.elements if tag == "th")
-    assert all(attributes.get("aria-label") for _, attributes in page.elements if attributes.get("role"))
-    assert all(attributes.get("aria-hidden") for tag, attributes in page.elements if tag == "svg")
-    assert [tag for tag, _ in page.elements if tag == "svg"] == ["svg"] * 4
+    assert all(
+        attributes.get("aria-label") or attributes.get("aria-labelledby")
+        for _, attributes in page.elements
+        if attributes.get("role")
+    )
+    drawings = [attributes for tag, attributes in page.elements if tag == "svg"]
+    assert [drawing.get("class") for drawing in drawings] == [None] * 4 + ["graph"]
+    assert all(drawing.get("aria-hidden") for drawing in drawings[:4])
+    assert set((drawings[4]["aria-labelledby"] or "").split()) <= set(page.values("id"))
 
 
 def test_figures_take_their_colours_from_the_page(make_findings: MakeFindings) -> None:
-    figures = re.findall(r"<svg.*?</svg>", render_report(make_findings()), flags=re.DOTALL)
+    figures = re.findall(r"<svg viewBox.*?</svg>", render_report(make_findings()), flags=re.DOTALL)
     assert not any(re.search(r"#[0-9a-f]{6}\b", figure) for figure in figures)
     assert all("var(--soft)" in figure and "var(--student)" in figure for figure in figures)
 
@@ -194,7 +201,8 @@ def test_every_box_of_the_lineage_opens_its_files_and_parameters(make_findings: 
     )
     assert splits < lineage.index("cd" * 32) < student < lineage.index("ef" * 32) < end
     assert student < lineage.index("model.widths [32, 64]") < end
-    assert [tag for tag, _ in page.elements].count("details") == 2
+    assert end < lineage.index("evaluate.title Animals")
+    assert [tag for tag, _ in page.elements].count("details") == 3
 
 
 def test_images_are_shown_as_pictures_inside_the_page(make_findings: MakeFindings) -> None:
@@ -227,7 +235,7 @@ def test_two_classes_have_a_ranking_figure(
     }
     binary = replace(findings, info=replace(findings.info, classes=("no", "yes")), **models)
     html = render_report(binary)
-    assert "ROC curve" in html and html.count("<svg") == 5
+    assert "ROC curve" in html and html.count("<svg") == 6
     assert "ROC curve" not in render_report(make_findings())
 
 
