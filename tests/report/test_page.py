@@ -3,17 +3,13 @@
 import base64
 import io
 import re
-import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from html import unescape as html_text
-from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import Browse, Page, text_of
 from PIL import Image
 
 from selfsame.core.tables import TableInfo
@@ -24,41 +20,7 @@ from selfsame.report.page import TEMPLATES, render_report
 from selfsame.report.scores import Share, score
 
 MakeFindings = Callable[..., Findings]
-Browse = Callable[[str], tuple[str, str]]
 CLASSES = ("cat", "dog", "emu")
-VOID = {"meta", "link", "br", "path", "use", "img", "input"}
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-class Page(HTMLParser):
-    """What a test asks of a page: its elements with attributes, its text, whether every tag is closed."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.words: list[str] = []
-        self.feed(html)
-        self.text = " ".join(" ".join(self.words).split())
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] not in ("style", "script"):
-            self.words.append(data)
-
-    def values(self, name: str) -> list[str]:
-        return [value for _, attributes in self.elements if (value := attributes.get(name))]
 
 
 def test_the_same_findings_give_the_same_bytes(make_findings: MakeFindings) -> None:
@@ -248,30 +210,6 @@ def test_the_promotion_is_told_with_its_numbers(make_findings: MakeFindings) -> 
     assert "where 0.05 or less promotes it. So the baseline stays." in text
 
 
-@pytest.fixture
-def browse(tmp_path: Path) -> Callable[..., tuple[str, str]]:
-    """Open a page in Chromium, offline; return its elements after its scripts ran, and the messages."""
-
-    def open_page(html: str) -> tuple[str, str]:
-        if CHROMIUM is None:
-            pytest.skip("no Chromium on this machine")
-        report = tmp_path / "report.html"
-        report.write_text(html, encoding="utf-8")
-        options = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
-        options += " --disable-sync --disable-component-update --enable-logging=stderr --dump-dom"
-        options += " --proxy-server=127.0.0.1:9"  # nothing outside the page can be reached
-        browser = subprocess.run(
-            [CHROMIUM, *options.split(), f"--user-data-dir={tmp_path / 'profile'}", report.as_uri()],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-        return browser.stdout, browser.stderr
-
-    return open_page
-
-
 def test_a_browser_opens_it_without_a_message(make_findings: MakeFindings, browse: Browse) -> None:
     dom, messages = browse(render_report(make_findings()))
     assert "student</strong> is the champion" in dom
@@ -282,20 +220,14 @@ def test_the_slider_moves_the_numbers(make_findings: MakeFindings, browse: Brows
     html = render_report(make_findings())
     dom, _ = browse(html)
     assert 'id="explore" class="explore">' in dom  # shown, since its script runs
-    shown = {name: _text_of(dom, name) for name in ("at-threshold", "at-accepted", "at-coverage")}
+    shown = {name: text_of(dom, name) for name in ("at-threshold", "at-accepted", "at-coverage")}
     assert shown == {"at-threshold": "0.9", "at-accepted": "4", "at-coverage": "80.0\xa0%"}
-    assert _text_of(dom, "at-precision") == "75.0\xa0%"
+    assert text_of(dom, "at-precision") == "75.0\xa0%"
     low, high = Share(3, 4).interval or (0, 0)
-    assert _text_of(dom, "at-interval") == f"{low:.1%} to {high:.1%}".replace("%", "\xa0%")
+    assert text_of(dom, "at-interval") == f"{low:.1%} to {high:.1%}".replace("%", "\xa0%")
     move = "<script type=module>const s = document.getElementById('threshold'); s.value = 0;"
     dom, messages = browse(
         html.replace("</body>", f"{move} s.dispatchEvent(new Event('input'))</script></body>")
     )
-    assert (_text_of(dom, "at-threshold"), _text_of(dom, "at-accepted")) == ("0", "5")
+    assert (text_of(dom, "at-threshold"), text_of(dom, "at-accepted")) == ("0", "5")
     assert "CONSOLE" not in messages
-
-
-def _text_of(dom: str, name: str) -> str:
-    found = re.search(rf'id="{name}"[^>]*>([^<]*)<', dom)
-    assert found, name
-    return html_text(found[1])
