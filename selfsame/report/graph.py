@@ -9,8 +9,8 @@ from pathlib import PurePath
 
 from selfsame.core.digests import sha256_json
 
-MARGIN, LANE = 118, 92  # pixels: where the stages' names stand, a lane's width
-BAR, BOX, BOX_WIDTH, GAP = 26, 36, 86, 20  # pixels: heights of a bar and a box, a box's width, room between
+MARGIN, LANE = 118, 104  # pixels: where the stages' names stand, a lane's width
+BAR, BOX, BOX_WIDTH, GAP = 26, 36, 98, 20  # pixels: heights of a bar and a box, a box's width, room between
 
 
 @dataclass(frozen=True)
