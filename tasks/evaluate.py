@@ -25,7 +25,7 @@ from selfsame.core.stage import Stage, run_stage
 from selfsame.core.tables import TableInfo, count_rows, read_column
 from selfsame.learning.params import ComputeParams
 from selfsame.report.card import CARD, render_card
-from selfsame.report.files import digest_files, dotted, read_history, write_csv
+from selfsame.report.files import digest_files, read_history, settings_of, write_csv
 from selfsame.report.findings import Findings, ModelFindings, ReferenceFindings, metrics
 from selfsame.report.gallery import gate_galleries, mistakes, take_all, take_inputs
 from selfsame.report.gate import THRESHOLDS, Gate, measure_gate
@@ -208,10 +208,7 @@ def main(stage: Stage) -> None:
         promotion=promotion,
         refitted=(stage.outputs["champion"] / VALIDATED).is_dir(),
         method=models["student"].recipe["retrain"]["method"],
-        settings={
-            stage.inputs[name].as_posix(): dotted({"model": model.params.model_dump(), **model.recipe})
-            for name, model in models.items()
-        },
+        settings=settings_of(stage, models),
         digests=digest_files(stage.inputs.values()),
         watches=watch(
             stage, validation, partial(predict_inputs, judged["student"]), classes=len(info.classes)

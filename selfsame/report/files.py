@@ -1,13 +1,33 @@
 """What an evaluation reads and writes beside tables and models: curves, digests, CSV files for plots."""
 
+from __future__ import annotations
+
 import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from selfsame.core.digests import files_under, sha256_file
+from selfsame.core.graph_file import by_stem
+from selfsame.selection.record import read_decision
+
+if TYPE_CHECKING:
+    from selfsame.core.stage import Stage
+    from selfsame.learning.models import Model
+
+# Of a gate's record: what it was told or found, not what it measured.
+GATE_SETTINGS = (
+    "rule",
+    "thresholds",
+    "promise",
+    "balance",
+    "prior",
+    "temperature",
+    "largest_spread",
+    "judged_on",
+)
 
 
 def read_history(path: Path) -> dict[str, np.ndarray]:
@@ -25,6 +45,22 @@ def digest_files(paths: Iterable[Path]) -> dict[str, str]:
 def dotted(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Name every parameter as ``section.key``."""
     return {f"{section}.{key}": value for section, keys in sections.items() for key, value in keys.items()}
+
+
+def settings_of(stage: Stage, models: Mapping[str, Model]) -> dict[str, dict[str, Any]]:
+    """Return the parameters that are known of what each stage made, by its path and their dotted keys.
+
+    Those of the models stand in their folders, those of the gate in its record; the last are the stage's own.
+    """
+    pseudo_labels, champion = stage.inputs["pseudo_labels"], by_stem(stage.spec.outputs)["champion"]
+    decision = read_decision(pseudo_labels)
+    told = {
+        stage.inputs[name]: {"model": model.params.model_dump(), **model.recipe}
+        for name, model in models.items()
+    }
+    told[pseudo_labels] = {"gate": {key: decision[key] for key in GATE_SETTINGS if key in decision}}
+    told[champion] = {name: section.model_dump() for name, section in stage.params.items()}
+    return {path.as_posix(): dotted(sections) for path, sections in told.items()}
 
 
 def write_csv(path: Path, columns: Mapping[str, Iterable[Any]]) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from selfsame.core.digests import sha256_json
 from selfsame.report.advice import advice
 from selfsame.report.figures import (
     accuracy_figure,
@@ -21,6 +20,7 @@ from selfsame.report.figures import (
 from selfsame.report.findings import Findings, warnings
 from selfsame.report.gallery import picture
 from selfsame.report.gate import ROUND_THRESHOLDS, THRESHOLDS, Gate
+from selfsame.report.graph import BAR, BOX, BOX_WIDTH, digest_of, draw_graph, parameters_id
 from selfsame.report.scores import Share
 
 TEMPLATES = Path(__file__).parent
@@ -54,7 +54,7 @@ def render_report(findings: Findings) -> str:
         class_rows=class_rows(findings),
         heat=heat,
         kept_epoch=kept_epoch,
-        lineage=lineage(findings.digests, findings.settings),
+        **lineage(findings.digests, findings.settings),
         explored=explored(findings.gate),
         picture=picture,
         brightest=max((example.raw.max() for example in shown if findings.info.image_shape), default=0),
@@ -110,16 +110,28 @@ class Place:
 
     @property
     def digest(self) -> str:
-        """One digest of all its files and their names."""
-        return sha256_json(self.digests)
+        """That of its only file, or one of all its files and their names."""
+        return digest_of(self.digests)
 
 
-def lineage(digests: Mapping[str, str], settings: Mapping[str, Mapping[str, Any]]) -> list[Place]:
-    """Gather the files that the page follows from by the folder that a stage wrote, first made first."""
+def lineage(digests: Mapping[str, str], settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the section on lineage shows.
+
+    ``graph`` is the drawing; ``lineage`` gathers the files that the page follows from by the folder that a
+    stage wrote, first made first, and ends with what has parameters but isn't read: what is made here.
+    """
     places: dict[str, dict[str, str]] = {}
     for path, digest in digests.items():
         places.setdefault("/".join(Path(path).parts[:2]), {})[path] = digest
-    return [Place(path, files, settings.get(path, {})) for path, files in places.items()]
+    places |= {path: {} for path in settings if path not in places}
+    return {
+        "graph": draw_graph(digests, settings),
+        "lineage": [Place(path, files, settings.get(path, {})) for path, files in places.items()],
+        "parameters_id": parameters_id,
+        "bar_height": BAR,
+        "box_height": BOX,
+        "box_width": BOX_WIDTH,
+    }
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from pages import CHROMIUM, Browse, open_in_browser
 
 from selfsame.core.tables import TableInfo, TableWriter
 from selfsame.report.findings import Findings, ModelFindings, ReferenceFindings
@@ -126,7 +127,10 @@ def make_findings(write_gate: Callable[..., Gate]) -> Callable[..., Findings]:
             "asked": {},
             "refitted": False,
             "method": "offline",
-            "settings": {"models/student": {"model.widths": [32, 64]}},
+            "settings": {
+                "models/student": {"model.widths": [32, 64]},
+                "models/champion": {"evaluate.title": "Animals"},
+            },
             "digests": {"data/splits/holdout.parquet": "cd" * 32, "models/student/config.json": "ef" * 32},
             **models,
             **fields,
@@ -156,3 +160,11 @@ def make_findings(write_gate: Callable[..., Gate]) -> Callable[..., Findings]:
         return Findings(**values)
 
     return make
+
+
+@pytest.fixture
+def browse(tmp_path: Path) -> Browse:
+    """Open a page in Chromium, offline; the test is skipped where there is none."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    return lambda html: open_in_browser(html, tmp_path)

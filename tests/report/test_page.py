@@ -3,17 +3,13 @@
 import base64
 import io
 import re
-import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from html import unescape as html_text
-from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import Browse, Page, text_of
 from PIL import Image
 
 from selfsame.core.tables import TableInfo
@@ -25,41 +21,7 @@ from selfsame.report.promotion import Promotion
 from selfsame.report.scores import Share, score
 
 MakeFindings = Callable[..., Findings]
-Browse = Callable[[str], tuple[str, str]]
 CLASSES = ("cat", "dog", "emu")
-VOID = {"meta", "link", "br", "path", "use", "img", "input"}
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-class Page(HTMLParser):
-    """What a test asks of a page: its elements with attributes, its text, whether every tag is closed."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.words: list[str] = []
-        self.feed(html)
-        self.text = " ".join(" ".join(self.words).split())
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] not in ("style", "script"):
-            self.words.append(data)
-
-    def values(self, name: str) -> list[str]:
-        return [value for _, attributes in self.elements if (value := attributes.get(name))]
 
 
 def test_the_same_findings_give_the_same_bytes(make_findings: MakeFindings) -> None:
@@ -107,7 +69,7 @@ def test_html_in_a_class_name_or_a_title_stays_text(make_findings: MakeFindings)
     evil = "<script>alert(1)</script>"
     page = Page(render_report(make_findings(classes=(evil, '"><img src=x>', "&amp;"), title=evil)))
     scripts = [attributes.get("type") for tag, attributes in page.elements if tag == "script"]
-    assert scripts == ["application/json", "module"]
+    assert scripts == ["application/json", "module", "module"]
     assert "img" not in [tag for tag, _ in page.elements]
     assert evil in page.text and '"><img src=x>' in page.text and "&amp;" in page.text
 
@@ -131,20 +93,27 @@ def test_ids_are_unique_and_every_reference_resolves(make_findings: MakeFindings
     assert [name for name, times in Counter(ids).items() if times > 1] == []
     wanted = [link for name in ("href", "xlink:href") for link in page.values(name) if link.startswith("#")]
     wanted += re.findall(r"url\((#[^)]*)\)", html)
-    assert {link[1:] for link in wanted} | set(page.values("aria-labelledby")) <= set(ids)
+    labels = {name for names in page.values("aria-labelledby") for name in names.split()}
+    assert {link[1:] for link in wanted} | labels <= set(ids)
     assert page.open == []
 
 
 def test_tables_and_figures_are_accessible(make_findings: MakeFindings) -> None:
     page = Page(render_report(make_findings()))
     assert all(attributes.get("scope") for tag, attributes in page.elements if tag == "th")
-    assert all(attributes.get("aria-label") for _, attributes in page.elements if attributes.get("role"))
-    assert all(attributes.get("aria-hidden") for tag, attributes in page.elements if tag == "svg")
-    assert [tag for tag, _ in page.elements if tag == "svg"] == ["svg"] * 4
+    assert all(
+        attributes.get("aria-label") or attributes.get("aria-labelledby")
+        for _, attributes in page.elements
+        if attributes.get("role")
+    )
+    drawings = [attributes for tag, attributes in page.elements if tag == "svg"]
+    assert [drawing.get("class") for drawing in drawings] == [None] * 4 + ["graph"]
+    assert all(drawing.get("aria-hidden") for drawing in drawings[:4])
+    assert set((drawings[4]["aria-labelledby"] or "").split()) <= set(page.values("id"))
 
 
 def test_figures_take_their_colours_from_the_page(make_findings: MakeFindings) -> None:
-    figures = re.findall(r"<svg.*?</svg>", render_report(make_findings()), flags=re.DOTALL)
+    figures = re.findall(r"<svg viewBox.*?</svg>", render_report(make_findings()), flags=re.DOTALL)
     assert not any(re.search(r"#[0-9a-f]{6}\b", figure) for figure in figures)
     assert all("var(--soft)" in figure and "var(--student)" in figure for figure in figures)
 
@@ -195,7 +164,8 @@ def test_every_box_of_the_lineage_opens_its_files_and_parameters(make_findings: 
     )
     assert splits < lineage.index("cd" * 32) < student < lineage.index("ef" * 32) < end
     assert student < lineage.index("model.widths [32, 64]") < end
-    assert [tag for tag, _ in page.elements].count("details") == 2
+    assert end < lineage.index("evaluate.title Animals")
+    assert [tag for tag, _ in page.elements].count("details") == 3
 
 
 def test_images_are_shown_as_pictures_inside_the_page(make_findings: MakeFindings) -> None:
@@ -228,7 +198,7 @@ def test_two_classes_have_a_ranking_figure(
     }
     binary = replace(findings, info=replace(findings.info, classes=("no", "yes")), **models)
     html = render_report(binary)
-    assert "ROC curve" in html and html.count("<svg") == 5
+    assert "ROC curve" in html and html.count("<svg") == 6
     assert "ROC curve" not in render_report(make_findings())
 
 
@@ -243,30 +213,6 @@ def test_the_promotion_is_told_with_its_numbers(make_findings: MakeFindings) -> 
     assert "where 0.05 or less promotes it. So the baseline stays." in text
 
 
-@pytest.fixture
-def browse(tmp_path: Path) -> Callable[..., tuple[str, str]]:
-    """Open a page in Chromium, offline; return its elements after its scripts ran, and the messages."""
-
-    def open_page(html: str) -> tuple[str, str]:
-        if CHROMIUM is None:
-            pytest.skip("no Chromium on this machine")
-        report = tmp_path / "report.html"
-        report.write_text(html, encoding="utf-8")
-        options = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
-        options += " --disable-sync --disable-component-update --enable-logging=stderr --dump-dom"
-        options += " --proxy-server=127.0.0.1:9"  # nothing outside the page can be reached
-        browser = subprocess.run(
-            [CHROMIUM, *options.split(), f"--user-data-dir={tmp_path / 'profile'}", report.as_uri()],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-        return browser.stdout, browser.stderr
-
-    return open_page
-
-
 def test_a_browser_opens_it_without_a_message(make_findings: MakeFindings, browse: Browse) -> None:
     dom, messages = browse(render_report(make_findings()))
     assert "student</strong> is the champion" in dom
@@ -277,20 +223,14 @@ def test_the_slider_moves_the_numbers(make_findings: MakeFindings, browse: Brows
     html = render_report(make_findings())
     dom, _ = browse(html)
     assert 'id="explore" class="explore">' in dom  # shown, since its script runs
-    shown = {name: _text_of(dom, name) for name in ("at-threshold", "at-accepted", "at-coverage")}
+    shown = {name: text_of(dom, name) for name in ("at-threshold", "at-accepted", "at-coverage")}
     assert shown == {"at-threshold": "0.9", "at-accepted": "4", "at-coverage": "80.0\xa0%"}
-    assert _text_of(dom, "at-precision") == "75.0\xa0%"
+    assert text_of(dom, "at-precision") == "75.0\xa0%"
     low, high = Share(3, 4).interval or (0, 0)
-    assert _text_of(dom, "at-interval") == f"{low:.1%} to {high:.1%}".replace("%", "\xa0%")
+    assert text_of(dom, "at-interval") == f"{low:.1%} to {high:.1%}".replace("%", "\xa0%")
     move = "<script type=module>const s = document.getElementById('threshold'); s.value = 0;"
     dom, messages = browse(
         html.replace("</body>", f"{move} s.dispatchEvent(new Event('input'))</script></body>")
     )
-    assert (_text_of(dom, "at-threshold"), _text_of(dom, "at-accepted")) == ("0", "5")
+    assert (text_of(dom, "at-threshold"), text_of(dom, "at-accepted")) == ("0", "5")
     assert "CONSOLE" not in messages
-
-
-def _text_of(dom: str, name: str) -> str:
-    found = re.search(rf'id="{name}"[^>]*>([^<]*)<', dom)
-    assert found, name
-    return html_text(found[1])

@@ -12,7 +12,7 @@ import numpy as np
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, count_rows, read_column
 from selfsame.report.card import CARD
-from selfsame.report.files import digest_files, dotted, read_history, write_csv
+from selfsame.report.files import digest_files, read_history, settings_of, write_csv
 from selfsame.report.gallery import take_all, take_inputs
 from selfsame.report.promotion import promote
 from selfsame.report.reference import Reference, fit_reference
@@ -95,10 +95,7 @@ def evaluate_values(
         promotion=promotion,
         refitted=(stage.outputs["champion"] / VALIDATED).is_dir(),
         method=models["student"].recipe["retrain"]["method"],
-        settings={
-            stage.inputs[name].as_posix(): dotted({"model": model.params.model_dump(), **model.recipe})
-            for name, model in models.items()
-        },
+        settings=settings_of(stage, models),
         digests=digest_files(stage.inputs.values()),
         near_copies=near_copies(
             np.concatenate([take_all(stage.inputs["holdout"]), held]), np.concatenate([learned, sample])

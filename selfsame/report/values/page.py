@@ -34,7 +34,7 @@ def render_value_report(findings: ValueFindings) -> str:
         close=CLOSE,
         explored=explored(findings.gate),
         kept_epoch=kept_epoch,
-        lineage=lineage(findings.digests, findings.settings),
+        **lineage(findings.digests, findings.settings),
         figures={
             "agreement": agreement_figure(findings.gate),
             "tenths": tenths_figure(findings.gate),
