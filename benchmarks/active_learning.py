@@ -1,19 +1,20 @@
 """Labels needed to reach an accuracy, of every strategy against random: a simulated annotator.
 
-``python benchmarks/active_learning.py SETUP EXAMPLES CSV``, where SETUP is digits or mnist, EXAMPLES the
-table that the stage ``download`` wrote (``data/raw/examples``) and CSV the file for the curves; the same with
-``--draw CSV FIGURE`` draws them. Every round runs the real thing without DVC: ``split``, ``train_baseline``,
-the accuracy on the holdout, a request, and its answers, which come from the hidden labels. A curve that
-the file has already is not made again.
+``python benchmarks/active_learning.py SETUP EXAMPLES``, where SETUP is digits or mnist and EXAMPLES the table
+that the stage ``download`` wrote (``data/raw/examples``), makes the curves, each of which is kept in
+``benchmarks/active_learning_SETUP.csv``: stopped at any moment, the script goes on with those that are
+missing. ``python benchmarks/active_learning.py page`` puts them into ``docs/active-learning.md``.
+
+Every round runs the real thing without DVC: ``split``, ``train_baseline`` from scratch, the accuracy on the
+holdout, a request, and its answers, which come from the hidden labels.
 """
 
+import contextlib
 import csv
 import io
 import json
-import os
 import sys
 import tempfile
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from active_learning_page import COLUMNS as HEAD
+from active_learning_page import draw_figure, read_curves, write_table
 
 from selfsame.active.answers import merge_answers
 from selfsame.active.request import REQUEST, make_request, write_request
@@ -35,6 +38,11 @@ from selfsame.core.tables import TableInfo
 from selfsame.learning.params import ComputeParams
 
 ROOT = Path(__file__).resolve().parent.parent
+CURVES, PAGE, FIGURE = (
+    ROOT / "benchmarks",
+    ROOT / "docs/active-learning.md",
+    ROOT / "docs/active-learning.svg",
+)
 STRATEGIES: dict[str, dict[str, Any]] = {  # name: what differs from section active_learning of params.yaml
     "random": {"strategy": "random", "diversity": "none"},
     "least confidence": {"strategy": "least_confidence", "diversity": "none"},
@@ -69,12 +77,12 @@ class SetUp:
     changes: dict[str, dict[str, Any]]
 
 
-# A training of a fixed length, whose last weights are kept: validation rows, which are labeled too, decide nothing.
+# A training of a fixed length, whose last weights are kept: validation rows decide nothing.
 PLAIN = {"ema_decay": 0.0, "checkpoint": "last", "refit_on_validation": False, "prediction_views": 1}
 SETUPS = {
     "digits": SetUp(
-        labels=tuple(range(20, 161, 20)),
-        further=(180, 200, 220, 240),
+        labels=(20, 40, 60, 80, 100, 130, 160),
+        further=(200, 240),
         goals=(60, 100, 160),
         strategies=tuple(STRATEGIES),
         steps=100,
@@ -93,7 +101,7 @@ SETUPS = {
         pool=10_000,
         changes={
             "split": {"labels_per_class": 2, "validation_per_class": 1, "holdout_fraction": None},
-            "model": {"widths": [8, 24, 48], "halve_after": [1, 2], "dense": None},
+            "model": {"widths": [4, 24, 48], "halve_after": [1, 2], "dense": None},
             "training": {"batch_size": 32, "learning_rate": 0.01, **PLAIN},
         },
     ),
@@ -101,26 +109,24 @@ SETUPS = {
 
 
 def main() -> None:
-    if sys.argv[1] == "--draw":
-        draw(Path(sys.argv[2]), Path(sys.argv[3]))
+    if sys.argv[1] == "page":
+        write_page()
         return
-    name, examples, out = sys.argv[1], Path(sys.argv[2]).resolve(), Path(sys.argv[3]).resolve()
-    setup = SETUPS[name]
-    done = {(row["strategy"], row["draw"]) for row in read_curves(out)} if out.exists() else set()
+    name, examples = sys.argv[1], Path(sys.argv[2]).resolve()
+    setup, out = SETUPS[name], CURVES / f"active_learning_{name}.csv"
     if not out.exists():
-        out.write_text("strategy,draw,labels,accuracy\n", encoding="utf-8")
+        out.write_text(",".join(HEAD) + "\n", encoding="utf-8")
+    done = read_curves(out)
     for seed in range(DRAWS):
         for strategy in setup.strategies:
-            if (strategy, seed) in done:
+            if seed in done.get(strategy, {}):
                 continue
-            with tempfile.TemporaryDirectory() as folder:
-                os.chdir(folder)
+            with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
                 curve = list(learn(setup, examples, STRATEGIES[strategy], seed))
             with out.open("a", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerows([strategy, seed, labels, f"{value:.4f}"] for labels, value in curve)
             print(f"draw {seed}, {strategy}: {curve[-1][1]:.4f} with {curve[-1][0]} labels", flush=True)
-    report(out, setup)
 
 
 def learn(setup: SetUp, examples: Path, changes: dict[str, Any], seed: int) -> Iterator[tuple[int, float]]:
@@ -207,67 +213,17 @@ def copy_examples(examples: Path, setup: SetUp, seed: int) -> None:
     pq.write_table(table.take(kept), target / "part-00000.parquet")
 
 
-def read_curves(path: Path) -> list[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        kinds = {"strategy": str, "draw": int, "labels": int, "accuracy": float}
-        return [{key: kinds[key](value) for key, value in row.items()} for row in csv.DictReader(file)]
-
-
-def mean_curves(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return labels, mean and standard deviation of the accuracy over the draws, by strategy."""
-    values: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in read_curves(path):
-        values[row["strategy"]][row["labels"]].append(row["accuracy"])
-    return {
-        strategy: (
-            np.array(list(curve)),
-            np.array([np.mean(each) for each in curve.values()]),
-            np.array([np.std(each, ddof=1) if len(each) > 1 else 0.0 for each in curve.values()]),
-        )
-        for strategy, curve in values.items()
-    }
-
-
-def labels_needed(labels: np.ndarray, accuracy: np.ndarray, goal: float) -> float | None:
-    """Return where the curve first reaches the goal, between two rounds by a straight line."""
-    reached = np.flatnonzero(accuracy >= goal)
-    if not len(reached):
-        return None
-    place = reached[0]
-    if place == 0:
-        return float(labels[0])
-    pair = slice(place - 1, place + 1)
-    return float(np.interp(goal, accuracy[pair], labels[pair]))
-
-
-def report(path: Path, setup: SetUp) -> None:
-    """Print the labels that every strategy needs, and what it saves against random."""
-    curves = mean_curves(path)
-    goals = "".join(f" labels to {goal:g} |" for goal in setup.goals)
-    print(f"\n| strategy | accuracy with {setup.stop} |{goals}")
-    print("|---|---|" + "---|" * len(setup.goals))
-    for strategy, (labels, accuracy, spread) in curves.items():
-        cells = []
-        for goal in setup.goals:
-            own, base = (labels_needed(*curve[:2], goal) for curve in ((labels, accuracy), curves["random"]))
-            saved = f" ({1 - own / base:+.0%})" if own and base and strategy != "random" else ""
-            cells.append(f"{own:.0f}{saved}" if own else "not reached")
-        print(f"| {strategy} | {accuracy[-1]:.4f} ± {spread[-1]:.4f} | {' | '.join(cells)} |")
-
-
-def draw(path: Path, figure: Path) -> None:
-    """Draw the mean curves."""
-    import matplotlib.pyplot as plt
-
-    plt.rcParams["svg.hashsalt"] = "selfsame"
-    axes = plt.figure(figsize=(7, 4.2)).add_subplot()
-    for strategy, (labels, accuracy, _) in mean_curves(path).items():
-        style = {"color": "black", "lw": 2.5} if strategy == "random" else {}
-        axes.plot(labels, accuracy, label=strategy, **style)
-    axes.set(xlabel="labels", ylabel="holdout accuracy, mean of the draws")
-    axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
-    plt.savefig(figure, bbox_inches="tight", metadata={"Date": None} if figure.suffix == ".svg" else None)
+def write_page() -> None:
+    """Draw the figure, and put the tables between their marks in the page; only what was made."""
+    made = {name: read_curves(CURVES / f"active_learning_{name}.csv") for name in SETUPS}
+    named = {name: curves for name, curves in made.items() if curves}
+    draw_figure(named, FIGURE)
+    text = PAGE.read_text(encoding="utf-8")
+    for name, curves in named.items():
+        mark = f"<!-- {name}: made by benchmarks/active_learning.py -->\n"
+        before, _, after = text.split(mark)
+        text = f"{before}{mark}{write_table(curves, SETUPS[name].goals)}\n{mark}{after}"
+    PAGE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

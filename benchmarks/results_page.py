@@ -20,6 +20,7 @@ another choice of labeled, validation, pool and holdout rows and other initial w
 choice (checkpoint, gate, champion) is made on validation rows; the score is that of the holdout, which is
 read once. CPU seconds are user and system time of one thread, all six stages. "The best that a user has for
 free" is the competitor with the best mean on the holdout, which favours it a little.
+What asking for the right labels saves: [active learning](active-learning.md#what-asking-saves).
 """
 
 
