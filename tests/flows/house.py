@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import psutil
+
 from tests.conftest import ROOT
 
 KEY = "operator:secret"
@@ -30,7 +32,7 @@ def ask_with_key(api: str, path: str, body: dict[str, Any] | None, key: str) -> 
     # SQLite may be busy for a moment: Prefect's own client tries again too.
     for pause in (0.5, 1, 2, 4, 0):
         try:
-            with urllib.request.urlopen(request, timeout=20) as response:
+            with urllib.request.urlopen(request, timeout=120) as response:
                 return json.load(response)
         except urllib.error.HTTPError as error:
             if error.code != 503 or not pause:
@@ -82,12 +84,16 @@ class House:
         return self
 
     def __exit__(self, *_: object) -> None:
+        family = [] if self.process.poll() is not None else psutil.Process(self.process.pid).children(True)
         self.process.terminate()
         try:
             self.process.wait(60)
         finally:
             self.process.kill()
             self.process.wait()
+            for process in family:  # of a house that didn't come down by itself
+                if process.is_running():
+                    process.kill()
 
     def wait_until_up(self) -> None:
         deadline = time.monotonic() + START_SECONDS

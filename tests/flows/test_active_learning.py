@@ -41,7 +41,7 @@ def ask(api: str, path: str, body: dict[str, Any]) -> Any:
     )
     for _ in range(10):
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:
+            with urllib.request.urlopen(request, timeout=120) as response:
                 return json.load(response)
         except urllib.error.HTTPError as error:
             if error.code != 503:  # the server's small database is busy
