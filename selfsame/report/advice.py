@@ -17,10 +17,17 @@ def advice(findings: Findings) -> str | None:
         f"{'is better' if apart.lost > apart.gained else 'does as well'}: it gets "
         f"{reference.validation.accuracy.value:.1%} of the validation rows right (cross-validated), the "
         f"champion {champion.validation.accuracy.value:.1%}. On the holdout it gets "
-        f"{reference.holdout.accuracy.value:.1%}, the champion {champion.holdout.accuracy.value:.1%}, which "
-        f"is {'no more than chance would explain' if on_holdout.p_value > CHANCE else 'beyond chance'} "
+        f"{reference.holdout.accuracy.value:.1%}, the champion {champion.holdout.accuracy.value:.1%}"
+        f"{holdout_verdict(on_holdout.p_value, on_holdout.gained > on_holdout.lost)} "
         f"(McNemar’s exact test, p = {on_holdout.p_value:.2g})."
     )
+
+
+def holdout_verdict(p_value: float, champion_ahead: bool) -> str:
+    """Say whether the holdout tells reference and champion apart, and which way, to end a sentence."""
+    if p_value > CHANCE:
+        return ", which is no more than chance would explain"
+    return f"{'; there the champion is ahead' if champion_ahead else ''}, which is beyond chance"
 
 
 def _titled(name: str) -> str:

@@ -132,7 +132,7 @@ def ranking_figure(findings: Findings) -> str:
 
 
 def loss_figure(models: Sequence[Trained], unit: str) -> str:
-    """Draw training and validation loss of both models, on a log axis, with the epoch that was kept."""
+    """Draw training and validation loss of both models, on a log axis, with the epoch of lowest loss."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -143,8 +143,8 @@ def loss_figure(models: Sequence[Trained], unit: str) -> str:
                 epoch, history["training_loss"], color=colour, **TRAINING, label=f"{model.name}, training"
             )
             axes.plot(epoch, validation, color=colour, label=f"{model.name}, validation")
-            kept = kept_epoch(validation)
-            axes.plot(epoch[kept], validation[kept], "o", color=colour, markersize=6)
+            best = best_epoch(validation)
+            axes.plot(epoch[best], validation[best], "o", color=colour, markersize=6)
         axes.set_yscale("log")
         axes.set_xlabel("epoch")
         axes.set_ylabel(unit)
@@ -153,7 +153,7 @@ def loss_figure(models: Sequence[Trained], unit: str) -> str:
 
 
 def accuracy_figure(findings: Findings) -> str:
-    """Draw the validation accuracy of both models, with the epoch that was kept."""
+    """Draw the validation accuracy of both models, with the epoch of lowest validation loss."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -161,8 +161,8 @@ def accuracy_figure(findings: Findings) -> str:
             colour, history = COLOURS[model.name], model.history
             epoch, accuracy = history["epoch"], history["validation_accuracy"]
             axes.plot(epoch, accuracy, color=colour, label=model.name)
-            kept = kept_epoch(history["validation_loss"])
-            axes.plot(epoch[kept], accuracy[kept], "o", color=colour, markersize=6)
+            best = best_epoch(history["validation_loss"])
+            axes.plot(epoch[best], accuracy[best], "o", color=colour, markersize=6)
         axes.set_ylim(top=1.01)
         axes.set_xlabel("epoch")
         axes.set_ylabel("validation accuracy")
@@ -170,8 +170,8 @@ def accuracy_figure(findings: Findings) -> str:
     return svg("accuracy", draw)
 
 
-def kept_epoch(validation_loss: np.ndarray) -> int:
-    """Return the position of the epoch whose weights were kept: the first of the lowest loss."""
+def best_epoch(validation_loss: np.ndarray) -> int:
+    """Return the position of the best epoch: the first of the lowest loss."""
     return int(np.nanargmin(validation_loss))
 
 

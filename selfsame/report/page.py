@@ -11,8 +11,8 @@ import numpy as np
 from selfsame.report.advice import advice
 from selfsame.report.figures import (
     accuracy_figure,
+    best_epoch,
     gate_figure,
-    kept_epoch,
     loss_figure,
     ranking_figure,
     reliability_figure,
@@ -53,7 +53,7 @@ def render_report(findings: Findings) -> str:
         gate_rows=gate_rows(findings.gate),
         class_rows=class_rows(findings),
         heat=heat,
-        kept_epoch=kept_epoch,
+        best_epoch=best_epoch,
         **lineage(findings.digests, findings.settings),
         explored=explored(findings.gate),
         picture=picture,

@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 from threadpoolctl import threadpool_limits
 
-from selfsame.report.advice import advice
+from selfsame.report.advice import advice, holdout_verdict
 from selfsame.report.card import render_card
 from selfsame.report.findings import Findings, metrics
 from selfsame.report.page import render_report
@@ -96,6 +96,18 @@ def test_a_simple_model_that_wins_is_told_of_first(make_findings: MakeFindings) 
     assert html.index(said.split(":")[0]) < html.index("is the champion")
     card = render_card(findings)
     assert card.index(said.split(":")[0]) < card.index("The student: ")
+
+
+@pytest.mark.parametrize(
+    ("p_value", "champion_ahead", "said"),
+    [
+        (0.5, True, ", which is no more than chance would explain"),
+        (0.001, False, ", which is beyond chance"),
+        (0.001, True, "; there the champion is ahead, which is beyond chance"),
+    ],
+)
+def test_the_holdout_may_say_the_opposite(p_value: float, champion_ahead: bool, said: str) -> None:
+    assert holdout_verdict(p_value, champion_ahead) == said
 
 
 def test_as_well_is_not_better(make_findings: MakeFindings) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from selfsame.core.tables import TableInfo
+from selfsame.report.advice import holdout_verdict
 from selfsame.report.findings import CHANCE, rounded
 from selfsame.report.promotion import Promotion
 from selfsame.report.scores import Share
@@ -173,9 +174,9 @@ def value_advice(findings: ValueFindings) -> str | None:
         f"{article} {reference.name} on the same labels does as well or better: its R² on validation rows is "
         f"{reference.validation.r2.value:.3f} (cross-validated), the champion’s "
         f"{champion.validation.r2.value:.3f}. On the holdout it has {reference.holdout.r2.value:.3f}, the "
-        f"champion {champion.holdout.r2.value:.3f}, which is "
-        f"{'no more than chance would explain' if p_value > CHANCE else 'beyond chance'} (paired permutation "
-        f"test, p = {p_value:.2g})."
+        f"champion {champion.holdout.r2.value:.3f}"
+        f"{holdout_verdict(p_value, champion.holdout.r2.value > reference.holdout.r2.value)} "
+        f"(paired permutation test, p = {p_value:.2g})."
     )
 
 

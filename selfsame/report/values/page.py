@@ -3,7 +3,7 @@
 from math import floor
 from typing import Any
 
-from selfsame.report.figures import kept_epoch, loss_figure
+from selfsame.report.figures import best_epoch, loss_figure
 from selfsame.report.page import NOTHING, Axis, lineage, render_page
 from selfsame.report.values.agreement import CLOSE, ValueGate
 from selfsame.report.values.figures import (
@@ -33,7 +33,7 @@ def render_value_report(findings: ValueFindings) -> str:
         axis=Axis(floor(20 * min(model.holdout.r2.low for model in compared)) / 20),
         close=CLOSE,
         explored=explored(findings.gate),
-        kept_epoch=kept_epoch,
+        best_epoch=best_epoch,
         **lineage(findings.digests, findings.settings),
         figures={
             "agreement": agreement_figure(findings.gate),
