@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from selfsame.core.errors import SelfsameError
 from selfsame.learning.augment import augment
-from selfsame.learning.inputs import EndlessBatches, Examples, Scaling, prepare
+from selfsame.learning.inputs import EndlessBatches, Examples, Scaling, handfuls, prepare
 from selfsame.learning.methods import Memory, Method, PoolBatch, losses
 from selfsame.learning.nets import detached_state
 from selfsame.learning.objective import Objective, build_objective
@@ -17,7 +17,6 @@ from selfsame.learning.optimize import MovingAverage, build_optimizer, learning_
 from selfsame.learning.params import AugmentationParams, TrainingParams
 from selfsame.learning.resume import Checkpoints, Moving, MovingNet, MovingOptimizer, MovingRandom, Row
 
-EVALUATION_ROWS = 4096
 _STANDING = "/standing"  # no parameter is named so
 
 
@@ -197,8 +196,8 @@ def _validated(net: nn.Module, data: TrainingData, objective: Objective) -> Row:
 def validate(net: nn.Module, examples: Examples, scaling: Scaling, objective: Objective) -> Row:
     """Return what the objective measures on validation rows."""
     net.eval()
-    parts = torch.arange(len(examples), device=examples.labels.device).split(EVALUATION_ROWS)
-    outputs = torch.cat([net(prepare(examples.inputs[rows], scaling)) for rows in parts])
+    parts = handfuls(examples.inputs, examples.inputs.device)
+    outputs = torch.cat([net(prepare(rows, scaling)) for rows in parts])
     return objective.measure(outputs, examples.labels)
 
 

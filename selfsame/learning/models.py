@@ -11,7 +11,6 @@ import csv
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from torch import Tensor, nn
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import BATCH_ROWS, TableInfo, inputs_of, iter_batches
 from selfsame.learning.augment import augment
-from selfsame.learning.inputs import Scaling, prepare
+from selfsame.learning.inputs import Scaling, handfuls, prepare
 from selfsame.learning.nets import build_net
 from selfsame.learning.params import AugmentationParams, ModelParams
 
@@ -32,9 +31,6 @@ WEIGHTS, CONFIG, HISTORY = "model.safetensors", "config.json", "history.csv"
 VALIDATION = "validation.json"
 VALIDATED = "validated"
 FORMAT_VERSION = 3
-# Values of the inputs that a CPU predicts at once: 167 of MNIST's images, whose layers' outputs stay in its
-# caches. 8,192 images took twice as long.
-CPU_VALUES = 2**17
 
 
 @dataclass(frozen=True)
@@ -86,12 +82,7 @@ class Model:
         row's surroundings.
         """
         self.net.eval()
-        return torch.cat([self._mean_over_views(rows) for rows in self._handfuls(raw)])
-
-    def _handfuls(self, raw: Tensor) -> tuple[Tensor, ...]:
-        """Cut rows so that on a CPU what a layer makes of them still lies in its caches."""
-        rows = len(raw) if self.device.type != "cpu" else CPU_VALUES // prod(raw.shape[1:])
-        return raw.split(max(rows, 1))
+        return torch.cat([self._mean_over_views(rows) for rows in handfuls(raw, self.device)])
 
     def _mean_over_views(self, raw: Tensor) -> Tensor:
         inputs = prepare(raw.to(self.device), self.scaling)
@@ -115,7 +106,7 @@ class Model:
         hook = self.last_layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
         means = []
         try:
-            for rows in self._handfuls(raw):
+            for rows in handfuls(raw, self.device):
                 self._mean_over_views(rows)
                 means.append(torch.stack(seen).mean(dim=0))
                 seen.clear()

@@ -423,7 +423,7 @@ def test_a_training_that_diverges_in_its_last_step_is_no_model(checkpoint: str) 
 def test_validation_is_exact_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     net, rows = fresh_net(NORMED_AND_DROPPED), examples((9, 5, 7), seed=5)
     net.train()(prepare(rows.inputs, SCALING))  # statistics of its own
-    monkeypatch.setattr("selfsame.learning.loop.EVALUATION_ROWS", 4)
+    monkeypatch.setattr("selfsame.learning.inputs.CPU_VALUES", 4 * 64)
     before = detached_state(net)
     measured = validate(net, rows, SCALING, OBJECTIVE)
     with torch.no_grad():

@@ -26,7 +26,6 @@ from tiny import (
 from selfsame.core import tables
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo, example_ids
-from selfsame.learning import models
 from selfsame.learning.inputs import Scaling, prepare
 from selfsame.learning.models import (
     Model,
@@ -105,11 +104,11 @@ def test_a_cpu_predicts_few_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
     logits, features = model.logits(ROWS.inputs), model.features(ROWS.inputs)
     seen: list[int] = []
     model.net.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
-    monkeypatch.setattr(models, "CPU_VALUES", 10 * 8 * 8)
+    monkeypatch.setattr("selfsame.learning.inputs.CPU_VALUES", 10 * 8 * 8)
     torch.testing.assert_close(model.logits(ROWS.inputs), logits)
     assert seen == [10] * 6 + [4] * 3
     torch.testing.assert_close(model.features(ROWS.inputs), features)
-    monkeypatch.setattr(models, "CPU_VALUES", 1)  # a row is never cut
+    monkeypatch.setattr("selfsame.learning.inputs.CPU_VALUES", 1)  # a row is never cut
     torch.testing.assert_close(model.logits(ROWS.inputs[:2]), logits[:2])
 
 
