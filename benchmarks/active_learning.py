@@ -53,6 +53,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {  # name: what differs from section act
     "margin, core-set": {"strategy": "margin", "diversity": "core_set"},
 }
 DRAWS = 5
+MARK = "<!-- made by benchmarks/active_learning.py -->\n"
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class SetUp:
         changes: what differs from ``params.yaml``.
     """
 
+    title: str
     labels: tuple[int, ...]
     further: tuple[int, ...]
     goals: tuple[int, ...]
@@ -81,6 +83,7 @@ class SetUp:
 PLAIN = {"ema_decay": 0.0, "checkpoint": "last", "refit_on_validation": False, "prediction_views": 1}
 SETUPS = {
     "digits": SetUp(
+        title="Digits, the net of the default preset",
         labels=(20, 40, 60, 80, 100, 130, 160),
         further=(200, 240),
         goals=(60, 100, 160),
@@ -93,6 +96,7 @@ SETUPS = {
         },
     ),
     "mnist": SetUp(
+        title="MNIST, a small convolutional net",
         labels=(20, 50, 100, 150, 200, 300, 400, 600),
         further=(800, 1000),
         goals=(150, 300, 600),
@@ -101,7 +105,7 @@ SETUPS = {
         pool=10_000,
         changes={
             "split": {"labels_per_class": 2, "validation_per_class": 1, "holdout_fraction": None},
-            "model": {"widths": [4, 24, 48], "halve_after": [1, 2], "dense": None},
+            "model": {"widths": [8, 16, 32], "halve_after": [1, 2, 3]},
             "training": {"batch_size": 32, "learning_rate": 0.01, **PLAIN},
         },
     ),
@@ -214,16 +218,16 @@ def copy_examples(examples: Path, setup: SetUp, seed: int) -> None:
 
 
 def write_page() -> None:
-    """Draw the figure, and put the tables between their marks in the page; only what was made."""
+    """Draw the figure, and put it and the tables between the marks in the page; only what was made."""
     made = {name: read_curves(CURVES / f"active_learning_{name}.csv") for name in SETUPS}
-    named = {name: curves for name, curves in made.items() if curves}
-    draw_figure(named, FIGURE)
-    text = PAGE.read_text(encoding="utf-8")
-    for name, curves in named.items():
-        mark = f"<!-- {name}: made by benchmarks/active_learning.py -->\n"
-        before, _, after = text.split(mark)
-        text = f"{before}{mark}{write_table(curves, SETUPS[name].goals)}\n{mark}{after}"
-    PAGE.write_text(text, encoding="utf-8")
+    named = {SETUPS[name].title: (curves, SETUPS[name].goals) for name, curves in made.items() if curves}
+    if not named:
+        return
+    draw_figure({title: curves for title, (curves, _) in named.items()}, FIGURE)
+    parts = [f"**{title}**\n\n{write_table(*found)}" for title, found in named.items()]
+    parts += [f"![Holdout accuracy by labels, of every strategy]({FIGURE.name})"]
+    before, _, after = PAGE.read_text(encoding="utf-8").split(MARK)
+    PAGE.write_text(MARK.join([before, "\n" + "\n\n".join(parts) + "\n\n", after]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def test_a_curve_is_made_round_by_round(
     monkeypatch.chdir(folder)
     changes = {name: TINY[name] for name in ("split", "model")}
     changes["training"] = {"batch_size": 16, **curves.PLAIN}
-    setup = curves.SetUp((20, 26, 40), (44,), (26,), ("random", "margin"), 4, None, changes)
+    setup = curves.SetUp("tiny", (20, 26, 40), (44,), (26,), ("random", "margin"), 4, None, changes)
     made = list(curves.learn(setup, tmp_path / "data/raw/examples", curves.STRATEGIES["margin"], 3))
     assert [labels for labels, _ in made] == [20, 26, 40]  # 44 is random's alone
     assert all(0 < accuracy <= 1 for _, accuracy in made)
@@ -81,3 +81,16 @@ def test_the_table_tells_what_is_saved_and_what_is_not(page: ModuleType, tmp_pat
         "| good | 2 | 15 ± 0 (saves 25%) |",
         "| bad | 2 | reached in 1 of 2 draws |",
     ]
+
+
+def test_the_page_tells_the_curves_that_were_made(
+    curves: ModuleType, page: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that was not written anew, or a table that was changed by hand, would fail here."""
+    text = curves.PAGE.read_text(encoding="utf-8")
+    copy = tmp_path / "page.md"
+    copy.write_text(text, encoding="utf-8")
+    monkeypatch.setattr(curves, "PAGE", copy)
+    monkeypatch.setattr(curves, "FIGURE", tmp_path / "figure.svg")
+    curves.write_page()
+    assert copy.read_text(encoding="utf-8") == text
