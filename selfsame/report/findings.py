@@ -191,10 +191,11 @@ def warnings(findings: Findings) -> list[str]:
     """Say in plain words what a reader should doubt."""
     gate = findings.gate
     found = []
-    if findings.asked:
-        chosen = ", ".join(f"{strategy} {rows}" for strategy, rows in findings.asked.items())
+    biased = {strategy: rows for strategy, rows in findings.asked.items() if strategy != "random"}
+    if biased:
+        chosen = ", ".join(f"{strategy} {rows}" for strategy, rows in biased.items())
         found.append(
-            f"{sum(findings.asked.values())} of {findings.labeled_per_class.sum()} labeled rows were asked "
+            f"{sum(biased.values())} of {findings.labeled_per_class.sum()} labeled rows were asked "
             f"for ({chosen}) and are no random draw: the shares of their classes, and how hard they are, "
             "say nothing about the data. The gate, the promotion and the scores rest on validation and "
             "holdout rows, which stay a random draw."
