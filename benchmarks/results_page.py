@@ -107,7 +107,7 @@ def _summary(rows: Sequence[Any], results: Results) -> str:
             continue
         mean = statistics.mean(champions)
         goal = "" if row.goal is None else f"; goal {row.goal:g} {'met' if mean >= row.goal else 'not met'}"
-        sentence = f"* **{row.data}**: champion {_spread(champions)} {row.score}{goal}"
+        sentence = f"* **{row.data}**: champion {_spread(champions, 4)} {row.score}{goal}"
         if best := _best_free(results[row.name]):
             name, scores = best
             verdict = "better than" if mean > statistics.mean(scores) else "**not better than**"
