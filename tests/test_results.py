@@ -53,8 +53,8 @@ def test_goals_and_competitors_are_judged(results: ModuleType) -> None:
     }
     text = page_of(results, made)
     assert (
-        "* **digits, 50 labels**: champion 0.9900 ± 0.0141 accuracy; goal 0.985 met; better than the best that "
-        "a user has for free (LabelSpreading, 0.960 ± 0.014)." in text
+        "* **digits, 50 labels**: champion 0.9900 ± 0.0141 accuracy; goal 0.985 met; better than the best "
+        "that a user has for free (LabelSpreading, 0.960 ± 0.014)." in text
     )
     assert "goal 0.988 not met; **not better than** the best" in text
     assert (
