@@ -27,7 +27,7 @@ from selfsame.learning.nets import detached_state
 from selfsame.learning.refit import kept_epoch, refit
 
 METHODS: dict[str, Method] = {"supervised": Supervised(), **methods()}
-UNSTEADY = ALL_TECHNIQUES.model_copy(update={"learning_rate": 0.3, "checkpoint": "validation_loss"})
+UNSTEADY = ALL_TECHNIQUES.model_copy(update={"learning_rate": 0.35, "checkpoint": "validation_loss"})
 EPOCHS = 8
 
 

@@ -8,12 +8,13 @@ import pytest
 from pages import Browse, Page, text_of, with_script
 
 from selfsame.core.tables import TableInfo
+from selfsame.report.promotion import promote
 from selfsame.report.scores import Share
 from selfsame.report.values.agreement import ValueGate
 from selfsame.report.values.findings import ValueFindings, ValueModelFindings, ValueReferenceFindings
 from selfsame.report.values.gallery import ValueExample, ValueGallery
 from selfsame.report.values.page import render_value_report
-from selfsame.report.values.scores import compare_values, score_values
+from selfsame.report.values.scores import score_values
 from selfsame.report.watches import Drift
 from selfsame.selection.agreement import judge
 
@@ -40,7 +41,6 @@ def findings(error: np.ndarray | None = None) -> ValueFindings:
     baseline, student = (
         ValueModelFindings(name, scores[name], scores[name], history) for name in ("baseline", "student")
     )
-    compared = compare_values(scores["baseline"], scores["student"])
     return ValueFindings(
         title="Weights",
         info=TableInfo("zoo", "regression", features=("length",)),
@@ -49,9 +49,7 @@ def findings(error: np.ndarray | None = None) -> ValueFindings:
         baseline=baseline,
         student=student,
         reference=ValueReferenceFindings("ridge regression", 74, scores["reference"], scores["reference"]),
-        on_validation=compared,
-        on_holdout=compared,
-        promotion_level=0.05,
+        promotion=promote(scores["baseline"].squared_errors, scores["student"].squared_errors, 0.05),
         refitted=False,
         method="offline",
         settings={"models/student": {"model.widths": [32]}, "models/champion": {"evaluate.title": "Weights"}},
