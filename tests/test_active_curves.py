@@ -91,6 +91,6 @@ def test_the_page_tells_the_curves_that_were_made(
     copy = tmp_path / "page.md"
     copy.write_text(text, encoding="utf-8")
     monkeypatch.setattr(curves, "PAGE", copy)
-    monkeypatch.setattr(curves, "FIGURE", tmp_path / "figure.svg")
+    monkeypatch.setattr(curves, "FIGURE", tmp_path / curves.FIGURE.name)
     curves.write_page()
     assert copy.read_text(encoding="utf-8") == text

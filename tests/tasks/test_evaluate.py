@@ -127,7 +127,8 @@ def evaluate(out: str, title: str = "Toy") -> dict[str, Path]:
     names = ["champion", "report.html", "confusion_matrix.csv", "threshold.csv", "reliability.csv"]
     names += ["metrics.json"]
     outputs = [f"{out}/{name}" for name in names]
-    spec = StageSpec("evaluate", "", "", (), tuple(inputs), tuple(outputs), ("compute", "evaluate"))
+    # As in a real run: written elsewhere than where they are declared.
+    spec = StageSpec("evaluate", "", "", (), tuple(inputs), tuple(names), ("compute", "evaluate"))
     params = {
         "compute": ComputeParams(device="cpu", cpu_threads=1, precision="float32", compile=False),
         "evaluate": EvaluateParams(promotion_level=0.05, title=title),
