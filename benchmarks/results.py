@@ -2,9 +2,10 @@
 
 For each row of ``ROWS`` the whole pipeline runs on several draws, and the competitors that a user has for
 free on the very same splits; ``docs/results.md`` is written from all that is at hand. Draw ``n`` adds ``n``
-to the seeds of the preset. Everything happens in copies of the project below ``.scratch/results``, which
-share one DVC cache: stopped at any moment, the script goes on where it was. A draw that fails is told in
-the page. Stages use one thread, so that ``--jobs 2`` gives the same figures on two cores.
+to the seeds of the preset; what it gave is kept in ``benchmarks/results``. Everything happens in copies of
+the project below ``.scratch/results``, which share one DVC cache: stopped at any moment, the script goes on
+where it was. A draw that fails is told in the page. Stages use one thread, so that ``--jobs 2`` gives the
+same figures on two cores.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from selfsame.trials.draws import METRICS, read_figures
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRATCH = ROOT / ".scratch" / "results"
+KEPT = ROOT / "benchmarks" / "results"
 COPIED = ("dvc.yaml", ".dvcignore", "selfsame", "tasks", "data/inbox", "data/annotations")
 COMPETE = (
     "import json, sys; from pathlib import Path; from benchmarks.competitors import compete; "
@@ -227,7 +229,7 @@ def run_rows(rows: Iterable[Row], draws: int, data_dir: Path | None, jobs: int) 
 
 
 def _result(row: Row, number: int) -> Path:
-    return SCRATCH / "draws" / f"{row.name}-{number}.json"
+    return KEPT / "draws" / f"{row.name}-{number}.json"
 
 
 def _files(path: Path) -> list[Path]:
@@ -258,7 +260,7 @@ def main() -> None:
         for number in range(options.draws):
             if (path := _result(row, number)).exists():
                 results[row.name][number] = json.loads(path.read_text(encoding="utf-8"))
-    files = sorted((SCRATCH / "tutorials").glob("*.json"))  # from benchmarks/tutorials.py
+    files = sorted((KEPT / "tutorials").glob("*.json"))  # from benchmarks/tutorials.py
     tutorials = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     page = write_page(ROWS, results, SOURCES, options.draws, tutorials)
     options.page.write_text(page, encoding="utf-8")

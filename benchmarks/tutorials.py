@@ -40,7 +40,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from results import SCRATCH
+from results import KEPT, SCRATCH
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -187,12 +187,14 @@ class Bench:
     """Where the runs of one draw and one length are kept, and what makes them.
 
     Attributes:
-        folder: a JSON file for every run that is done, and the pool labels that the offline runs learn.
+        folder: a JSON file for every run that is done.
+        scratch: the pool labels that the offline runs learn.
         shorten: what epochs and ramp are divided by.
     """
 
     data: Data
     folder: Path
+    scratch: Path
     shorten: float
     seed: int
 
@@ -203,7 +205,7 @@ class Bench:
         if file.exists() and asked.items() <= (found := json.loads(file.read_text(encoding="utf-8"))).items():
             return found
         started = time.process_time()
-        labels_file = self.folder / f"pool labels {inputs.name}.npz".replace(" ", "-")
+        labels_file = self.scratch / f"pool labels {inputs.name}.npz".replace(" ", "-")
         pool = {"supervised": None, "online": self.data.pool}.get(procedure)
         if procedure == "offline":
             accepted = np.load(labels_file)
@@ -224,9 +226,10 @@ class Bench:
                 )
             right = (labels == self.data.pool.labels)[kept].float()
             figures |= {"coverage": float(kept.float().mean()), "precision": float(right.mean())}
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.scratch.mkdir(parents=True, exist_ok=True)
             np.savez(labels_file, rows=kept.nonzero()[:, 0].numpy(), labels=labels[kept].numpy())
         figures["seconds"] = time.process_time() - started
+        self.folder.mkdir(parents=True, exist_ok=True)
         partial = file.with_suffix(".partial")
         partial.write_text(json.dumps(figures, indent=1), encoding="utf-8")
         partial.replace(file)
@@ -244,7 +247,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     data = split(options.folder, options.seed)
-    bench = Bench(data, SCRATCH / "tutorials", options.shorten, options.seed)
+    bench = Bench(data, KEPT / "tutorials", SCRATCH / "tutorials", options.shorten, options.seed)
     for procedure in ("supervised", "online", "offline"):
         for inputs in (AS_PUBLISHED, HONEST):
             figures = bench.run(procedure, inputs)

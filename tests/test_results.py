@@ -130,14 +130,15 @@ def test_the_tutorials_procedures_differ_by_their_mistake_and_are_not_repeated(
     monkeypatch.setattr(tutorials, "build_net", small_net)
     monkeypatch.setattr(tutorials, "THRESHOLD", 0.13)  # that few epochs reach
     data = tutorials.Data(images(60), images(20), images(300), images(20))
-    bench = tutorials.Bench(data, tmp_path, 100, 0)
+    bench = tutorials.Bench(data, tmp_path, tmp_path / "scratch", 100, 0)
     runs = [(name, inputs) for inputs in (tutorials.HONEST, tutorials.AS_PUBLISHED) for name in PROCEDURES]
     first = [bench.run(*run) for run in runs]
     assert [len(figures["validation"]) for figures in first] == [5] * 6
     assert first[0]["coverage"] < first[3]["coverage"], "unscaled inputs are all but certain"
     assert len({figures["holdout"] for figures in first}) > 1
     assert [bench.run(*run) for run in runs] == first and len(built) == 6
-    assert tutorials.Bench(data, tmp_path, 100, 1).run(*runs[0])["seed"] == 1 and len(built) == 7
+    other = tutorials.Bench(data, tmp_path, tmp_path / "scratch", 100, 1)
+    assert other.run(*runs[0])["seed"] == 1 and len(built) == 7
     page = page_of(results, {}, tutorials=tuple(first))
     assert all(f"**{name}**" in page for name in PROCEDURES) and "Not run: " not in page
 

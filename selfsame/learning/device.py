@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from selfsame.core.errors import SelfsameError
+from selfsame.learning.nets import for_prediction
 from selfsame.learning.params import ComputeParams
 
 
@@ -26,12 +27,14 @@ def prepare_device(params: ComputeParams) -> torch.device:
         )
     torch.set_num_threads(params.cpu_threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is repeatable only with it
-    torch.use_deterministic_algorithms(True)
+    # As use_deterministic_algorithms(True), which also imports the compiler: a second of every stage.
+    torch.set_deterministic_debug_mode("error")
     # Filling fresh memory only guards against code that reads it unwritten; it took a sixth of a step's time.
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
     device = torch.device("cuda" if has_cuda and params.device != "cpu" else "cpu")
     if params.compile:
+        torch.use_deterministic_algorithms(True)
         _must_compile(device)
     return device
 
@@ -45,13 +48,14 @@ class StepNet(nn.Module):
 
     def __init__(self, net: nn.Module, params: ComputeParams) -> None:
         super().__init__()
-        self._net = torch.compile(net) if params.compile else net
+        self._net, self._compiled = torch.compile(net) if params.compile else net, params.compile
         self._bfloat16 = params.precision == "bfloat16"
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return float32 logits (N, K)."""
+        net = self._net if self.training or self._compiled else for_prediction(self._net)
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self._bfloat16):
-            return self._net(inputs).float()
+            return net(inputs).float()
 
 
 def _must_compile(device: torch.device) -> None:

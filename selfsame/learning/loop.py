@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from selfsame.core.errors import SelfsameError
 from selfsame.learning.augment import augment
-from selfsame.learning.inputs import EndlessBatches, Examples, Scaling, handfuls, prepare
+from selfsame.learning.inputs import EndlessBatches, Examples, Scaling, by_handfuls, prepare
 from selfsame.learning.methods import Memory, Method, PoolBatch, losses
-from selfsame.learning.nets import detached_state
+from selfsame.learning.nets import detached_state, for_prediction
 from selfsame.learning.objective import Objective, build_objective
 from selfsame.learning.optimize import MovingAverage, build_optimizer, learning_rate
 from selfsame.learning.params import AugmentationParams, TrainingParams
@@ -192,13 +192,16 @@ def _validated(net: nn.Module, data: TrainingData, objective: Objective) -> Row:
     return {} if data.validation is None else validate(net, data.validation, data.scaling, objective)
 
 
-@torch.inference_mode()
 def validate(net: nn.Module, examples: Examples, scaling: Scaling, objective: Objective) -> Row:
     """Return what the objective measures on validation rows."""
-    net.eval()
-    parts = handfuls(examples.inputs, examples.inputs.device)
-    outputs = torch.cat([net(prepare(rows, scaling)) for rows in parts])
-    return objective.measure(outputs, examples.labels)
+    merged = for_prediction(net)
+
+    @torch.inference_mode()
+    def outputs(raw: Tensor) -> Tensor:
+        return merged(prepare(raw, scaling))
+
+    seen = by_handfuls(outputs, examples.inputs, examples.inputs.device)
+    return objective.measure(seen, examples.labels)
 
 
 def _labeled_batches(

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import BATCH_ROWS, TableInfo, inputs_of, iter_batches
 from selfsame.learning.augment import augment
-from selfsame.learning.inputs import Scaling, handfuls, prepare
-from selfsame.learning.nets import build_net
+from selfsame.learning.inputs import Scaling, by_handfuls, prepare
+from selfsame.learning.nets import build_net, for_prediction, last_layer_name, without_last_layer
 from selfsame.learning.params import AugmentationParams, ModelParams
 
 WEIGHTS, CONFIG, HISTORY = "model.safetensors", "config.json", "history.csv"
@@ -74,45 +74,37 @@ class Model:
         """Where the net's weights are."""
         return next(self.net.parameters()).device
 
-    @torch.inference_mode()
     def logits(self, raw: Tensor) -> Tensor:
         """Return the logits (N, K) of raw inputs, or standardised values (N, 1), without dropout.
 
         They are means over the model's views: with few labels a net is less sure of a row than of the
         row's surroundings.
         """
-        self.net.eval()
-        return torch.cat([self._mean_over_views(rows) for rows in handfuls(raw, self.device)])
+        return self._means(self.net, raw)
 
-    def _mean_over_views(self, raw: Tensor) -> Tensor:
-        inputs = prepare(raw.to(self.device), self.scaling)
-        if self.views is None:
-            return self.net(inputs)
-        return torch.stack([self.net(view) for view in self.views.of(inputs)]).mean(dim=0)
-
-    @property
-    def last_layer(self) -> nn.Linear:
-        """What makes the logits of the features; the dropout stands right before it."""
-        return [layer for layer in self.net.modules() if isinstance(layer, nn.Linear)][-1]
-
-    @torch.no_grad()
     def features(self, raw: Tensor) -> Tensor:
         """Return the features (N, D) of raw inputs: what the last layer sees, without dropout.
 
         Means over the views, like the logits, which the last layer so makes of them.
         """
-        self.net.eval()
-        seen: list[Tensor] = []
-        hook = self.last_layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-        means = []
-        try:
-            for rows in handfuls(raw, self.device):
-                self._mean_over_views(rows)
-                means.append(torch.stack(seen).mean(dim=0))
-                seen.clear()
-        finally:
-            hook.remove()
-        return torch.cat(means)
+        return self._means(without_last_layer(self.net), raw)
+
+    def _means(self, net: nn.Module, raw: Tensor) -> Tensor:
+        merged = for_prediction(net)
+
+        @torch.inference_mode()
+        def mean(rows: Tensor) -> Tensor:
+            inputs = prepare(rows.to(self.device), self.scaling)
+            if self.views is None:
+                return merged(inputs)
+            return torch.stack([merged(view) for view in self.views.of(inputs)]).mean(dim=0)
+
+        return by_handfuls(mean, raw, self.device)
+
+    @property
+    def last_layer(self) -> nn.Linear:
+        """What makes the logits of the features; the dropout stands right before it."""
+        return self.net.get_submodule(last_layer_name(self.net))
 
 
 @dataclass(frozen=True)

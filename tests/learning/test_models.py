@@ -103,13 +103,23 @@ def test_a_cpu_predicts_few_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
     model = with_views(images_model(), 3)
     logits, features = model.logits(ROWS.inputs), model.features(ROWS.inputs)
     seen: list[int] = []
-    model.net.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    model.last_layer.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
     monkeypatch.setattr("selfsame.learning.inputs.CPU_VALUES", 10 * 8 * 8)
     torch.testing.assert_close(model.logits(ROWS.inputs), logits)
     assert seen == [10] * 6 + [4] * 3
     torch.testing.assert_close(model.features(ROWS.inputs), features)
     monkeypatch.setattr("selfsame.learning.inputs.CPU_VALUES", 1)  # a row is never cut
     torch.testing.assert_close(model.logits(ROWS.inputs[:2]), logits[:2])
+
+
+def test_predictions_have_the_same_bits_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = with_views(images_model(), 3)
+    monkeypatch.setattr("selfsame.learning.inputs.CPU_VALUES", 5 * 8 * 8)
+    alone = model.logits(ROWS.inputs)
+    for threads in (2, 3):
+        torch.set_num_threads(threads)
+        assert torch.equal(model.logits(ROWS.inputs), alone)
+        assert torch.get_num_threads() == threads
 
 
 def test_a_models_folder_is_three_files_and_no_pickle(tmp_path: Path) -> None:

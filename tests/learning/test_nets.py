@@ -21,7 +21,7 @@ from torch import nn
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
-from selfsame.learning.nets import build_net, detached_state
+from selfsame.learning.nets import build_net, detached_state, for_prediction
 
 NAMED: dict[str, Any] = {"widths": [], "halve_after": [], "batch_norm": True}  # a net that needs no more
 
@@ -224,6 +224,22 @@ def test_a_key_that_means_nothing_is_refused(architecture: str, key: str, value:
 def test_a_convolutional_net_of_no_layers_is_refused() -> None:
     with pytest.raises(ValidationError, match="at least one layer"):
         model_params(architecture="cnn", widths=[], halve_after=[])
+
+
+@pytest.mark.parametrize("architecture", ["cnn", "mlp", "resnet18"])
+def test_a_net_for_prediction_says_the_same(architecture: str) -> None:
+    keys = {"cnn": {"batch_norm": True, "dense": [6], "dropout": 0.5}, "resnet18": NAMED}
+    keys["mlp"] = {"widths": [5, 3], "halve_after": [], "batch_norm": True}
+    net = fresh_net(model_params(architecture=architecture, **keys[architecture]), info=IMAGES)
+    rows = torch.randn(9, *IMAGES.input_shape)
+    net.train()(rows)  # statistics of its own
+    before = detached_state(net)
+    merged = for_prediction(net)
+    with torch.inference_mode():
+        torch.testing.assert_close(merged(rows), net.eval()(rows))
+    norms = layers(merged, nn.modules.batchnorm._BatchNorm)
+    assert bool(norms) == (architecture == "resnet18")
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
 def test_detached_state_is_a_copy() -> None:
