@@ -18,15 +18,8 @@ trained by Adam at 1e-3, and the epoch of best validation accuracy is kept:
 
 501 epochs take hours on a CPU: unless told, epochs and ramp are shortened by the factor 20.
 An epoch is a pass over the labeled rows, 8 steps. Kernels of 3×3 and dropout of a half are this script's
-choice. A run that is done is not repeated; ``benchmarks/results.py`` puts them all on its page. Each
-takes 3 to 5 minutes of one core.
-
-Seen so far, 25 epochs, seed 0:
-
-| procedure | inputs | holdout | validation, last half | coverage at 0.99 | precision of it | CPU s |
-|---|---|---|---|---|---|---|
-| supervised | as published | 0.9206 | 0.853 to 0.920 | 0.9988 | 0.9147 | 199 |
-| supervised | honest | 0.9633 | 0.943 to 0.963 | 0.8825 | 0.9914 | 209 |
+choice. What a run gave is kept in ``benchmarks/results``, and it is not repeated; ``benchmarks/results.py``
+puts them all on its page. Each takes 3 to 6 minutes of one core.
 """
 
 import argparse

@@ -34,7 +34,15 @@ from selfsame.report.promotion import promote_classifier
 from selfsame.report.reference import Reference, fit_reference
 from selfsame.report.scores import Scores, score, score_labels
 from selfsame.report.values.evaluate import evaluate_values
-from selfsame.report.watches import POOL_SAMPLE, Watches, disagreement, evenly, measure_drift, near_copies
+from selfsame.report.watches import (
+    POOL_SAMPLE,
+    QUERY_ROWS,
+    Watches,
+    disagreement,
+    evenly,
+    measure_drift,
+    near_copies,
+)
 from selfsame.selection.calibration import BINS
 
 if TYPE_CHECKING:
@@ -110,8 +118,9 @@ def watch(
     held, learned = stage.inputs["validation"], take_all(labeled)
     known = np.concatenate([learned, take_all(held)])
     known_labels = np.concatenate([read_column(table, "label") for table in (labeled, held)])
+    few = evenly(len(sample), QUERY_ROWS)
     return Watches(
-        pool_disagreement=disagreement(teacher_says, student(sample).argmax(axis=1)),
+        pool_disagreement=disagreement(teacher_says[few], student(sample[few]).argmax(axis=1)),
         validation_disagreement=disagreement(
             validation["baseline"].predicted, validation["student"].predicted
         ),

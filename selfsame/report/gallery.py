@@ -46,7 +46,7 @@ def take_inputs(table: Path, rows: np.ndarray) -> np.ndarray:
     info = TableInfo.of(table)
     kind = np.uint8 if info.image_shape else np.float64
     found, start = [np.empty((0, *info.input_shape), kind)], 0
-    for batch in iter_batches(table):
+    for batch in iter_batches(table, [field.name for field in info.input_fields()]):
         inside = rows[(rows >= start) & (rows < start + batch.num_rows)] - start
         if len(inside):
             found.append(inputs_of(batch.take(inside), info))
@@ -67,19 +67,23 @@ def gate_galleries(pseudo_labels: Path, pool: Path, hidden_labels: Path) -> tupl
     hidden = open_table(hidden_labels).to_table().to_pydict()
     truth = dict(zip(hidden["example_id"], hidden["label"], strict=True))
 
-    def gallery(title: str, rows: np.ndarray, order: np.ndarray) -> Gallery:
-        rows = rows[np.argsort(order[rows], kind="stable")[:SHOWN]]
-        inputs = dict(zip(np.sort(rows).tolist(), take_inputs(pool, np.sort(rows)), strict=True))
-        examples = (
-            Example(ids[row], inputs[row], int(label[row]), float(confidence[row]), truth.get(ids[row]))
-            for row in rows.tolist()
-        )
-        return Gallery(title, tuple(examples))
+    def first(rows: np.ndarray, order: np.ndarray) -> np.ndarray:
+        return rows[np.argsort(order[rows], kind="stable")[:SHOWN]]
 
-    return (
-        gallery("Accepted, with the least confidence", np.flatnonzero(accepted), confidence),
-        gallery("Rejected, with the most confidence", np.flatnonzero(~accepted), -confidence),
+    shown = {
+        "Accepted, with the least confidence": first(np.flatnonzero(accepted), confidence),
+        "Rejected, with the most confidence": first(np.flatnonzero(~accepted), -confidence),
+    }
+    rows = np.sort(np.concatenate(list(shown.values())))
+    inputs = dict(zip(rows.tolist(), take_inputs(pool, rows), strict=True))
+
+    def example(row: int) -> Example:
+        return Example(ids[row], inputs[row], int(label[row]), float(confidence[row]), truth.get(ids[row]))
+
+    accepted_ones, rejected_ones = (
+        Gallery(title, tuple(map(example, places.tolist()))) for title, places in shown.items()
     )
+    return accepted_ones, rejected_ones
 
 
 def mistakes(table: Path, labels: np.ndarray, probabilities: np.ndarray) -> Gallery:

@@ -14,7 +14,7 @@ from selfsame.selection.balance import most_confident, rows_for_prior
 CHANCE = 0.01
 NEAR = 0.1  # of the median distance to the nearest row: below, two rows are near copies
 POOL_SAMPLE = 5000  # pool rows that the watches look at
-QUERY_ROWS = 2000  # rows whose nearest row is looked for; more would cost seconds
+QUERY_ROWS = 2000  # rows whose nearest row is looked for, and that the student sees; more take seconds
 
 
 @dataclass(frozen=True)
