@@ -12,9 +12,9 @@ def advice(findings: Findings) -> str | None:
         return None
     reference, champion = findings.reference, findings.of_champion
     apart, on_holdout = findings.reference_on_validation, findings.reference_on_holdout
+    better = apart.lost > apart.gained and apart.p_value <= CHANCE
     return (
-        f"{_titled(reference.name)} on the same labels "
-        f"{'is better' if apart.lost > apart.gained else 'does as well'}: it gets "
+        f"{_titled(reference.name)} on the same labels {'is better' if better else 'does as well'}: it gets "
         f"{reference.validation.accuracy.value:.1%} of the validation rows right (cross-validated), the "
         f"champion {champion.validation.accuracy.value:.1%}. On the holdout it gets "
         f"{reference.holdout.accuracy.value:.1%}, the champion {champion.holdout.accuracy.value:.1%}"
