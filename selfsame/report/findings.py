@@ -200,12 +200,12 @@ def warnings(findings: Findings) -> list[str]:
             "say nothing about the data. The gate, the promotion and the scores rest on validation and "
             "holdout rows, which stay a random draw."
         )
-    if findings.learned_accepted and not gate.coverage.part:
+    if findings.learned_accepted and gate.coverage.total and not gate.coverage.part:
         found.append(
             "No pseudo-label was accepted: the student learned from the labeled rows alone, and "
             f"differs from the baseline only by its seed and its schedule. {gate.record.verdict}"
         )
-    elif findings.learned_accepted:
+    elif findings.learned_accepted and gate.coverage.total:
         unseen = [
             name
             for name, rows in zip(findings.info.classes, gate.accepted_per_class, strict=True)

@@ -17,11 +17,13 @@ function show() {
   put("at-threshold", threshold);
   slider.setAttribute("aria-valuetext", "threshold " + threshold);
   put("at-accepted", kept.toLocaleString("en"));
-  put("at-coverage", data.rows ? percent(kept / data.rows) : "–");
+  put("at-coverage", percent(kept / data.rows));
   put("at-precision", known ? percent(right / known) : "–");
   put("at-interval", known ? wilson(right, known) : "not known");
 }
 
-slider.addEventListener("input", show);
-show();
-document.getElementById("explore").hidden = false;
+if (slider) { // an empty pool has none
+  slider.addEventListener("input", show);
+  show();
+  document.getElementById("explore").hidden = false;
+}

@@ -49,7 +49,6 @@ def test_the_baseline_can_stay_champion(make_findings: MakeFindings) -> None:
     [
         ([0.5, 0.6], {0: 0, 1: 1}, "No pseudo-label was accepted"),
         ([0.95, 0.6], {}, "isn’t known: the source has no hidden labels for them"),
-        ([], {}, "0 of 0 rows"),
     ],
 )
 def test_a_gate_without_figures_is_said_plainly(
@@ -217,6 +216,15 @@ def test_a_browser_opens_it_without_a_message(make_findings: MakeFindings, brows
     dom, messages = browse(render_report(make_findings()))
     assert "student</strong> is the champion" in dom
     assert "CONSOLE" not in messages
+
+
+def test_without_a_pool_the_gate_is_one_sentence(
+    make_findings: MakeFindings, write_gate: Callable[..., Gate], browse: Browse
+) -> None:
+    html = render_report(make_findings(gate=write_gate([], [], {})))
+    assert "There is no pool" in html and 'id="threshold"' not in html
+    assert "No pseudo-label was accepted" not in html and "lacks" not in html
+    assert "CONSOLE" not in browse(html)[1]
 
 
 def test_the_slider_moves_the_numbers(make_findings: MakeFindings, browse: Browse) -> None:

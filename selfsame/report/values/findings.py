@@ -183,12 +183,12 @@ def value_advice(findings: ValueFindings) -> str | None:
 def value_warnings(findings: ValueFindings) -> list[str]:
     """Say in plain words what a reader should doubt."""
     gate, found = findings.gate, []
-    if findings.champion == "baseline":
+    if findings.champion == "baseline" and gate.coverage.total:
         found.append(
             "The pool did not help: on validation the student is not better beyond noise, so everything that "
             "was learned from it is left aside."
         )
-    if not gate.coverage.part:
+    if gate.coverage.total and not gate.coverage.part:
         found.append(
             "No pseudo-target was accepted: the student learned from the labeled rows alone, and differs "
             f"from the baseline only by its seed and its schedule. {gate.record.verdict}"

@@ -15,7 +15,7 @@ function show() {
   put("at-close", percent(close));
 }
 
-if (data.kept.length) {
+if (slider) { // an empty pool has none
   slider.addEventListener("input", show);
   show();
   document.getElementById("explore").hidden = false;
