@@ -30,8 +30,9 @@ up: install ## start server, worker and schedules in this terminal; Ctrl-C stops
 results: install ## measure docs/results.md (hours); ARGS="--only digits --data-dir DIR --jobs 2"
 	python benchmarks/results.py $(ARGS)
 
-test: install ## run the tests
-	pytest
+# A file's tests stay in one process, since what they share is set up once per process.
+test: install ## run the tests, on four cores at most
+	pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 lint: install ## check style
 	ruff check .

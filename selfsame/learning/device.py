@@ -27,7 +27,7 @@ def prepare_device(params: ComputeParams) -> torch.device:
         )
     torch.set_num_threads(params.cpu_threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is repeatable only with it
-    # As use_deterministic_algorithms(True), which also imports the compiler: a second of every stage.
+    # As use_deterministic_algorithms(True), which imports the compiler too (seconds).
     torch.set_deterministic_debug_mode("error")
     # Filling fresh memory only guards against code that reads it unwritten; it took a sixth of a step's time.
     torch.utils.deterministic.fill_uninitialized_memory = False
