@@ -3,6 +3,7 @@
 import ast
 import graphlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -218,3 +219,24 @@ def test_parameters_satisfy_both_schemas(path: Path) -> None:
 
 def test_the_default_is_the_preset_digits() -> None:
     assert (ROOT / "presets" / "digits.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+def explanations(path: Path) -> dict[str, str]:
+    """Return what a parameters file says of each key; what is marked EDIT is said of that preset alone."""
+    said: dict[str, str] = {}
+    section = key = ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, comment = re.match(r"(?:( *[a-z_0-9.]+):.*?)? *(?:# (.*))?$", line).groups()
+        if name:
+            section = section if name[0] == " " else name
+            key = f"{section}.{name.strip()}"
+        if key and comment:
+            said[key] = f"{said.get(key, '')} {comment}".strip()
+    return {key: text for key, text in said.items() if "EDIT" not in text}
+
+
+@pytest.mark.parametrize("path", sorted(Path("presets").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_key_is_explained_alike_everywhere(path: Path) -> None:
+    default, own = explanations(ROOT / "params.yaml"), explanations(ROOT / path)
+    assert len(own) > 90
+    assert {key: text for key, text in own.items() if default[key] != text} == {}
