@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -45,6 +46,11 @@ TOY_GRAPH = {  # a diamond: prepare → left, right → join
     "right": ["prepare.txt"],
     "join": ["left.txt", "right.txt"],
 }
+
+
+def pytest_configure() -> None:
+    """Let what tests start be interrupted: a shell's background job ignores SIGINT, its children too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
