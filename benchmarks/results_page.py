@@ -218,4 +218,4 @@ def _missing(rows: Sequence[Any], results: Results, draws: int) -> str:
                 lines.append(f"* {row.data}: draw {number} failed: {text}")
         if own and len(own) < draws:
             lines.append(f"* {row.data}: {len(own)} of {draws} draws were made.")
-    return "\n".join(lines) or "Nothing."
+    return "\n".join(lines) or "Nothing that the rows above need."
