@@ -35,7 +35,7 @@ from selfsame.core.annotations import ANNOTATIONS, COLUMNS
 from selfsame.core.graph_file import StageSpec, by_stem, read_stages, read_yaml
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
-from selfsame.learning.params import ComputeParams
+from selfsame.params.compute import ComputeParams
 
 ROOT = Path(__file__).resolve().parent.parent
 CURVES, PAGE, FIGURE = (
@@ -135,7 +135,7 @@ def main() -> None:
 
 def learn(setup: SetUp, examples: Path, changes: dict[str, Any], seed: int) -> Iterator[tuple[int, float]]:
     """Yield labels and holdout accuracy, round by round, in the current folder."""
-    from selfsame.learning.models import load_model, predict_table
+    from selfsame.model.models import load_model, predict_table
 
     copy_examples(examples, setup, seed)
     Path("params.yaml").write_text(json.dumps({"monitoring": parameters()["monitoring"]}), encoding="utf-8")

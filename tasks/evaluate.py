@@ -23,7 +23,7 @@ from selfsame.core.annotations import read_annotations
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
 from selfsame.core.tables import TableInfo, count_rows, read_column
-from selfsame.learning.params import ComputeParams
+from selfsame.params.compute import ComputeParams
 from selfsame.report.card import CARD, render_card
 from selfsame.report.files import digest_files, read_history, settings_of, write_csv
 from selfsame.report.findings import Findings, ModelFindings, ReferenceFindings, metrics
@@ -46,7 +46,7 @@ from selfsame.report.watches import (
 from selfsame.selection.calibration import BINS
 
 if TYPE_CHECKING:
-    from selfsame.learning.models import Model, Predictions
+    from selfsame.model.models import Model, Predictions
 
 
 class EvaluateParams(Section):
@@ -144,8 +144,8 @@ def learn_reference(stage: Stage, info: TableInfo) -> tuple[Reference, Scores]:
 
 def main(stage: Stage) -> None:
     """Score both models, promote the better one, measure the gate, write the report."""
-    from selfsame.learning.device import prepare_device
-    from selfsame.learning.models import (
+    from selfsame.model.device import prepare_device
+    from selfsame.model.models import (
         HISTORY,
         VALIDATED,
         load_model,

@@ -17,8 +17,8 @@ import pyarrow as pa
 from selfsame.core.digests import sha256_file
 from selfsame.core.stage import Stage, run_stage
 from selfsame.core.tables import BATCH_ROWS, TableInfo, TableWriter, count_rows, iter_batches
-from selfsame.learning.params import ComputeParams
 from selfsame.observe.progress import progress
+from selfsame.params.compute import ComputeParams
 from selfsame.selection.agreement import decide_values, judge
 from selfsame.selection.balance import most_confident, rows_for_prior
 from selfsame.selection.calibration import calibrate, fit_temperature, measure_reliability
@@ -29,7 +29,7 @@ from selfsame.selection.threshold import Search, lowest_threshold
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from selfsame.learning.models import Model, Predictions
+    from selfsame.model.models import Model, Predictions
 
 FIRST_ROUND = 1
 SCHEMA = pa.schema(
@@ -148,7 +148,7 @@ def decide(own: PseudoLabelParams, pool: Labels, thresholds: np.ndarray) -> tupl
 
 def label_pool(model: Model, pool: Path, temperature: float) -> Labels:
     """Let the teacher label the whole pool, batch by batch; only what it says stays in memory."""
-    from selfsame.learning.models import iter_probabilities
+    from selfsame.model.models import iter_probabilities
 
     parts = [np.empty((0, len(model.info.classes)), np.float32)]
     with progress("pseudo_label", total=count_rows(pool), unit="row") as bar:
@@ -176,9 +176,9 @@ def judging_role(stage: Stage) -> str:
 
 def label_values(stage: Stage, own: PseudoLabelParams) -> None:
     """Let the ensemble name values, and see on rows of known value what its agreement is worth."""
-    from selfsame.learning.device import prepare_device
-    from selfsame.learning.models import WEIGHTS, load_model, validated
-    from selfsame.learning.values import iter_values, predict_values
+    from selfsame.model.device import prepare_device
+    from selfsame.model.models import WEIGHTS, load_model, validated
+    from selfsame.model.values import iter_values, predict_values
 
     device = prepare_device(stage.section("compute", ComputeParams))
     baseline = stage.inputs["baseline"]
@@ -209,8 +209,8 @@ def label_values(stage: Stage, own: PseudoLabelParams) -> None:
 
 def label_classes(stage: Stage, own: PseudoLabelParams) -> None:
     """Calibrate the teacher, label the pool, choose thresholds, write every row's decision."""
-    from selfsame.learning.device import prepare_device
-    from selfsame.learning.models import WEIGHTS, load_model, predict_table, validated
+    from selfsame.model.device import prepare_device
+    from selfsame.model.models import WEIGHTS, load_model, predict_table, validated
 
     device = prepare_device(stage.section("compute", ComputeParams))
     baseline = validated(stage.inputs["baseline"])  # the gate judges it on validation rows

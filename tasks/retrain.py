@@ -15,12 +15,15 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
 from selfsame.core.tables import TableInfo, count_rows, inputs_of, iter_batches, read_column, same_ids
-from selfsame.learning.params import AugmentationParams, ComputeParams, Fraction, ModelParams, TrainingParams
+from selfsame.params.augmentation import AugmentationParams, Fraction
+from selfsame.params.compute import ComputeParams
+from selfsame.params.model import ModelParams
+from selfsame.params.training import TrainingParams
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from selfsame.learning.inputs import Examples
+    from selfsame.learning.batches import Examples
     from selfsame.learning.methods import Method
 
 
@@ -117,8 +120,7 @@ def choose_method(own: RetrainParams, labeled: Path) -> Method:
         SelfsameError: it needs classes, and there are none.
     """
     from selfsame.learning.fixmatch import FixMatch
-    from selfsame.learning.methods import Offline, Online, RampUp
-    from selfsame.learning.values import OfflineValues
+    from selfsame.learning.methods import Offline, OfflineValues, Online, RampUp
 
     ramp_up = RampUp(own.unlabeled_weight, own.ramp_up_start_epochs, own.ramp_up_end_epochs)
     info = TableInfo.of(labeled)
@@ -141,7 +143,7 @@ def load_pool(
     Raises:
         SelfsameError: the pseudo-labels are not those of this pool.
     """
-    from selfsame.learning.inputs import stack_examples
+    from selfsame.learning.batches import stack_examples
     from selfsame.learning.targets import with_soft_labels
 
     info = TableInfo.of(pool)

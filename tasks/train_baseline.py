@@ -11,7 +11,9 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
 from selfsame.core.tables import TableInfo
-from selfsame.learning.params import ComputeParams, ModelParams, TrainingParams
+from selfsame.params.compute import ComputeParams
+from selfsame.params.model import ModelParams
+from selfsame.params.training import TrainingParams
 
 
 class TrainBaselineParams(Section):

@@ -23,14 +23,22 @@ MAY_IMPORT = {
     "selfsame.core": set(),
     "selfsame.observe": {"selfsame.core"},
     "selfsame.sources": {"selfsame.core"},
-    "selfsame.learning": {"selfsame.core", "selfsame.observe"},
+    "selfsame.params": {"selfsame.core"},
+    "selfsame.model": {"selfsame.core", "selfsame.params"},
+    "selfsame.learning": {"selfsame.core", "selfsame.model", "selfsame.observe", "selfsame.params"},
     "selfsame.selection": {"selfsame.core"},
-    "selfsame.report": {"selfsame.core", "selfsame.learning", "selfsame.selection"},
+    "selfsame.report": {"selfsame.core", "selfsame.model", "selfsame.selection"},
     "selfsame.dag": {"selfsame.core"},
     "selfsame.operation": {"selfsame.core"},
     "selfsame.audit": {"selfsame.core", "selfsame.dag", "selfsame.observe"},
     "selfsame.trials": {"selfsame.core", "selfsame.dag"},
-    "selfsame.active": {"selfsame.core", "selfsame.dag", "selfsame.learning", "selfsame.report"},
+    "selfsame.active": {
+        "selfsame.core",
+        "selfsame.dag",
+        "selfsame.model",
+        "selfsame.params",
+        "selfsame.report",
+    },
     "selfsame.cli": {
         "selfsame.active",
         "selfsame.audit",
@@ -43,14 +51,16 @@ MAY_IMPORT = {
     "tasks": {
         "selfsame.core",
         "selfsame.learning",
+        "selfsame.model",
         "selfsame.observe",
+        "selfsame.params",
         "selfsame.report",
         "selfsame.selection",
         "selfsame.sources",
     },
     "flows": {"selfsame.core", "selfsame.dag", "selfsame.operation", "selfsame.trials"},
 }
-OWNERS = {"prefect": {"flows"}, "dvc": {"selfsame.dag"}, "torch": {"selfsame.learning"}}
+OWNERS = {"prefect": {"flows"}, "dvc": {"selfsame.dag"}, "torch": {"selfsame.learning", "selfsame.model"}}
 # Modules loaded by name, so that they are no import: the observers, and every stage's schemas.
 LOADED_BY_NAME = {"selfsame/core/stage.py", "selfsame/core/params.py"}
 UNSAFE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}

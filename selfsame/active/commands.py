@@ -11,7 +11,7 @@ def ask() -> None:
     from selfsame.active import request
     from selfsame.active.settings import ActiveLearningParams
     from selfsame.core.params import all_schemas, load_params
-    from selfsame.learning.params import ComputeParams
+    from selfsame.params.compute import ComputeParams
 
     params = load_params(all_schemas())
     own, compute = params["active_learning"], params["compute"]

@@ -16,7 +16,7 @@ from selfsame.active.settings import ActiveLearningParams
 from selfsame.core.annotations import ANNOTATIONS, read_annotations
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo, count_rows, inputs_of, iter_batches
-from selfsame.learning.params import ComputeParams
+from selfsame.params.compute import ComputeParams
 from selfsame.report.gallery import picture, take_inputs
 
 FOLDER = ANNOTATIONS.parent
@@ -61,8 +61,8 @@ def make_request(own: ActiveLearningParams, compute: ComputeParams) -> Request:
         SelfsameError: there are no classes to choose from, model and pool don't belong together, or the
             pool has no unlabeled row left.
     """
-    from selfsame.learning.device import prepare_device
-    from selfsame.learning.models import features_of_inputs, last_layer_of, load_model
+    from selfsame.model.device import prepare_device
+    from selfsame.model.models import features_of_inputs, last_layer_of, load_model
 
     info = TableInfo.of(POOL)
     if info.target != "classification":

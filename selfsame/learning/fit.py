@@ -7,18 +7,22 @@ from torch import nn
 
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
-from selfsame.learning.device import StepNet, prepare_device
-from selfsame.learning.inputs import Examples, Scaling, load_examples
+from selfsame.learning.batches import Examples, load_examples
 from selfsame.learning.loop import Plan, TrainingData, train
-from selfsame.learning.models import VALIDATED, Model, Views, save_model, save_validation
-from selfsame.learning.nets import build_net
-from selfsame.learning.params import ComputeParams, ModelParams, TrainingParams
 from selfsame.learning.refit import kept_epoch, refit
 from selfsame.learning.resume import Checkpoints
-from selfsame.learning.torchvision_nets import input_scaling, load_weights
+from selfsame.learning.steps import StepNet
+from selfsame.model.device import prepare_device
+from selfsame.model.inputs import Scaling
+from selfsame.model.models import VALIDATED, Model, Views, save_model, save_validation
+from selfsame.model.nets import build_net
+from selfsame.model.torchvision_nets import input_scaling, load_weights
 from selfsame.observe.notes import note
 from selfsame.observe.settings import monitoring
 from selfsame.observe.watch import watch
+from selfsame.params.compute import ComputeParams
+from selfsame.params.model import ModelParams
+from selfsame.params.training import TrainingParams
 
 
 def fit_model(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> None:

@@ -8,14 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from selfsame.core.errors import SelfsameError
-from selfsame.learning.augment import augment
-from selfsame.learning.inputs import EndlessBatches, Examples, Scaling, by_handfuls, prepare
+from selfsame.learning.batches import EndlessBatches, Examples
 from selfsame.learning.methods import Memory, Method, PoolBatch, losses
-from selfsame.learning.nets import detached_state, for_prediction
 from selfsame.learning.objective import Objective, build_objective
 from selfsame.learning.optimize import MovingAverage, build_optimizer, learning_rate
-from selfsame.learning.params import AugmentationParams, TrainingParams
 from selfsame.learning.resume import Checkpoints, Moving, MovingNet, MovingOptimizer, MovingRandom, Row
+from selfsame.model.augment import augment
+from selfsame.model.inputs import Scaling, by_handfuls, prepare
+from selfsame.model.nets import detached_state, for_prediction
+from selfsame.params.augmentation import AugmentationParams
+from selfsame.params.training import TrainingParams
 
 _STANDING = "/standing"  # no parameter is named so
 

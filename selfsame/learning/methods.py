@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from selfsame.learning.inputs import Examples
+from selfsame.learning.batches import Examples
 from selfsame.learning.targets import pseudo_targets
 
 Losses = dict[str, Tensor]
@@ -168,6 +168,26 @@ class Offline:
         """Learn the accepted labels as if they were given."""
         logits, pool_logits = together(net, labeled, pool.weak)
         return Step(logits, functional.cross_entropy(pool_logits, pool.labels), pool_logits.new_ones(()))
+
+
+@dataclass(frozen=True)
+class OfflineValues:
+    """Squared error on pseudo-targets that were made and accepted once, before this training.
+
+    ``Offline`` (Lee, "Pseudo-Label", ICML workshop 2013) with values in place of classes.
+    """
+
+    ramp_up: RampUp
+    pool_rows: Literal["accepted"] = "accepted"
+    wants_strong_view = False
+
+    def pool_losses(
+        self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch, memory: Memory
+    ) -> Step:
+        """Learn the accepted values as if they were given."""
+        outputs, pool_outputs = together(net, labeled, pool.weak)
+        loss = functional.mse_loss(pool_outputs[:, 0], pool.labels)
+        return Step(outputs, loss, pool_outputs.new_ones(()))
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from selfsame.core.errors import SelfsameError
-from selfsame.learning.params import TrainingParams
 from selfsame.learning.targets import LabeledLoss, disturb, disturb_values
+from selfsame.params.training import TrainingParams
 
 OFF_FOR_VALUES = {
     "label_smoothing": 0.0,

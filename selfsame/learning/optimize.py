@@ -6,7 +6,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from selfsame.learning.params import TrainingParams
+from selfsame.params.training import TrainingParams
 
 _STEPS = "/steps"  # no parameter is named so
 

@@ -11,10 +11,10 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from selfsame.learning.inputs import Examples
+from selfsame.learning.batches import Examples
 from selfsame.learning.loop import Plan, TrainingData, checkpoint_score, train
-from selfsame.learning.params import TrainingParams
 from selfsame.learning.resume import Row
+from selfsame.params.training import TrainingParams
 
 
 def kept_epoch(history: list[Row], criterion: str) -> int:

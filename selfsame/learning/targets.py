@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from selfsame.learning.inputs import Examples
-from selfsame.learning.params import TrainingParams
+from selfsame.learning.batches import Examples
+from selfsame.params.training import TrainingParams
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from selfsame.selection.record import read_decision
 
 if TYPE_CHECKING:
     from selfsame.core.stage import Stage
-    from selfsame.learning.models import Model
+    from selfsame.model.models import Model
 
 # Of a gate's record: what it was told or found, not what it measured.
 GATE_SETTINGS = (

@@ -26,8 +26,8 @@ from selfsame.core.annotations import ANNOTATIONS, Annotation, format_annotation
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_yaml
 from selfsame.core.tables import TableInfo
-from selfsame.learning.models import load_model, predict_table
-from selfsame.learning.params import ComputeParams
+from selfsame.model.models import load_model, predict_table
+from selfsame.params.compute import ComputeParams
 
 CPU = ComputeParams(device="cpu", cpu_threads=1, precision="float32", compile=False)
 POOL = Path("data/splits/pool")

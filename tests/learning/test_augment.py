@@ -8,8 +8,8 @@ import torch
 from tiny import STRONG, limits
 from torch import Tensor
 
-from selfsame.learning.augment import augment
-from selfsame.learning.params import AugmentationParams
+from selfsame.model.augment import augment
+from selfsame.params.augmentation import AugmentationParams
 
 HEIGHT, WIDTH, COUNT = 24, 40, 400
 SHAPES = [(16, 1, 8, 8), (16, 3, 12, 20), (16, 9)]

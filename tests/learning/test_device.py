@@ -26,12 +26,13 @@ from tiny import (
 from torch import nn
 
 from selfsame.core.errors import SelfsameError
-from selfsame.learning.augment import augment
-from selfsame.learning.device import prepare_device
-from selfsame.learning.inputs import prepare
 from selfsame.learning.loop import Row, train
-from selfsame.learning.models import Model, load_model, save_model
-from selfsame.learning.params import ModelParams, TrainingParams
+from selfsame.model.augment import augment
+from selfsame.model.device import prepare_device
+from selfsame.model.inputs import prepare
+from selfsame.model.models import Model, load_model, save_model
+from selfsame.params.model import ModelParams
+from selfsame.params.training import TrainingParams
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 

@@ -28,9 +28,9 @@ from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
 from selfsame.learning.fit import fit_model
 from selfsame.learning.loop import Plan, train, validate
-from selfsame.learning.models import Views, load_model
-from selfsame.learning.nets import build_net
-from selfsame.learning.params import TrainingParams
+from selfsame.model.models import Views, load_model
+from selfsame.model.nets import build_net
+from selfsame.params.training import TrainingParams
 
 
 @pytest.fixture(autouse=True)

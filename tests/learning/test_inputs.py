@@ -26,17 +26,10 @@ from torch import Tensor, nn
 
 from selfsame.core import tables
 from selfsame.core.tables import TableInfo
-from selfsame.learning.inputs import (
-    FEATURE_LIMIT,
-    EndlessBatches,
-    Examples,
-    Scaling,
-    load_examples,
-    prepare,
-    stack_examples,
-)
+from selfsame.learning.batches import EndlessBatches, Examples, load_examples, stack_examples
 from selfsame.learning.loop import train, validate
-from selfsame.learning.models import Model, predict_table
+from selfsame.model.inputs import FEATURE_LIMIT, Scaling, prepare
+from selfsame.model.models import Model, predict_table
 
 
 class Recording(nn.Module):

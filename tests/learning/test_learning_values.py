@@ -27,15 +27,16 @@ from tiny import (
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
-from selfsame.learning.inputs import Scaling, load_examples, prepare, stack_examples
+from selfsame.learning.batches import load_examples, stack_examples
 from selfsame.learning.loop import Plan, TrainingData, train
-from selfsame.learning.methods import RampUp
-from selfsame.learning.models import Model, load_model, save_model
-from selfsame.learning.nets import build_net, detached_state
+from selfsame.learning.methods import OfflineValues, RampUp
 from selfsame.learning.objective import OFF_FOR_VALUES, build_objective
-from selfsame.learning.params import TrainingParams
 from selfsame.learning.targets import disturb_values
-from selfsame.learning.values import OfflineValues, iter_values, predict_values
+from selfsame.model.inputs import Scaling, prepare
+from selfsame.model.models import Model, load_model, save_model
+from selfsame.model.nets import build_net, detached_state
+from selfsame.model.values import iter_values, predict_values
+from selfsame.params.training import TrainingParams
 
 INFO = TableInfo("tiny", "regression", features=("u", "v"))
 MLP = model_params(architecture="mlp", widths=[16], halve_after=[])

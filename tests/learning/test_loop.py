@@ -31,12 +31,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsame.core.errors import SelfsameError
-from selfsame.learning.inputs import prepare
 from selfsame.learning.loop import Best, train, validate
 from selfsame.learning.methods import Memory, Method, Offline, PoolBatch, RampUp, Step, Supervised
-from selfsame.learning.nets import detached_state
 from selfsame.learning.optimize import learning_rate
-from selfsame.learning.params import AugmentationParams, TrainingParams
+from selfsame.model.inputs import prepare
+from selfsame.model.nets import detached_state
+from selfsame.params.augmentation import AugmentationParams
+from selfsame.params.training import TrainingParams
 
 NAMES = ["offline", "online", "fixmatch", "fixmatch, following"]
 POOL = (8, 6, 6)
@@ -423,7 +424,7 @@ def test_a_training_that_diverges_in_its_last_step_is_no_model(checkpoint: str) 
 def test_validation_is_exact_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     net, rows = fresh_net(NORMED_AND_DROPPED), examples((9, 5, 7), seed=5)
     net.train()(prepare(rows.inputs, SCALING))  # statistics of its own
-    monkeypatch.setattr("selfsame.learning.inputs.CPU_VALUES", 4 * 64)
+    monkeypatch.setattr("selfsame.model.inputs.CPU_VALUES", 4 * 64)
     before = detached_state(net)
     measured = validate(net, rows, SCALING, OBJECTIVE)
     with torch.no_grad():

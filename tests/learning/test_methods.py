@@ -17,8 +17,8 @@ from tiny import (
 from torch import Tensor, nn
 from torch.nn import functional
 
+from selfsame.learning.batches import Examples
 from selfsame.learning.fixmatch import FixMatch, aligned, following_thresholds, teacher_probabilities
-from selfsame.learning.inputs import Examples, prepare
 from selfsame.learning.methods import (
     Losses,
     Memory,
@@ -29,8 +29,9 @@ from selfsame.learning.methods import (
     Supervised,
     losses,
 )
-from selfsame.learning.nets import detached_state
 from selfsame.learning.targets import LabeledLoss, pseudo_targets
+from selfsame.model.inputs import prepare
+from selfsame.model.nets import detached_state
 
 NAMES = ["offline", "online", "fixmatch"]
 PLAIN_LOSS = LabeledLoss(0.0, None)

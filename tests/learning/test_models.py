@@ -26,8 +26,8 @@ from tiny import (
 from selfsame.core import tables
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo, example_ids
-from selfsame.learning.inputs import Scaling, prepare
-from selfsame.learning.models import (
+from selfsame.model.inputs import Scaling, prepare
+from selfsame.model.models import (
     Model,
     Predictions,
     Views,
@@ -36,7 +36,7 @@ from selfsame.learning.models import (
     predict_table,
     save_model,
 )
-from selfsame.learning.params import ModelParams
+from selfsame.params.model import ModelParams
 
 HISTORY = [
     {"epoch": 1, "learning_rate": 0.1, "training_loss": 1 / 3, "pool_loss": math.nan},
@@ -104,17 +104,17 @@ def test_a_cpu_predicts_few_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
     logits, features = model.logits(ROWS.inputs), model.features(ROWS.inputs)
     seen: list[int] = []
     model.last_layer.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
-    monkeypatch.setattr("selfsame.learning.inputs.CPU_VALUES", 10 * 8 * 8)
+    monkeypatch.setattr("selfsame.model.inputs.CPU_VALUES", 10 * 8 * 8)
     torch.testing.assert_close(model.logits(ROWS.inputs), logits)
     assert seen == [10] * 6 + [4] * 3
     torch.testing.assert_close(model.features(ROWS.inputs), features)
-    monkeypatch.setattr("selfsame.learning.inputs.CPU_VALUES", 1)  # a row is never cut
+    monkeypatch.setattr("selfsame.model.inputs.CPU_VALUES", 1)  # a row is never cut
     torch.testing.assert_close(model.logits(ROWS.inputs[:2]), logits[:2])
 
 
 def test_predictions_have_the_same_bits_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     model = with_views(images_model(), 3)
-    monkeypatch.setattr("selfsame.learning.inputs.CPU_VALUES", 5 * 8 * 8)
+    monkeypatch.setattr("selfsame.model.inputs.CPU_VALUES", 5 * 8 * 8)
     alone = model.logits(ROWS.inputs)
     for threads in (2, 3):
         torch.set_num_threads(threads)

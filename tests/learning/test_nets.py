@@ -21,7 +21,7 @@ from torch import nn
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
-from selfsame.learning.nets import build_net, detached_state, for_prediction
+from selfsame.model.nets import build_net, detached_state, for_prediction
 
 NAMED: dict[str, Any] = {"widths": [], "halve_after": [], "batch_norm": True}  # a net that needs no more
 

@@ -19,12 +19,12 @@ from tiny import (
     training_params,
 )
 
-from selfsame.learning.inputs import Examples
+from selfsame.learning.batches import Examples
 from selfsame.learning.loop import Row, TrainingData
 from selfsame.learning.methods import Method, Supervised
-from selfsame.learning.models import VALIDATED, load_model, validated
-from selfsame.learning.nets import detached_state
 from selfsame.learning.refit import kept_epoch, refit
+from selfsame.model.models import VALIDATED, load_model, validated
+from selfsame.model.nets import detached_state
 
 METHODS: dict[str, Method] = {"supervised": Supervised(), **methods()}
 UNSTEADY = ALL_TECHNIQUES.model_copy(update={"learning_rate": 0.35, "checkpoint": "validation_loss"})

@@ -29,14 +29,14 @@ from tiny import (
 )
 
 from selfsame.core.stage import Stage
-from selfsame.learning.device import prepare_device
 from selfsame.learning.fit import fit_model
 from selfsame.learning.loop import Row, train
 from selfsame.learning.methods import Method, Supervised
-from selfsame.learning.nets import detached_state
-from selfsame.learning.params import TrainingParams
 from selfsame.learning.resume import SCRATCH, Checkpoints, training_key
+from selfsame.model.device import prepare_device
+from selfsame.model.nets import detached_state
 from selfsame.observe.notes import take_notes
+from selfsame.params.training import TrainingParams
 
 METHODS: dict[str, Method] = {"supervised": Supervised(), **methods()}
 POOL = (8, 6, 6)

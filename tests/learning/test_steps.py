@@ -23,11 +23,12 @@ from tiny import (
 from torch import Tensor, nn
 
 from selfsame.core.errors import SelfsameError
-from selfsame.learning.device import StepNet, prepare_device
 from selfsame.learning.loop import train, validate
 from selfsame.learning.methods import Method, Supervised
-from selfsame.learning.nets import detached_state
-from selfsame.learning.params import ComputeParams
+from selfsame.learning.steps import StepNet
+from selfsame.model.device import prepare_device
+from selfsame.model.nets import detached_state
+from selfsame.params.compute import ComputeParams
 
 BFLOAT16 = compute_params(precision="bfloat16")
 COMPILED = compute_params(compile=True)

@@ -17,12 +17,12 @@ from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
 from selfsame.learning.fit import fit_model
-from selfsame.learning.inputs import Scaling, prepare
 from selfsame.learning.loop import train
-from selfsame.learning.models import load_model
-from selfsame.learning.nets import build_net, detached_state
-from selfsame.learning.params import ModelParams
-from selfsame.learning.torchvision_nets import input_scaling, load_weights
+from selfsame.model.inputs import Scaling, prepare
+from selfsame.model.models import load_model
+from selfsame.model.nets import build_net, detached_state
+from selfsame.model.torchvision_nets import input_scaling, load_weights
+from selfsame.params.model import ModelParams
 
 NAME = "squeezenet1_1"  # 1.2 M weights, a convolutional head, no batch normalization
 NORMED = "shufflenet_v2_x0_5"

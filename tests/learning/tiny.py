@@ -10,14 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
+from selfsame.learning.batches import Examples
 from selfsame.learning.fixmatch import FixMatch
-from selfsame.learning.inputs import Examples, Scaling
 from selfsame.learning.loop import Plan, Row, TrainingData, train
 from selfsame.learning.methods import Method, Offline, Online, RampUp, Supervised
-from selfsame.learning.nets import build_net, detached_state
 from selfsame.learning.objective import Classes
-from selfsame.learning.params import AugmentationParams, ComputeParams, ModelParams, TrainingParams
 from selfsame.learning.targets import LabeledLoss
+from selfsame.model.inputs import Scaling
+from selfsame.model.nets import build_net, detached_state
+from selfsame.params.augmentation import AugmentationParams
+from selfsame.params.compute import ComputeParams
+from selfsame.params.model import ModelParams
+from selfsame.params.training import TrainingParams
 
 IMAGES = TableInfo("tiny", "classification", ("a", "b", "c"), image_shape=(1, 8, 8))
 FEATURES = TableInfo("tiny", "classification", ("a", "b", "c"), features=("u", "v", "w", "x"))

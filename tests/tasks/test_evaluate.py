@@ -22,7 +22,8 @@ from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.graph_file import StageSpec, by_stem
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
-from selfsame.learning.params import ComputeParams, ModelParams
+from selfsame.params.compute import ComputeParams
+from selfsame.params.model import ModelParams
 from selfsame.selection.calibration import measure_reliability
 from selfsame.selection.record import GateRecord
 from tasks.evaluate import EvaluateParams, main
@@ -82,9 +83,9 @@ def write_model(folder: Path, blind: float) -> None:
     """Write a model whose logits are ten times the features, the last of them dimmed by ``blind``."""
     import torch
 
-    from selfsame.learning.inputs import Scaling
-    from selfsame.learning.models import Model, save_model
-    from selfsame.learning.nets import build_net
+    from selfsame.model.inputs import Scaling
+    from selfsame.model.models import Model, save_model
+    from selfsame.model.nets import build_net
 
     params = ModelParams(
         architecture="mlp",

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_yaml
-from selfsame.learning.models import Predictions
+from selfsame.model.models import Predictions
 from selfsame.selection.calibration import calibrate, fit_temperature
 from selfsame.selection.record import GateRecord
 from tasks.pseudo_label import Labels, PseudoLabelParams, choose_thresholds, decide
@@ -46,7 +46,7 @@ def test_every_pool_row_is_there_in_order(trained: Path) -> None:
 
 
 def test_labels_and_confidences_are_the_teachers(trained: Path) -> None:
-    from selfsame.learning.models import load_model, predict_table
+    from selfsame.model.models import load_model, predict_table
 
     decisions = label(trained, 0.6)
     predictions = predict_table(load_model(trained / "models" / "baseline"), trained / POOL)
@@ -114,7 +114,7 @@ def test_of_equal_classes_the_first_is_taken(probabilities: list[float]) -> None
 
 
 def test_the_calibrated_confidence_is_that_of_the_recorded_temperature(trained: Path) -> None:
-    from selfsame.learning.models import load_model, predict_table
+    from selfsame.model.models import load_model, predict_table
 
     decisions = label(trained, 0.6)
     record = GateRecord.of(trained / OUT)

@@ -56,8 +56,8 @@ def test_the_ensemble_differs_by_its_seeds_alone(labeled: Path) -> None:
 
 
 def test_every_pool_row_has_a_decision_by_its_spread(labeled: Path) -> None:
-    from selfsame.learning.models import load_model
-    from selfsame.learning.values import predict_values
+    from selfsame.model.models import load_model
+    from selfsame.model.values import predict_values
 
     table = decisions(labeled)
     folders = [labeled / "models/baseline", *sorted((labeled / "models/baseline/ensemble").iterdir())]
@@ -87,8 +87,8 @@ def test_a_row_of_exactly_the_largest_spread_is_accepted(labeled: Path) -> None:
 
 
 def test_the_record_says_what_agreement_is_worth_on_rows_of_known_value(labeled: Path) -> None:
-    from selfsame.learning.models import load_model
-    from selfsame.learning.values import predict_values
+    from selfsame.model.models import load_model
+    from selfsame.model.values import predict_values
 
     record = AgreementRecord.of(labeled / PSEUDO_LABELS)
     folders = [labeled / "models/baseline", *sorted((labeled / "models/baseline/ensemble").iterdir())]
@@ -106,8 +106,8 @@ def test_the_record_says_what_agreement_is_worth_on_rows_of_known_value(labeled:
 
 def test_the_student_learns_the_accepted_values_in_the_labels_unit(labeled: Path) -> None:
     """A pool of one value, accepted whole and weighing much, draws the student there."""
-    from selfsame.learning.models import load_model
-    from selfsame.learning.values import predict_values
+    from selfsame.model.models import load_model
+    from selfsame.model.values import predict_values
 
     part = labeled / PSEUDO_LABELS / "part-00000.parquet"
     table = pq.read_table(part)

@@ -30,7 +30,7 @@ from selfsame.report.values.scores import ValueScores, score_values
 from selfsame.report.watches import POOL_SAMPLE, evenly, measure_drift, near_copies
 
 if TYPE_CHECKING:
-    from selfsame.learning.models import Model
+    from selfsame.model.models import Model
 
 TENTHS = 10
 
@@ -47,8 +47,8 @@ def evaluate_values(
     Args:
         judged: the same models as they were before they learned the validation rows, if they did.
     """
-    from selfsame.learning.models import HISTORY, VALIDATED
-    from selfsame.learning.values import predict_values
+    from selfsame.model.models import HISTORY, VALIDATED
+    from selfsame.model.values import predict_values
 
     def score_all(nets: Mapping[str, Model], role: str) -> dict[str, ValueScores]:
         said = predict_values(list(nets.values()), stage.inputs[role])

@@ -10,9 +10,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
-from selfsame.learning.params import ModelParams
-from selfsame.learning.torchvision_nets import torchvision_net
-from selfsame.learning.wide_resnet import FEATURES, wrn_28_2
+from selfsame.model.torchvision_nets import torchvision_net
+from selfsame.model.wide_resnet import FEATURES, wrn_28_2
+from selfsame.params.model import ModelParams
 
 SMALL_PIXELS = 64  # up to here a ResNet keeps the image's size at its start
 

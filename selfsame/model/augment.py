@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from selfsame.learning.params import AugmentationParams
+from selfsame.params.augmentation import AugmentationParams
 
 
 def augment(

@@ -1,37 +1,13 @@
-"""Regression: what is learned of the pool's values, and what one model or several predict."""
+"""Regression: what one model or several predict."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-from torch import Tensor, nn
-from torch.nn import functional
 
-from selfsame.learning.methods import Memory, PoolBatch, RampUp, Step, together
-from selfsame.learning.models import Model, iter_outputs
-
-
-@dataclass(frozen=True)
-class OfflineValues:
-    """Squared error on pseudo-targets that were made and accepted once, before this training.
-
-    ``Offline`` (Lee, "Pseudo-Label", ICML workshop 2013) with values in place of classes.
-    """
-
-    ramp_up: RampUp
-    pool_rows: Literal["accepted"] = "accepted"
-    wants_strong_view = False
-
-    def pool_losses(
-        self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch, memory: Memory
-    ) -> Step:
-        """Learn the accepted values as if they were given."""
-        outputs, pool_outputs = together(net, labeled, pool.weak)
-        loss = functional.mse_loss(pool_outputs[:, 0], pool.labels)
-        return Step(outputs, loss, pool_outputs.new_ones(()))
+from selfsame.model.models import Model, iter_outputs
 
 
 @dataclass(frozen=True)

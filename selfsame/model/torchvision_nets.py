@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
-from selfsame.learning.inputs import Scaling
-from selfsame.learning.params import ModelParams
+from selfsame.model.inputs import Scaling
+from selfsame.params.model import ModelParams
 
 LOCAL = ".safetensors"
 TRAINED_OUTPUTS = 1000  # of torchvision's own classifiers, which ImageNet trained

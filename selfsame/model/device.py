@@ -1,13 +1,11 @@
-"""Choosing the device, making it deterministic, and how fast the steps compute on it."""
+"""Choosing the device and making it deterministic."""
 
 import os
 
 import torch
-from torch import Tensor, nn
 
 from selfsame.core.errors import SelfsameError
-from selfsame.learning.nets import for_prediction
-from selfsame.learning.params import ComputeParams
+from selfsame.params.compute import ComputeParams
 
 
 def prepare_device(params: ComputeParams) -> torch.device:
@@ -37,25 +35,6 @@ def prepare_device(params: ComputeParams) -> torch.device:
         torch.use_deterministic_algorithms(True)
         _must_compile(device)
     return device
-
-
-class StepNet(nn.Module):
-    """A net as training steps call it: the same weights, in the precision and speed asked for.
-
-    With ``bfloat16`` layers compute in that type where it is safe (autocast); weights, their updates and
-    the logits, and so every loss, stay float32. Validation and prediction call the net itself.
-    """
-
-    def __init__(self, net: nn.Module, params: ComputeParams) -> None:
-        super().__init__()
-        self._net, self._compiled = torch.compile(net) if params.compile else net, params.compile
-        self._bfloat16 = params.precision == "bfloat16"
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return float32 logits (N, K)."""
-        net = self._net if self.training or self._compiled else for_prediction(self._net)
-        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self._bfloat16):
-            return net(inputs).float()
 
 
 def _must_compile(device: torch.device) -> None:

@@ -22,10 +22,11 @@ from torch import Tensor, nn
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import BATCH_ROWS, TableInfo, inputs_of, iter_batches
-from selfsame.learning.augment import augment
-from selfsame.learning.inputs import Scaling, by_handfuls, prepare
-from selfsame.learning.nets import build_net, for_prediction, last_layer_name, without_last_layer
-from selfsame.learning.params import AugmentationParams, ModelParams
+from selfsame.model.augment import augment
+from selfsame.model.inputs import Scaling, by_handfuls, prepare
+from selfsame.model.nets import build_net, for_prediction, last_layer_name, without_last_layer
+from selfsame.params.augmentation import AugmentationParams
+from selfsame.params.model import ModelParams
 
 WEIGHTS, CONFIG, HISTORY = "model.safetensors", "config.json", "history.csv"
 VALIDATION = "validation.json"

@@ -1,0 +1,26 @@
+"""How fast training steps compute on a device."""
+
+import torch
+from torch import Tensor, nn
+
+from selfsame.model.nets import for_prediction
+from selfsame.params.compute import ComputeParams
+
+
+class StepNet(nn.Module):
+    """A net as training steps call it: the same weights, in the precision and speed asked for.
+
+    With ``bfloat16`` layers compute in that type where it is safe (autocast); weights, their updates and
+    the logits, and so every loss, stay float32. Validation and prediction call the net itself.
+    """
+
+    def __init__(self, net: nn.Module, params: ComputeParams) -> None:
+        super().__init__()
+        self._net, self._compiled = torch.compile(net) if params.compile else net, params.compile
+        self._bfloat16 = params.precision == "bfloat16"
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return float32 logits (N, K)."""
+        net = self._net if self.training or self._compiled else for_prediction(self._net)
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self._bfloat16):
+            return net(inputs).float()
