@@ -28,6 +28,20 @@ PART_BYTES = 256 * 1024 * 1024  # of uncompressed rows; a part on disk is smalle
 
 
 @dataclass(frozen=True)
+class Column:
+    """A column of a user's table, before it becomes features; new rows are read by it.
+
+    Attributes:
+        kind: ``boolean`` columns are numbers too: true is 1, false 0.
+        values: of text, sorted; each is a feature.
+    """
+
+    name: str
+    kind: Literal["number", "boolean", "text"]
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class TableInfo:
     """What the rows of a table are.
 
@@ -37,6 +51,7 @@ class TableInfo:
         classes: class names; a label is an index into them (empty for regression).
         features: names of the feature columns (empty for images).
         image_shape: channels, height, width of the ``image`` column (empty for feature tables).
+        columns: what the features were made of; empty where each is a column of numbers of the same name.
     """
 
     source: str
@@ -44,6 +59,7 @@ class TableInfo:
     classes: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     image_shape: tuple[int, ...] = ()
+    columns: tuple[Column, ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -70,7 +86,9 @@ class TableInfo:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Rebuild from ``asdict``'s JSON form."""
-        return cls(**{key: tuple(item) if isinstance(item, list) else item for key, item in value.items()})
+        columns = tuple(Column(**{**each, "values": tuple(each["values"])}) for each in value.get("columns", ()))
+        plain = {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
+        return cls(**{**plain, "columns": columns})
 
     @classmethod
     def of(cls, path: Path) -> Self:

@@ -5,11 +5,14 @@ row has it and 0 elsewhere. What is missing is NaN, in every feature of its colu
 here: the values of a column are a property of the file, not of the labels.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from selfsame.core.errors import SelfsameError
+from selfsame.core.tables import Column
 from selfsame.sources.source import UNLABELED
 
 RESERVED = ("example_id", "label", "source_row", "source_holdout")  # the other columns of a table of examples
@@ -18,13 +21,13 @@ MOST_CLASSES = 1000
 IGNORE = "name the column in data.ignore_columns, or mend it"
 
 
-def feature_names(inputs: pa.Table) -> tuple[str, ...]:
-    """Return the features that the columns become.
+def describe_columns(inputs: pa.Table) -> tuple[Column, ...]:
+    """Return what each column is.
 
     Raises:
         SelfsameError: a column is empty, holds dates, lists or free text, or has a name that is taken.
     """
-    names: list[str] = []
+    columns = []
     for name in inputs.column_names:
         if name in RESERVED or not name:
             raise SelfsameError(f"data.path: a column is called {name!r}, which can't be a feature", IGNORE)
@@ -32,39 +35,52 @@ def feature_names(inputs: pa.Table) -> tuple[str, ...]:
         if column.null_count == len(column):
             raise SelfsameError(f"data.path: column {name!r} has no values", IGNORE)
         if is_text(column.type):
-            names += [f"{name}={value}" for value in _values_of(column, name)]
+            columns.append(Column(name, "text", tuple(_values_of(column, name))))
         elif is_number(column.type):
-            names.append(name)
+            columns.append(Column(name, "boolean" if pa.types.is_boolean(column.type) else "number"))
         else:
             raise SelfsameError(
                 f"data.path: column {name!r} is of the type {column.type}, neither number nor text", IGNORE
             )
-    if not names:
+    if not columns:
         raise SelfsameError("data.path: the table has no column beside the target", "give it some")
+    names = feature_names(columns)
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise SelfsameError(f"data.path: two features would be called {twice!r}", "rename a column")
-    return tuple(names)
+    return tuple(columns)
 
 
-def encode(inputs: pa.Table, features: tuple[str, ...]) -> np.ndarray:
-    """Return the features of some rows: (N, F) float64.
+def feature_names(columns: Sequence[Column]) -> tuple[str, ...]:
+    """Return the features that columns become."""
+    return tuple(
+        name
+        for each in columns
+        for name in ([f"{each.name}={value}" for value in each.values] if each.kind == "text" else [each.name])
+    )
+
+
+def encode(inputs: pa.Table, columns: Sequence[Column]) -> np.ndarray:
+    """Return the features of some rows: (N, F) float64. Text that is none of its column's values is 0 in all.
 
     Raises:
         SelfsameError: a value is infinite.
     """
-    found = np.empty((len(inputs), len(features)))
-    for place, feature in enumerate(features):
-        if feature in inputs.column_names:
-            numbers = as_numbers(inputs[feature])
-            if np.isinf(numbers).any():
-                row = int(np.flatnonzero(np.isinf(numbers))[0])
-                raise SelfsameError(f"data.path: column {feature!r} is infinite in row {row}", IGNORE)
-            found[:, place] = numbers
-        else:
-            name = next(each for each in inputs.column_names if feature.startswith(f"{each}="))
-            value = feature.removeprefix(f"{name}=")
-            found[:, place] = as_numbers(pc.equal(_as_text(inputs[name]), value))
+    found = np.empty((len(inputs), len(feature_names(columns))))
+    place = 0
+    for each in columns:
+        if each.kind == "text":
+            text = _as_text(inputs[each.name])
+            for value in each.values:
+                found[:, place] = as_numbers(pc.equal(text, value))
+                place += 1
+            continue
+        numbers = as_numbers(inputs[each.name])
+        if np.isinf(numbers).any():
+            row = int(np.flatnonzero(np.isinf(numbers))[0])
+            raise SelfsameError(f"data.path: column {each.name!r} is infinite in row {row}", IGNORE)
+        found[:, place] = numbers
+        place += 1
     return found
 
 

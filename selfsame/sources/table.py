@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import BATCH_ROWS, TableInfo
-from selfsame.sources.columns import class_names, encode, feature_names, label_values
+from selfsame.core.tables import BATCH_ROWS, Column, TableInfo
+from selfsame.sources.columns import class_names, describe_columns, encode, feature_names, label_values
 from selfsame.sources.place import files_at, parts
 from selfsame.sources.source import Batch, Source
 
@@ -59,13 +59,14 @@ def table(
     classes = class_names(whole[target], target) if kind == "classification" else ()
     labels = label_values(whole[target], target, classes)
     aside = np.repeat([holdout is True for _, holdout in places], [len(each) for each in tables])
+    columns = describe_columns(inputs)
     names = [file.name if file == place else file.relative_to(place).as_posix() for file in files]
     return Source(
-        TableInfo("table", kind, classes, features=feature_names(inputs)),
+        TableInfo("table", kind, classes, features=feature_names(columns), columns=columns),
         origin=f"own table: {', '.join(names)}; target {target}",
         licence="not stated",
         content=dict(zip(names, map(sha256_file, files), strict=True)),
-        batches=_batches(inputs, labels, None if places[0][1] is None else aside),
+        batches=_batches(inputs, columns, labels, None if places[0][1] is None else aside),
     )
 
 
@@ -162,12 +163,13 @@ def _no_column(key: str, name: str, file: Path, found: pa.Table) -> SelfsameErro
     return SelfsameError(f"{key} = {name!r}: {file} has no such column", fix)
 
 
-def _batches(inputs: pa.Table, labels: np.ndarray, aside: np.ndarray | None) -> Iterator[Batch]:
-    features = feature_names(inputs)
+def _batches(
+    inputs: pa.Table, columns: tuple[Column, ...], labels: np.ndarray, aside: np.ndarray | None
+) -> Iterator[Batch]:
     for start in range(0, len(inputs), BATCH_ROWS):
         rows = slice(start, start + BATCH_ROWS)
         yield Batch(
-            encode(inputs.slice(start, BATCH_ROWS), features),
+            encode(inputs.slice(start, BATCH_ROWS), columns),
             labels[rows],
             None if aside is None else aside[rows],
         )

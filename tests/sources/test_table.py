@@ -1,7 +1,9 @@
 """One's own tables: every file is read whole, or one message names the file, the column or the value."""
 
 import gzip
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import example_ids
-from selfsame.sources.columns import encode, feature_names
+from selfsame.core.tables import Column, TableInfo, example_ids
+from selfsame.sources.columns import describe_columns, encode, feature_names
 from selfsame.sources.source import Source
 from selfsame.sources.table import table
 
 FLOWERS = "id,width,colour,kind\n7,1.5,red,rose\n8,,blue,iris\n9,2,,rose\n10,3.25,red,\n"
 FEATURES = ("width", "colour=blue", "colour=red")
+COLUMNS = (Column("width", "number"), Column("colour", "text", ("blue", "red")))
 NAN = np.nan
 INPUTS = [[1.5, 0, 1], [NAN, 1, 0], [2, NAN, NAN], [3.25, 0, 1]]
 
@@ -65,6 +68,8 @@ FORMATS: dict[str, Callable[[Path], Path]] = {
 def test_every_format_gives_the_same_rows(make: Callable[[Path], Path], tmp_path: Path) -> None:
     source = read(make(tmp_path))
     assert source.info.features == FEATURES
+    assert source.info.columns == COLUMNS
+    assert TableInfo.from_json(json.loads(json.dumps(asdict(source.info)))) == source.info
     assert source.info.classes == ("iris", "rose")
     inputs, labels, aside = columns_of(source)
     np.testing.assert_array_equal(inputs, INPUTS)
@@ -81,7 +86,7 @@ def test_a_packed_file_is_read(tmp_path: Path) -> None:
 def test_missing_and_zero_have_one_kind_of_bytes() -> None:
     other_nan = np.frombuffer(np.uint64(0xFFF8000000000123).tobytes(), np.float64)[0]
     ids = [
-        example_ids(encode(pa.table({"a": pa.array([value], pa.float64(), from_pandas=False)}), ("a",)))
+        example_ids(encode(pa.table({"a": pa.array([value], pa.float64(), from_pandas=False)}), [Column("a", "number")]))
         for value in (NAN, other_nan, None, 0.0, -0.0)
     ]
     assert ids[0] == ids[1] == ids[2] != ids[3] == ids[4]
@@ -89,7 +94,7 @@ def test_missing_and_zero_have_one_kind_of_bytes() -> None:
 
 def test_an_unknown_category_is_none_of_the_known(tmp_path: Path) -> None:
     rows = pa.table({"width": [1], "colour": ["green"]})
-    np.testing.assert_array_equal(encode(rows, FEATURES), [[1, 0, 0]])
+    np.testing.assert_array_equal(encode(rows, COLUMNS), [[1, 0, 0]])
 
 
 def test_whole_numbers_and_true_and_false_can_be_classes(tmp_path: Path) -> None:
@@ -254,5 +259,5 @@ def test_an_empty_folder_says_what_to_put_there(tmp_path: Path) -> None:
 
 def test_features_do_not_depend_on_the_order_of_rows() -> None:
     colours = ["red", "blue", None, "red"]
-    one, other = (feature_names(pa.table({"colour": each})) for each in (colours, colours[::-1]))
+    one, other = (feature_names(describe_columns(pa.table({"colour": each}))) for each in (colours, colours[::-1]))
     assert one == other == ("colour=blue", "colour=red")
