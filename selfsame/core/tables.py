@@ -86,7 +86,9 @@ class TableInfo:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Rebuild from ``asdict``'s JSON form."""
-        columns = tuple(Column(**{**each, "values": tuple(each["values"])}) for each in value.get("columns", ()))
+        columns = tuple(
+            Column(**{**each, "values": tuple(each["values"])}) for each in value.get("columns", ())
+        )
         plain = {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
         return cls(**{**plain, "columns": columns})
 

@@ -56,7 +56,9 @@ def feature_names(columns: Sequence[Column]) -> tuple[str, ...]:
     return tuple(
         name
         for each in columns
-        for name in ([f"{each.name}={value}" for value in each.values] if each.kind == "text" else [each.name])
+        for name in (
+            [f"{each.name}={value}" for value in each.values] if each.kind == "text" else [each.name]
+        )
     )
 
 

@@ -86,7 +86,11 @@ def test_a_packed_file_is_read(tmp_path: Path) -> None:
 def test_missing_and_zero_have_one_kind_of_bytes() -> None:
     other_nan = np.frombuffer(np.uint64(0xFFF8000000000123).tobytes(), np.float64)[0]
     ids = [
-        example_ids(encode(pa.table({"a": pa.array([value], pa.float64(), from_pandas=False)}), [Column("a", "number")]))
+        example_ids(
+            encode(
+                pa.table({"a": pa.array([value], pa.float64(), from_pandas=False)}), [Column("a", "number")]
+            )
+        )
         for value in (NAN, other_nan, None, 0.0, -0.0)
     ]
     assert ids[0] == ids[1] == ids[2] != ids[3] == ids[4]
@@ -259,5 +263,7 @@ def test_an_empty_folder_says_what_to_put_there(tmp_path: Path) -> None:
 
 def test_features_do_not_depend_on_the_order_of_rows() -> None:
     colours = ["red", "blue", None, "red"]
-    one, other = (feature_names(describe_columns(pa.table({"colour": each}))) for each in (colours, colours[::-1]))
+    one, other = (
+        feature_names(describe_columns(pa.table({"colour": each}))) for each in (colours, colours[::-1])
+    )
     assert one == other == ("colour=blue", "colour=red")
