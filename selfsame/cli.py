@@ -12,9 +12,9 @@ import typer
 from selfsame.active import commands as active
 from selfsame.audit import commands
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import METRICS
 
 PRESETS = Path("presets")
-METRICS = Path("reports/metrics.json")
 SCHEMA = Path("params.schema.json")
 
 app = typer.Typer(

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from selfsame.core.digests import sha256_file
+from selfsame.core.layout import ENSEMBLE, WEIGHTS
 from selfsame.core.stage import Stage, run_stage
 from selfsame.core.tables import BATCH_ROWS, TableInfo, TableWriter, count_rows, iter_batches
 from selfsame.observe.progress import progress
@@ -177,12 +178,12 @@ def judging_role(stage: Stage) -> str:
 def label_values(stage: Stage, own: PseudoLabelParams) -> None:
     """Let the ensemble name values, and see on rows of known value what its agreement is worth."""
     from selfsame.model.device import prepare_device
-    from selfsame.model.models import WEIGHTS, load_model, validated
+    from selfsame.model.models import load_model, validated
     from selfsame.model.values import iter_values, predict_values
 
     device = prepare_device(stage.section("compute", ComputeParams))
     baseline = stage.inputs["baseline"]
-    nets = [baseline, *sorted((baseline / "ensemble").iterdir())]
+    nets = [baseline, *sorted((baseline / ENSEMBLE).iterdir())]
     folders = [validated(folder) for folder in nets]  # the gate judges them on validation rows
     models = [load_model(folder, device) for folder in folders]
     target = models[0].scaling.target
@@ -210,7 +211,7 @@ def label_values(stage: Stage, own: PseudoLabelParams) -> None:
 def label_classes(stage: Stage, own: PseudoLabelParams) -> None:
     """Calibrate the teacher, label the pool, choose thresholds, write every row's decision."""
     from selfsame.model.device import prepare_device
-    from selfsame.model.models import WEIGHTS, load_model, predict_table, validated
+    from selfsame.model.models import load_model, predict_table, validated
 
     device = prepare_device(stage.section("compute", ComputeParams))
     baseline = validated(stage.inputs["baseline"])  # the gate judges it on validation rows

@@ -8,6 +8,7 @@ Out: ``models/baseline``, the weights of the best validation loss; for a regress
 from pydantic import Field
 
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import ENSEMBLE
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
 from selfsame.core.tables import TableInfo
@@ -57,7 +58,7 @@ def main(stage: Stage) -> None:
     baseline = stage.outputs["baseline"]
     for member in range(own.ensemble_members + 1):
         plan = Plan(Supervised(), own.seed + member, own.max_epochs, own.patience_epochs)
-        folder = baseline / "ensemble" / f"{member:02d}" if member else baseline
+        folder = baseline / ENSEMBLE / f"{member:02d}" if member else baseline
         fit_model(stage, plan, pool=None, folder=folder)
 
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,14 +11,15 @@ from typing import Any
 
 from selfsame.active.request import POOL, REQUEST
 from selfsame.core.annotations import (
-    ANNOTATIONS,
     Annotation,
     class_indices,
     format_annotations,
     read_annotations,
 )
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import ID, TableInfo, iter_batches
+from selfsame.core.layout import ANNOTATIONS, ID
+from selfsame.core.tables import TableInfo, iter_batches
+from selfsame.git import git
 
 BY_HAND = "by hand"  # the strategy of a row that nobody was asked for
 
@@ -65,17 +65,8 @@ def commit_answers(merged: Merged) -> None:
         SelfsameError: git can't, and says why.
     """
     message = f"{merged.added} labels given on request"
-    done = subprocess.run(
-        ["git", "commit", "--quiet", "--only", "-m", message, "--", ANNOTATIONS.as_posix()],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SelfsameError(
-            f"git could not commit {ANNOTATIONS}: {done.stderr.strip() or done.stdout.strip()}",
-            "the labels are in it; commit it by hand",
-        )
+    fix = f"the labels are in {ANNOTATIONS}; commit it by hand"
+    git("commit", "--quiet", "--only", "--message", message, "--", ANNOTATIONS.as_posix(), fix=fix)
 
 
 def read_answers(file: Path, annotator: str | None) -> list[Annotation]:

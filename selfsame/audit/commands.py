@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import CHAMPION
 
 if TYPE_CHECKING:
     from selfsame.audit.signature import Identity
 
-CHAMPION = Path("models/champion")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Revision = Annotated[str | None, typer.Option("--rev", help="A git revision instead of the workspace.")]

@@ -13,8 +13,8 @@ from selfsame.audit.chain import follow
 from selfsame.audit.rows import ROLES
 from selfsame.audit.snapshot import Snapshot
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import CHAMPION
 
-CHAMPION = Path("models/champion")
 MISSING = "absent"
 
 

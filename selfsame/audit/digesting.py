@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from selfsame.core.digests import sha256_file
+from selfsame.core.layout import SCRATCH
 from selfsame.observe.progress import progress
 
 CHUNK_BYTES = 1 << 20
-SCRATCH = Path(".scratch/audit")  # all in it can be computed again
-JOURNAL = SCRATCH / "verify.jsonl"
+AUDIT_SCRATCH = SCRATCH / "audit"
+JOURNAL = AUDIT_SCRATCH / "verify.jsonl"
 
 
 class Digests(NamedTuple):

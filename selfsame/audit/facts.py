@@ -11,11 +11,10 @@ import pyarrow.compute as pc
 
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.values import is_regression
-from selfsame.core.annotations import ANNOTATIONS, Annotation, parse_annotations
-from selfsame.core.tables import INFO_KEY
+from selfsame.core.annotations import Annotation, parse_annotations
+from selfsame.core.layout import ANNOTATIONS, GATE_KEY, INFO_KEY
 
 HUMAN_ROLES = ("labeled", "validation", "calibration", "holdout")
-GATE_KEY = b"gate"  # of the metadata in which a table of pseudo-labels carries the gate's decision
 Z = 1.959964  # of the 95 % interval
 
 

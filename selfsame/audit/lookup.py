@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from selfsame.core.tables import ID, INFO_KEY
+from selfsame.core.layout import ID, INFO_KEY
 
 BATCH_IDS = 1 << 16  # read at a time
 

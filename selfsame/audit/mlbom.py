@@ -7,9 +7,10 @@ from uuid import NAMESPACE_URL, uuid5
 from selfsame.audit.case import Case
 from selfsame.audit.questions import answer_all
 from selfsame.audit.records import Record
-from selfsame.audit.rows import WEIGHTS, reads
+from selfsame.audit.rows import reads
 from selfsame.audit.values import is_regression
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import WEIGHTS
 
 ROLES = ("labeled", "validation", "holdout", "pool", "pseudo_labels")
 

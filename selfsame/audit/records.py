@@ -8,7 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from selfsame.observe.record import BUILD_TYPE, LINEAGE, PREDICATE_TYPE, STATEMENT_TYPE
+from selfsame.core.layout import LINEAGE
+from selfsame.observe.record import BUILD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE
 
 
 @dataclass(frozen=True)

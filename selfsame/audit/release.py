@@ -10,11 +10,9 @@ from typing import Any
 from selfsame.audit.card import model_card
 from selfsame.audit.case import Case
 from selfsame.audit.chain import audit_chain
-from selfsame.audit.git import create_tag
 from selfsame.audit.page import render_page
 from selfsame.audit.questions import answer_all
 from selfsame.audit.records import Problem, read_lineage
-from selfsame.audit.rows import WEIGHTS
 from selfsame.audit.signature import SIGNATURE, Identity, sign_folder, signature_fault
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.trust import RELEASE_WORD
@@ -22,7 +20,8 @@ from selfsame.audit.verify import Report
 from selfsame.audit.walk import Walker
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
-from selfsame.observe.record import LINEAGE
+from selfsame.core.layout import LINEAGE, WEIGHTS
+from selfsame.git import git
 
 MODEL = "model"
 SUMS = "SHA256SUMS"
@@ -60,7 +59,8 @@ def make_release(
     digest = sha256_file(folder / SUMS)
     if tag is not None:
         weights = sha256_file(folder / MODEL / WEIGHTS)
-        create_tag(tag, f"{RELEASE_WORD} sha256:{digest} of {artifact}, weights sha256:{weights}")
+        message = f"{RELEASE_WORD} sha256:{digest} of {artifact}, weights sha256:{weights}"
+        git("tag", "--annotate", tag, "--message", message, fix="choose another name")
     return digest
 
 

@@ -9,10 +9,9 @@ from selfsame.audit.records import Record
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.walk import Walker
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import VALIDATED, WEIGHTS
 
 ROLES = (*HUMAN_ROLES, "pool")  # the large one last
-WEIGHTS = "model.safetensors"
-VALIDATED = "validated"
 NOT_RECORDED = "not recorded"
 OWN_LABEL = "labeled it by machine"
 

@@ -5,13 +5,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfsame.audit.git import committed, head, read_blob, resolve
 from selfsame.audit.records import Problem, Record, parse_lineage
-from selfsame.audit.stored import FOLDER, LOCK_FILE, Locked, Store, parse_lock, parse_yaml
+from selfsame.audit.stored import FOLDER, Locked, Store, parse_lock, parse_yaml
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
-from selfsame.core.params import PARAMS_FILE
-from selfsame.observe.record import LINEAGE
+from selfsame.core.layout import LINEAGE, LOCK_FILE, PARAMS_FILE
+from selfsame.git import committed, head, read_blob, resolve
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds

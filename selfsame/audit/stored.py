@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfsame.audit.digesting import CHUNK_BYTES, SCRATCH, both_digests
+from selfsame.audit.digesting import AUDIT_SCRATCH, CHUNK_BYTES, both_digests
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import LOCK_FILE
 
 if TYPE_CHECKING:
     from selfsame.dag.storage import Remote
 
-LOCK_FILE = Path("dvc.lock")
 FOLDER = ".dir"  # ends the digest of a folder, which is the md5 of its listing
 
 
@@ -115,7 +115,7 @@ class Store:
             SelfsameError: no place has them, or the remote's are not of that name.
         """
         path = self.in_cache(md5)
-        copy = SCRATCH / "objects" / md5
+        copy = AUDIT_SCRATCH / "objects" / md5
         if path.is_file() or (path := copy).is_file():
             return path
         if content is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:

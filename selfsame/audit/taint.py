@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from selfsame.audit.git import commits_of
 from selfsame.audit.records import Record
 from selfsame.audit.rows import (
     OWN_LABEL,
@@ -18,8 +17,9 @@ from selfsame.audit.rows import (
     use_in,
 )
 from selfsame.audit.snapshot import Snapshot
-from selfsame.audit.stored import LOCK_FILE
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import LOCK_FILE
+from selfsame.git import commits_of
 
 
 def trace_taint(snapshot: Snapshot, example_ids: Sequence[str]) -> dict[str, Any]:

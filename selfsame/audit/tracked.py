@@ -3,12 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from selfsame.audit.git import blob_ids, committed, head
 from selfsame.audit.records import Problem
-from selfsame.audit.stored import LOCK_FILE
-from selfsame.core.graph_file import GRAPH_FILE
-from selfsame.core.params import PARAMS_FILE
-from selfsame.observe.record import LINEAGE
+from selfsame.core.layout import GRAPH_FILE, LINEAGE, LOCK_FILE, PARAMS_FILE
+from selfsame.git import blob_ids, committed, head
 
 ALWAYS = (GRAPH_FILE, PARAMS_FILE, LOCK_FILE, LINEAGE, Path(".dvc/config"))
 

@@ -8,14 +8,13 @@ from selfsame.audit.case import Asked, Case
 from selfsame.audit.chain import was_restored
 from selfsame.audit.diff import Side, compare
 from selfsame.audit.facts import given_labels
-from selfsame.audit.git import commits_of, committed, head, read_blob, release_tags
 from selfsame.audit.records import Record
-from selfsame.audit.rows import NOT_RECORDED, WEIGHTS
-from selfsame.audit.stored import LOCK_FILE
+from selfsame.audit.rows import NOT_RECORDED
 from selfsame.audit.taint import trace_taint
 from selfsame.audit.values import score_name
 from selfsame.core.errors import SelfsameError
-from selfsame.observe.record import LINEAGE
+from selfsame.core.layout import LINEAGE, LOCK_FILE, WEIGHTS
+from selfsame.git import commits_of, committed, head, read_blob, tags_with
 
 CHANCE = 0.05  # p-value above which a difference is called chance
 TESTS = {  # by score: the test that compares both models on the holdout, and its key in the metrics
@@ -159,7 +158,7 @@ def who_signed(case: Case) -> Asked:
     weights = [
         digest for name, digest in case.snapshot.digests(case.artifact).items() if name.endswith(WEIGHTS)
     ]
-    tags = [tag for tag in release_tags(RELEASE_WORD) if any(digest in tag.message for digest in weights)]
+    tags = [tag for tag in tags_with(RELEASE_WORD) if any(digest in tag.message for digest in weights)]
     if not tags:
         return f"{NOT_RECORDED}: no tag anchors a release ('selfsame release … --tag …' makes one)", {}
     words = "; ".join(f"{tag.name}{' (signed)' if tag.signed else ''}: {tag.message}" for tag in tags)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from selfsame.audit.snapshot import Snapshot
-from selfsame.core.tables import INFO_KEY
+from selfsame.core.layout import INFO_KEY
 
 
 def is_regression(snapshot: Snapshot) -> bool:

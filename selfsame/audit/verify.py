@@ -12,11 +12,11 @@ from typing import Any
 from selfsame.audit.digesting import Digests, both_digests, digest_files, sha256_only
 from selfsame.audit.records import Problem, read_lineage
 from selfsame.audit.remote import check_remote
-from selfsame.audit.stored import FOLDER, LOCK_FILE, Locked, Store, folder_md5, parse_lock, uncached_paths
+from selfsame.audit.stored import FOLDER, Locked, Store, folder_md5, parse_lock, uncached_paths
 from selfsame.audit.tracked import check_tracked
 from selfsame.audit.walk import Walker, gap_problem
 from selfsame.core.digests import files_under
-from selfsame.core.graph_file import GRAPH_FILE
+from selfsame.core.layout import GRAPH_FILE, LOCK_FILE
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from selfsame.audit.records import Problem, Record
-from selfsame.observe.git import committed_sha256
+from selfsame.git import committed_sha256
 
 FROM_GIT = "git "  # begins the origin of a file that a commit has
 GIVEN = "given"  # the origin of a file that someone put at data.path: the chain begins with its bytes

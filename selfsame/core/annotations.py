@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from selfsame.core.errors import SelfsameError
-
-ANNOTATIONS = Path("data/annotations/labels.csv")
+from selfsame.core.layout import ANNOTATIONS
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,8 @@ from typing import Any
 from ruamel.yaml import YAML, YAMLError
 
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import GRAPH_FILE, PARAMS_FILE
 
-GRAPH_FILE = Path("dvc.yaml")
-PARAMS_FILE = Path("params.yaml")
 PARAMETER = re.compile(r"\$\{(\w+)\.(\w+)\}")
 CODE_ROOTS = ("tasks", "selfsame")
 

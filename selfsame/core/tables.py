@@ -20,9 +20,8 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import ID, INFO_KEY
 
-INFO_KEY = b"selfsame"
-ID = "example_id"
 BATCH_ROWS = 8192
 PART_BYTES = 256 * 1024 * 1024  # of uncompressed rows; a part on disk is smaller
 

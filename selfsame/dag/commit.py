@@ -6,20 +6,18 @@ So a record that failed is caught up by the next run, even by one that finds not
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from selfsame.core.errors import PassingError, SelfsameError
-from selfsame.core.graph_file import GRAPH_FILE, read_yaml
-from selfsame.core.params import PARAMS_FILE
+from selfsame.core.errors import SelfsameError
+from selfsame.core.graph_file import read_yaml
+from selfsame.core.layout import GRAPH_FILE, LINEAGE, LOCK_FILE, PARAMS_FILE
 from selfsame.dag.plan import MISSING, differences
+from selfsame.git import git, read_blob
 
-LOCK_FILE = Path("dvc.lock")
-RECORDS = Path("lineage")
 UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply", "BISECT_LOG")
 CHAMPION, PROMOTED = "champion", "student"  # the artifact that gets versions, and when: metrics' champion
 METRIC_LINES = 40  # of a commit's message; metrics.json has all
@@ -31,14 +29,14 @@ def check_git() -> None:
     Raises:
         SelfsameError: saying what stands in the way.
     """
-    _git("rev-parse", "--verify", "HEAD", fix="commit the project once by hand")
+    git("rev-parse", "--verify", "HEAD", fix="commit the project once by hand")
     for name in UNFINISHED:
-        if Path(_git("rev-parse", "--git-path", name).strip()).exists():
+        if Path(git("rev-parse", "--git-path", name).strip()).exists():
             raise SelfsameError(
                 f"git is in the middle of something ({name})", "finish or abort it ('git status' says how)"
             )
-    _git("symbolic-ref", "HEAD", fix="git switch BRANCH: a commit on a detached HEAD is easily lost")
-    _git("var", "GIT_COMMITTER_IDENT", fix="git config user.name NAME; git config user.email ADDRESS")
+    git("symbolic-ref", "HEAD", fix="git switch BRANCH: a commit on a detached HEAD is easily lost")
+    git("var", "GIT_COMMITTER_IDENT", fix="git config user.name NAME; git config user.email ADDRESS")
 
 
 def record_run(metrics: Sequence[Path]) -> str:
@@ -55,15 +53,15 @@ def record_run(metrics: Sequence[Path]) -> str:
     Raises:
         PassingError: git refuses; its lock may be held by another command.
     """
-    paths = [str(path) for path in (PARAMS_FILE, LOCK_FILE, RECORDS, *metrics) if path.exists()]
+    paths = [str(path) for path in (PARAMS_FILE, LOCK_FILE, LINEAGE, *metrics) if path.exists()]
     done = []
-    if _git("status", "--porcelain", "--untracked-files=all", "--", *paths):
+    if git("status", "--porcelain", "--untracked-files=all", "--", *paths):
         message = describe(metrics)
-        _git("add", "--all", "--", *paths)
-        _git("commit", "--quiet", "--only", "--message", message, "--", *paths)
-        done.append(f"committed {_git('rev-parse', '--short', 'HEAD').strip()}: {message.splitlines()[0]}")
+        git("add", "--all", "--", *paths)
+        git("commit", "--quiet", "--only", "--message", message, "--", *paths)
+        done.append(f"committed {git('rev-parse', '--short', 'HEAD').strip()}: {message.splitlines()[0]}")
     if tag := _new_version(metrics):
-        _git("tag", "--annotate", tag, "--message", f"{CHAMPION}: the {PROMOTED} was promoted")
+        git("tag", "--annotate", tag, "--message", f"{CHAMPION}: the {PROMOTED} was promoted")
         done.append(f"tagged {tag}")
     return "; ".join(done) or "nothing new to record"
 
@@ -101,7 +99,7 @@ def _new_version(metrics: Sequence[Path]) -> str | None:
     artifact = read_yaml(GRAPH_FILE).get("artifacts", {}).get(CHAMPION)
     if artifact is None or PROMOTED not in [_json(_written(path)).get(CHAMPION) for path in metrics]:
         return None
-    tags = _git("tag", "--list", f"{CHAMPION}@v*", "--sort=-version:refname").split()
+    tags = git("tag", "--list", f"{CHAMPION}@v*", "--sort=-version:refname").split()
     versions = [found for tag in tags if (found := re.fullmatch(r"(.+@v\d+\.\d+\.)(\d+)", tag))]
     if not versions:
         return f"{CHAMPION}@v0.0.1"
@@ -151,16 +149,5 @@ def _written(path: Path) -> str:
 
 def _committed(path: Path, revision: str = "HEAD") -> str:
     """Return a file as a commit has it; nothing if it doesn't."""
-    command = ["git", "show", f"{revision}:./{path.as_posix()}"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
-
-
-def _git(*arguments: str, fix: str = "") -> str:
-    """Return what git prints. A failure with a ``fix`` is for a person; any other may pass by itself."""
-    done = subprocess.run(
-        ["git", "--literal-pathspecs", *arguments], capture_output=True, text=True, check=False
-    )
-    if done.returncode == 0:
-        return done.stdout
-    said = f"git {arguments[0]}: {(done.stderr or done.stdout).strip() or 'refused'}"
-    raise SelfsameError(said, fix) if fix else PassingError(said, "'git status' says more")
+    content = read_blob(revision, path.as_posix())
+    return content.decode() if content else ""

@@ -9,7 +9,6 @@ the workspace on its way, so that a kill at the wrong moment loses them.
 """
 
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,15 +21,16 @@ from ruamel.yaml import YAML, YAMLError
 
 from selfsame.core.digests import sha256_json
 from selfsame.core.errors import SelfsameError
-from selfsame.core.graph_file import GRAPH_FILE, read_stages, read_yaml
-from selfsame.core.params import PARAMS_FILE, all_schemas, check_params
+from selfsame.core.graph_file import read_stages, read_yaml
+from selfsame.core.layout import GRAPH_FILE, LOCK_FILE, PARAMS_FILE
+from selfsame.core.params import all_schemas, check_params
 from selfsame.dag.execute import run_child
 from selfsame.dag.plan import dvc_message
-from selfsame.dag.scratch import AUTHOR, git, head, make_scratch
+from selfsame.dag.scratch import make_scratch, require_commit
 from selfsame.dag.workspace import hold_workspace
+from selfsame.git import AUTHOR, ask, git
 
 SCRATCH = Path(".dvc/tmp/trial")
-LOCK_FILE = Path("dvc.lock")
 Overrides = Mapping[str, Any]  # dotted keys of params.yaml, as pseudo_label.threshold, with their values
 
 
@@ -173,9 +173,9 @@ def apply_experiment(name: str) -> None:
 
 def _reference(name: str) -> str:
     """Return the git reference under which DVC looks for an experiment beside the current commit."""
-    commit = head()
+    commit = require_commit()
     reference = f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
-    if "/" in name or subprocess.run(["git", "check-ref-format", reference], check=False).returncode:
+    if "/" in name or ask("check-ref-format", reference) is None:
         raise SelfsameError(
             f"experiment name {name!r}: not a name that git takes", "use letters, digits and -"
         )

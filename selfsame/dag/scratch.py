@@ -1,7 +1,6 @@
 """A copy of the workspace to run a trial in: the commit, with the changes that are not committed yet."""
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +9,12 @@ from dvc.repo import Repo
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_stages
+from selfsame.core.layout import SCRATCH
+from selfsame.git import git, head
 
-SCRATCH = Path(".scratch")
 DATA = Path("data")  # where a person puts files that git ignores, beside the stages' outputs
 # Read-only links to the cache, where the file system has any: a stage never writes into a file that is there.
 CACHE_LINKS = "reflink,hardlink,copy"
-AUTHOR = ("-c", "user.name=selfsame", "-c", "user.email=selfsame@localhost", "-c", "commit.gpgsign=false")
 
 
 def make_scratch(folder: Path) -> Path:
@@ -29,7 +28,7 @@ def make_scratch(folder: Path) -> Path:
         SelfsameError: no git repository, or one without a commit.
     """
     top = Path(git("rev-parse", "--show-toplevel").strip())
-    commit = head()
+    commit = require_commit()
     if folder.exists():
         shutil.rmtree(folder)
     git("clone", "--quiet", "--shared", "--no-tags", "--no-checkout", str(top), str(folder))
@@ -51,20 +50,20 @@ def make_scratch(folder: Path) -> Path:
     return root
 
 
-def head() -> str:
+def require_commit() -> str:
     """Return the current commit, beside which experiments are kept.
 
     Raises:
         SelfsameError: no git repository, or one without a commit.
     """
-    git("rev-parse", "--is-inside-work-tree")
-    try:
-        return git("rev-parse", "--verify", "--quiet", "HEAD").strip()
-    except SelfsameError:
+    git("rev-parse", "--is-inside-work-tree", fix="experiments are kept in git: 'git init'")
+    commit = head()
+    if commit is None:
         raise SelfsameError(
             "git has no commit yet, and an experiment is kept beside one",
             "run 'git add --all', then 'git commit --message \"First version\"'",
-        ) from None
+        )
+    return commit
 
 
 def _share_cache(root: Path) -> None:
@@ -88,16 +87,3 @@ def _copy(source: Path, target: Path) -> None:
     if source.is_symlink() or source.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target, follow_symlinks=False)
-
-
-def git(*arguments: str, at: Path = Path()) -> str:
-    """Run git in the folder ``at`` and return what it prints.
-
-    Raises:
-        SelfsameError: git failed, with its own words.
-    """
-    command = ["git", "--no-optional-locks", *arguments]
-    done = subprocess.run(command, cwd=at, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SelfsameError(f"git {arguments[0]}: {done.stderr.strip()}", "see 'git status'")
-    return done.stdout

@@ -21,17 +21,13 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import CONFIG, HISTORY, MODEL_FORMAT, VALIDATED, VALIDATION, WEIGHTS
 from selfsame.core.tables import BATCH_ROWS, TableInfo, inputs_of, iter_batches
 from selfsame.model.augment import augment
 from selfsame.model.inputs import Scaling, by_handfuls, prepare
 from selfsame.model.nets import build_net, for_prediction, last_layer_name, without_last_layer
 from selfsame.params.augmentation import AugmentationParams
 from selfsame.params.model import ModelParams
-
-WEIGHTS, CONFIG, HISTORY = "model.safetensors", "config.json", "history.csv"
-VALIDATION = "validation.json"
-VALIDATED = "validated"
-FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -138,7 +134,7 @@ def save_model(folder: Path, model: Model, history: list[dict[str, float]]) -> N
     weights = {name: value.cpu().contiguous() for name, value in model.net.state_dict().items()}
     (folder / WEIGHTS).write_bytes(save(weights))
     config = {
-        "format_version": FORMAT_VERSION,
+        "format_version": MODEL_FORMAT,
         "model": model.params.model_dump(),
         "info": asdict(model.info),
         "scaling": model.scaling.as_json(),
@@ -177,9 +173,9 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SelfsameError(f"{folder}: no model there", "run 'dvc repro', or 'dvc checkout'") from None
-    if config["format_version"] != FORMAT_VERSION:
+    if config["format_version"] != MODEL_FORMAT:
         raise SelfsameError(
-            f"{folder / CONFIG}: format_version = {config['format_version']}, expected {FORMAT_VERSION}",
+            f"{folder / CONFIG}: format_version = {config['format_version']}, expected {MODEL_FORMAT}",
             "train the model again, or use the version of selfsame that wrote it",
         )
     params = ModelParams.model_validate(config["model"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from selfsame.core.errors import SelfsameError
-from selfsame.observe.git import user_name
+from selfsame.git import user_name
 
 FLOW_RUN = "SELFSAME_FLOW_RUN"  # the flow tells its stages here which run of it they belong to, as JSON
 

@@ -18,13 +18,12 @@ from uuid import uuid4
 
 from selfsame.core.digests import files_under, sha256_file, sha256_json
 from selfsame.core.errors import SelfsameError
-from selfsame.core.graph_file import GRAPH_FILE, StageSpec, read_yaml
-from selfsame.core.params import PARAMS_FILE
+from selfsame.core.graph_file import StageSpec, read_yaml
+from selfsame.core.layout import GRAPH_FILE, LINEAGE, PARAMS_FILE
+from selfsame.observe.commit import commit_of
 from selfsame.observe.environment import describe_environment, started_by
-from selfsame.observe.git import commit_of
 from selfsame.observe.notes import take_notes
 
-LINEAGE = Path("lineage")
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:selfsame:stage:v1"

@@ -13,7 +13,8 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from selfsame.selection.record import GATE_KEY, read_decision
+from selfsame.core.layout import GATE_KEY
+from selfsame.selection.record import read_decision
 
 SCHEMA = pa.schema(
     [

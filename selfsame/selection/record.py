@@ -8,10 +8,9 @@ from typing import Any, Self
 import pyarrow as pa
 
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import GATE_KEY
 from selfsame.core.tables import open_table
 from selfsame.selection.calibration import Reliability
-
-GATE_KEY = b"gate"
 
 
 @dataclass(frozen=True)

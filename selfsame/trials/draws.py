@@ -7,10 +7,9 @@ from typing import Any
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_stages, read_yaml
-from selfsame.core.params import PARAMS_FILE
+from selfsame.core.layout import METRICS, PARAMS_FILE
 from selfsame.dag.experiments import Overrides, Trial, name_of, run_experiment, with_overrides
 
-METRICS = "reports/metrics.json"
 SIDES = ("baseline", "student", "champion", "reference")  # those that the metrics name
 POOL_FIGURES = ("coverage", "precision")
 Figures = dict[str, float]
@@ -27,7 +26,7 @@ class Draw:
     @property
     def figures(self) -> Figures:
         """Return its figures by dotted name; none if it failed."""
-        return {} if self.trial is None else read_figures(self.trial.metrics[METRICS])
+        return {} if self.trial is None else read_figures(self.trial.metrics[METRICS.as_posix()])
 
 
 def run_draws(count: int, settings: Overrides, log: Callable[[str], None]) -> list[Draw]:

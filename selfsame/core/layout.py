@@ -1,0 +1,31 @@
+"""What lies on disk, named once: files, folders, keys of metadata, versions of formats. Constants alone.
+
+Here stands what one part of the project writes and another reads; a name that only its own module needs stays
+there. A stage depends on this file, so it changes only together with what it names.
+"""
+
+from pathlib import Path
+
+# At the root of the project
+GRAPH_FILE = Path("dvc.yaml")
+PARAMS_FILE = Path("params.yaml")
+LOCK_FILE = Path("dvc.lock")
+LINEAGE = Path("lineage")  # a folder of provenance records for every stage
+SCRATCH = Path(".scratch")  # all in it can be made again
+ANNOTATIONS = Path("data/annotations/labels.csv")  # what people answered
+CHAMPION = Path("models/champion")
+METRICS = Path("reports/metrics.json")
+
+# Tables
+ID = "example_id"
+INFO_KEY = b"selfsame"  # of the metadata in which a table of examples carries its description
+GATE_KEY = b"gate"  # of the metadata in which a table of pseudo-labels carries the gate's decision
+
+# A model's folder
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+HISTORY = "history.csv"
+VALIDATION = "validation.json"
+VALIDATED = "validated"  # the model from before a refit, by which it was chosen, in a folder of its own
+ENSEMBLE = "ensemble"  # further nets of a regression's baseline, in folders of their own
+MODEL_FORMAT = 3  # of CONFIG

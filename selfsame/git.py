@@ -1,0 +1,147 @@
+"""git, asked in one way by every part of the project.
+
+Paths are taken literally and relative to the current folder. Objects are read as they are, without what
+``git replace`` puts in their place. A question takes no lock, so that it can't collide with a git command of
+the user's.
+"""
+
+import hashlib
+import re
+import subprocess
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from selfsame.core.errors import PassingError, SelfsameError
+
+OPTIONS = ("--no-optional-locks", "--literal-pathspecs", "--no-replace-objects")
+AUTHOR = ("-c", "user.name=selfsame", "-c", "user.email=selfsame@localhost", "-c", "commit.gpgsign=false")
+
+
+class Commit(NamedTuple):
+    """One commit: its id, its author, when it was made."""
+
+    id: str
+    author: str
+    when: datetime
+
+
+class Tag(NamedTuple):
+    """One annotated tag: its name, the whole of its message, whether it carries a signature."""
+
+    name: str
+    message: str
+    signed: bool
+
+
+def git(*arguments: str, at: Path | None = None, fix: str = "") -> str:
+    """Run git, in the folder ``at`` if one is given, and return what it prints.
+
+    Raises:
+        SelfsameError: git failed, with its own words and ``fix``; a PassingError if there is no ``fix``,
+            since another command may hold a lock.
+    """
+    done = _run(arguments, at=at)
+    if done.returncode == 0:
+        return done.stdout.decode(errors="replace")
+    command = next((word for word in arguments if re.fullmatch("[a-z][a-z-]*", word)), "")
+    words = (done.stderr or done.stdout).decode(errors="replace").strip().removeprefix("fatal: ")
+    said = f"git {command}: {words or 'refused'}"
+    raise SelfsameError(said, fix) if fix else PassingError(said, "'git status' says more")
+
+
+def ask(*arguments: str, stdin: bytes | None = None) -> bytes | None:
+    """Return what git prints; None if it refuses or isn't there."""
+    try:
+        done = _run(arguments, stdin=stdin)
+    except SelfsameError:
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def head() -> str | None:
+    """Return the current commit; None without git or a first commit."""
+    return _line("rev-parse", "--verify", "--quiet", "HEAD")
+
+
+def resolve(revision: str) -> str:
+    """Return the commit that a revision names.
+
+    Raises:
+        SelfsameError: it names none.
+    """
+    found = _line("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    if found is None:
+        raise SelfsameError(f"{revision}: no such revision", "see 'git log --oneline' and 'git tag'")
+    return found
+
+
+def user_name() -> str | None:
+    """Return the name that git would give a commit's author, if one is set."""
+    return _line("config", "user.name")
+
+
+def read_blob(commit: str, path: str) -> bytes | None:
+    """Return a file's bytes as a commit has it, if it does; ``path`` is relative to the current folder."""
+    return ask("cat-file", "blob", f"{commit}:./{path}")
+
+
+def committed_sha256(commit: str, path: str) -> str | None:
+    """Return the sha256 of a file's bytes as a commit has it, if it does."""
+    content = read_blob(commit, path)
+    return None if content is None else hashlib.sha256(content).hexdigest()
+
+
+def committed(commit: str, paths: Iterable[str]) -> dict[str, str]:
+    """Return what a commit has at or below ``paths``: path (relative to the current folder) → blob id."""
+    listed = ask("ls-tree", "-r", "-z", commit, "--", *paths) or b""
+    blobs = {}
+    for entry in filter(None, listed.decode().split("\0")):
+        description, _, path = entry.partition("\t")
+        blobs[path] = description.split()[2]
+    return blobs
+
+
+def blob_ids(paths: list[str]) -> dict[str, str]:
+    """Return the blob id of the bytes that each file has now: read anew, whatever git's index remembers."""
+    if not paths:
+        return {}
+    hashed = ask("hash-object", "--stdin-paths", stdin="\n".join(paths).encode())
+    return dict(zip(paths, hashed.decode().split(), strict=True)) if hashed else {}
+
+
+def commits_of(*paths: str, before: str = "HEAD") -> list[Commit]:
+    """Return the commits that changed one of ``paths``, the newest first."""
+    log = ask("log", "--format=%H%x09%an%x09%cI", before, "--", *paths) or b""
+    fields = (line.split("\t") for line in log.decode().splitlines())
+    return [Commit(commit, author, datetime.fromisoformat(when)) for commit, author, when in fields]
+
+
+def tags_with(word: str) -> list[Tag]:
+    """Return the annotated tags whose message has ``word`` in it."""
+    listed = ask("for-each-ref", "refs/tags", "--format=%(objecttype)%09%(refname:short)") or b""
+    found = []
+    for line in listed.decode().splitlines():
+        kind, _, name = line.partition("\t")
+        content = (ask("cat-file", "tag", name) or b"").decode(errors="replace") if kind == "tag" else ""
+        if word in content:
+            message, _, signature = content.partition("-----BEGIN")
+            found.append(Tag(name, message.partition("\n\n")[2].strip(), bool(signature)))
+    return found
+
+
+def _line(*arguments: str) -> str | None:
+    found = ask(*arguments)
+    return found.decode(errors="replace").strip() if found else None
+
+
+def _run(
+    arguments: tuple[str, ...], at: Path | None = None, stdin: bytes | None = None
+) -> "subprocess.CompletedProcess[bytes]":
+    try:
+        return subprocess.run(
+            ["git", *OPTIONS, *arguments], cwd=at, input=stdin, capture_output=True, check=False
+        )
+    except FileNotFoundError:
+        raise SelfsameError("git is not installed", "install git") from None
