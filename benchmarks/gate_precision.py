@@ -11,11 +11,11 @@ The table in ``docs/decisions/2026-11-21-the-gate.md`` is what it prints.
 import sys
 
 import numpy as np
-from scipy.stats import binomtest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from selfsame.selection.threshold import lowest_threshold
+from selfsame.stats.share import Share
 
 LABELS_PER_CLASS = 5
 JUDGES = 200
@@ -49,7 +49,7 @@ def main() -> None:
     for target, answers in found.items():
         promised = [(coverage, precision) for coverage, precision in answers if precision is not None]
         kept = draws - sum(precision < target for _, precision in promised)
-        low, high = binomtest(kept, draws).proportion_ci(method="wilson")
+        low, high = Share(kept, draws).interval
         coverage, precision = np.mean(promised, axis=0) if promised else (np.nan, np.nan)
         print(
             f"| {target:g} | {draws} | {len(promised)} | {kept} ({kept / draws:.1%}) "

@@ -22,12 +22,12 @@ from pydantic import Field
 from selfsame.core.annotations import read_annotations
 from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
-from selfsame.core.tables import TableInfo, count_rows, read_column
+from selfsame.core.tables import TableInfo, count_rows, read_column, take_all, take_inputs
 from selfsame.params.compute import ComputeParams
 from selfsame.report.card import CARD, render_card
 from selfsame.report.files import digest_files, read_history, settings_of, write_csv
 from selfsame.report.findings import Findings, ModelFindings, ReferenceFindings, metrics
-from selfsame.report.gallery import gate_galleries, mistakes, take_all, take_inputs
+from selfsame.report.gallery import gate_galleries, mistakes
 from selfsame.report.gate import THRESHOLDS, Gate, measure_gate
 from selfsame.report.page import render_report
 from selfsame.report.promotion import promote_classifier

@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 
 from selfsame.active.acquisition import build_score, choose, most_uncertain, score_batches
-from selfsame.active.page import render_page
+from selfsame.active.labeling_page import render_page
 from selfsame.active.settings import ActiveLearningParams
 from selfsame.core.annotations import ANNOTATIONS, read_annotations
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import TableInfo, count_rows, inputs_of, iter_batches
+from selfsame.core.tables import TableInfo, inputs_of, iter_batches, take_all
+from selfsame.pages.picture import picture
 from selfsame.params.compute import ComputeParams
-from selfsame.report.gallery import picture, take_inputs
 
 FOLDER = ANNOTATIONS.parent
 REQUEST = FOLDER / "request.csv"
@@ -91,7 +91,7 @@ def make_request(own: ActiveLearningParams, compute: ComputeParams) -> Request:
     candidates = most_uncertain(score_batches(open_rows(), weights, biases, score), wanted)
     if candidates is None or not len(candidates):
         raise SelfsameError(f"{POOL}: no row is left that nobody has labeled", "there is nothing to ask for")
-    known = features_of_inputs(model, take_inputs(LABELED, np.arange(count_rows(LABELED))))
+    known = features_of_inputs(model, take_all(LABELED))
     chosen = choose(candidates, own, known)
     rows = dict(_rows_at(np.sort(chosen.positions), info))
     questions = (

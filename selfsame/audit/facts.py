@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from itertools import combinations
-from math import sqrt
 from typing import Any
 
 import pyarrow as pa
@@ -13,29 +12,19 @@ from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.values import is_regression
 from selfsame.core.annotations import Annotation, parse_annotations
 from selfsame.core.layout import ANNOTATIONS, GATE_KEY, INFO_KEY
+from selfsame.stats.share import Share
 
 HUMAN_ROLES = ("labeled", "validation", "calibration", "holdout")
-Z = 1.959964  # of the 95 % interval
-
-
-def wilson(part: int, total: int) -> tuple[float, float] | None:
-    """Return Wilson's 95 % interval of a share; None of nothing."""
-    if not total:
-        return None
-    share, weight = part / total, Z * Z / total
-    middle = (share + weight / 2) / (1 + weight)
-    half = Z * sqrt(share * (1 - share) / total + weight / (4 * total)) / (1 + weight)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def share(part: int, total: int) -> dict[str, Any]:
     """Return a share with its interval, as JSON holds it."""
-    interval = wilson(part, total)
+    found = Share(part, total)
     return {
         "part": part,
         "total": total,
-        "value": part / total if total else None,
-        "interval_95": list(interval) if interval else None,
+        "value": found.value,
+        "interval_95": list(found.interval) if found.interval else None,
     }
 
 

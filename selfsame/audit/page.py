@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from selfsame.pages.template import fill
+
 COLUMN, ROW, BOX = 200, 84, (160, 54)  # px
 
 
@@ -12,16 +14,7 @@ def render_page(audit: dict[str, Any]) -> str:
     Args:
         audit: what ``audit_chain`` returns, with the answers under ``questions``.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("selfsame.audit", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(audit=audit, graph=layout(audit))
+    return fill(Path(__file__).with_name("page.html.j2"), audit=audit, graph=layout(audit))
 
 
 def layout(audit: dict[str, Any]) -> dict[str, Any]:

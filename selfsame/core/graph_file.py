@@ -50,14 +50,17 @@ def stage_names(path: Path = GRAPH_FILE) -> list[str]:
     return list(read_yaml(path).get("stages", {}))
 
 
-def read_stages(path: Path = GRAPH_FILE) -> dict[str, StageSpec]:
+def read_stages(path: Path = GRAPH_FILE, *, resolved: bool = True) -> dict[str, StageSpec]:
     """Read every stage of ``dvc.yaml``, in the order written; parameters from the ``params.yaml`` beside it.
+
+    Args:
+        resolved: put a parameter's value where it stands for a path; False leaves ``${section.key}``.
 
     Raises:
         SelfsameError: a parameter that stands for a path is missing or no text.
     """
     stages = read_yaml(path).get("stages", {})
-    params = path.with_name(PARAMS_FILE.name)
+    params = path.with_name(PARAMS_FILE.name) if resolved else None
     return {name: _stage_spec(name, entry, params) for name, entry in stages.items()}
 
 
@@ -75,7 +78,7 @@ def by_stem(paths: Iterable[str]) -> dict[str, Path]:
     return named
 
 
-def _stage_spec(name: str, entry: dict[str, Any], params: Path) -> StageSpec:
+def _stage_spec(name: str, entry: dict[str, Any], params: Path | None) -> StageSpec:
     deps = [_name_of(dep, params) for dep in entry.get("deps", [])]
     outs = [_name_of(out, params) for key in ("outs", "metrics", "plots") for out in entry.get(key, [])]
     code = tuple(dep for dep in deps if Path(dep).parts[0] in CODE_ROOTS)
@@ -90,11 +93,11 @@ def _stage_spec(name: str, entry: dict[str, Any], params: Path) -> StageSpec:
     )
 
 
-def _name_of(item: str | dict[str, Any], params: Path) -> str:
+def _name_of(item: str | dict[str, Any], params: Path | None) -> str:
     """A path stands in ``dvc.yaml`` either alone or as the one key of its options."""
     text = item if isinstance(item, str) else next(iter(item))
     parameter = PARAMETER.fullmatch(text)
-    return text if parameter is None else _parameter(params, *parameter.groups())
+    return text if parameter is None or params is None else _parameter(params, *parameter.groups())
 
 
 def _parameter(params: Path, section: str, key: str) -> str:

@@ -158,6 +158,28 @@ def inputs_of(batch: pa.RecordBatch, info: TableInfo) -> np.ndarray:
     return np.stack([batch.column(name).to_numpy() for name in info.features], axis=1)
 
 
+def take_inputs(table: Path, rows: np.ndarray) -> np.ndarray:
+    """Return the raw inputs of some rows, streamed.
+
+    Args:
+        rows: (N,) ascending positions, each once.
+    """
+    info = TableInfo.of(table)
+    kind = np.uint8 if info.image_shape else np.float64
+    found, start = [np.empty((0, *info.input_shape), kind)], 0
+    for batch in iter_batches(table, [field.name for field in info.input_fields()]):
+        inside = rows[(rows >= start) & (rows < start + batch.num_rows)] - start
+        if len(inside):
+            found.append(inputs_of(batch.take(inside), info))
+        start += batch.num_rows
+    return np.concatenate(found)
+
+
+def take_all(table: Path) -> np.ndarray:
+    """Return all raw inputs of a table that fits in memory."""
+    return take_inputs(table, np.arange(count_rows(table)))
+
+
 def input_columns(inputs: np.ndarray, info: TableInfo) -> list[pa.Array]:
     """Return ``inputs`` as the columns of ``info.input_fields()``; the inverse of ``inputs_of``."""
     if info.image_shape:

@@ -6,7 +6,7 @@ from typing import Any
 from selfsame.core.tables import TableInfo
 from selfsame.report.advice import advice
 from selfsame.report.findings import Findings, warnings
-from selfsame.report.scores import Share
+from selfsame.stats.share import Share
 
 CARD = "README.md"
 REFITTED = (

@@ -10,9 +10,10 @@ from selfsame.core.tables import TableInfo
 from selfsame.report.gallery import Gallery
 from selfsame.report.gate import Gate
 from selfsame.report.promotion import Promotion
-from selfsame.report.scores import Comparison, Scores, Share, compare
+from selfsame.report.scores import Comparison, Scores, compare
 from selfsame.report.watches import CHANCE as WATCH_CHANCE
 from selfsame.report.watches import Watches
+from selfsame.stats.share import Share
 
 CHANCE = 0.05  # p-value above which a difference is called chance
 

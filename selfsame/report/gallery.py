@@ -1,13 +1,11 @@
 """Examples to look at: what the gate just let in, what it just kept out, and the worst mistakes."""
 
-import base64
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from selfsame.core.tables import TableInfo, count_rows, inputs_of, iter_batches, open_table, read_column
+from selfsame.core.tables import open_table, read_column, take_inputs
 
 SHOWN = 12
 
@@ -35,28 +33,6 @@ class Gallery:
 
     title: str
     examples: tuple[Example, ...]
-
-
-def take_inputs(table: Path, rows: np.ndarray) -> np.ndarray:
-    """Return the raw inputs of some rows, streamed.
-
-    Args:
-        rows: (N,) ascending positions, each once.
-    """
-    info = TableInfo.of(table)
-    kind = np.uint8 if info.image_shape else np.float64
-    found, start = [np.empty((0, *info.input_shape), kind)], 0
-    for batch in iter_batches(table, [field.name for field in info.input_fields()]):
-        inside = rows[(rows >= start) & (rows < start + batch.num_rows)] - start
-        if len(inside):
-            found.append(inputs_of(batch.take(inside), info))
-        start += batch.num_rows
-    return np.concatenate(found)
-
-
-def take_all(table: Path) -> np.ndarray:
-    """Return all raw inputs of a table that fits in memory."""
-    return take_inputs(table, np.arange(count_rows(table)))
 
 
 def gate_galleries(pseudo_labels: Path, pool: Path, hidden_labels: Path) -> tuple[Gallery, Gallery]:
@@ -103,14 +79,3 @@ def mistakes(table: Path, labels: np.ndarray, probabilities: np.ndarray) -> Gall
         for row in rows.tolist()
     )
     return Gallery("The champion’s worst mistakes on the holdout", tuple(examples))
-
-
-def picture(raw: np.ndarray, brightest: int) -> str:
-    """Return a (C, H, W) uint8 image as a data URI; the value ``brightest`` becomes white."""
-    from PIL import Image
-
-    scaled = (raw.astype(np.float64) * 255 / max(brightest, 1)).clip(0, 255).astype(np.uint8)
-    pixels = scaled[0] if len(scaled) != 3 else scaled.transpose(1, 2, 0)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import iter_batches, open_table, same_ids
-from selfsame.report.scores import Share
 from selfsame.selection.balance import divergence
 from selfsame.selection.record import GateRecord
+from selfsame.stats.share import Share
 
 ROUND_THRESHOLDS = np.array([0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999], dtype=np.float32)
 # Evenly spaced in nines (0, 0.9, 0.99, 0.999, 0.9999), since confidences crowd just below one; float32 like

@@ -1,99 +1,18 @@
 """The pipeline's graph as the report draws it: stages are bars, what they write lies in lanes between them.
 
-A lane runs from its box down to the last stage that reads it; an arrow ends on each bar that does.
+It is read from ``dvc.yaml``. A lane runs from its box down to the last stage that reads it; an arrow ends on
+each bar that does.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from selfsame.core.digests import sha256_json
+from selfsame.core.graph_file import PARAMETER, StageSpec
 
 MARGIN, LANE = 118, 104  # pixels: where the stages' names stand, a lane's width
 BAR, BOX, BOX_WIDTH, GAP = 26, 36, 98, 20  # pixels: heights of a bar and a box, a box's width, room between
-
-
-@dataclass(frozen=True)
-class Step:
-    """A stage: what it reads, and what it writes with the lane of each."""
-
-    name: str
-    reads: tuple[str, ...]
-    writes: Mapping[str, int]
-
-
-# Files that no stage writes, with their lanes. What ``data.path`` names stands in params.yaml.
-SOURCE, ANSWERS = "the source", "data/annotations/labels.csv"
-GIVEN = {SOURCE: 4, ANSWERS: 0}
-SPLITS = "data/splits/"
-# ``dvc.yaml`` once more, in the order written: DVC lets no stage depend on that file, so the report can't
-# read it. A test compares the two edge by edge.
-STEPS = (
-    Step("download", (SOURCE,), {"data/raw/examples": 4, "data/raw/manifest.json": 5}),
-    Step(
-        "split",
-        ("data/raw/examples", ANSWERS),
-        {
-            f"{SPLITS}labeled.parquet": 1,
-            f"{SPLITS}validation.parquet": 2,
-            f"{SPLITS}calibration.parquet": 3,
-            f"{SPLITS}pool": 4,
-            f"{SPLITS}scaling.json": 5,
-            f"{SPLITS}holdout.parquet": 7,
-            f"{SPLITS}hidden_labels.parquet": 8,
-        },
-    ),
-    Step(
-        "train_baseline",
-        (f"{SPLITS}labeled.parquet", f"{SPLITS}validation.parquet", f"{SPLITS}scaling.json"),
-        {"models/baseline": 6},
-    ),
-    Step(
-        "pseudo_label",
-        (f"{SPLITS}calibration.parquet", f"{SPLITS}validation.parquet", f"{SPLITS}pool", "models/baseline"),
-        {"data/pseudo_labels": 3},
-    ),
-    Step(
-        "retrain",
-        (
-            f"{SPLITS}labeled.parquet",
-            f"{SPLITS}validation.parquet",
-            f"{SPLITS}pool",
-            f"{SPLITS}scaling.json",
-            "data/pseudo_labels",
-        ),
-        {"models/student": 5},
-    ),
-    Step(
-        "evaluate",
-        (
-            ANSWERS,
-            f"{SPLITS}labeled.parquet",
-            f"{SPLITS}validation.parquet",
-            f"{SPLITS}pool",
-            f"{SPLITS}holdout.parquet",
-            f"{SPLITS}hidden_labels.parquet",
-            "models/baseline",
-            "data/pseudo_labels",
-            "models/student",
-        ),
-        {
-            "models/champion": 4,
-            "reports/report.html": 5,
-            "reports/metrics.json": 3,
-            "reports/confusion_matrix.csv": 2,
-            "reports/threshold.csv": 6,
-            "reports/reliability.csv": 7,
-        },
-    ),
-)
-# What a stage was told is known from what it wrote.
-TOLD_BY = {
-    "train_baseline": "models/baseline",
-    "pseudo_label": "data/pseudo_labels",
-    "retrain": "models/student",
-    "evaluate": "models/champion",
-}
 
 
 @dataclass(frozen=True)
@@ -122,8 +41,8 @@ class Box:
 
     @property
     def name(self) -> str:
-        """What a stage calls it."""
-        return PurePath(self.path).stem
+        """What a stage calls it; the source's path is in ``params.yaml``, no input of the page."""
+        return "the source" if PARAMETER.fullmatch(self.path) else PurePath(self.path).stem
 
 
 @dataclass(frozen=True)
@@ -158,30 +77,30 @@ class Drawing:
         return ", ".join(names[edge.start] for edge in self.edges if edge.end == stage)
 
 
-def draw_graph(digests: Mapping[str, str], told: Mapping[str, object]) -> Drawing:
+def draw_graph(
+    stages: Sequence[StageSpec], digests: Mapping[str, str], told: Mapping[str, object]
+) -> Drawing:
     """Lay out the graph.
 
     Args:
+        stages: unresolved; what reads a path comes after what writes it.
         digests: sha256 of every file that the page follows from, by path.
-        told: the parameters that are known, by the path that ``TOLD_BY`` names.
+        told: what has parameters that are known, by its path.
     """
-    boxes = {path: _box(path, lane, 0, digests) for path, lane in GIVEN.items()}
+    lanes = _lanes(stages)
+    written = {path for stage in stages for path in stage.outputs}
+    boxes = {path: _box(path, lane, 0, digests) for path, lane in lanes.items() if path not in written}
     bars: dict[str, Bar] = {}
     top = BOX + GAP
-    for step in STEPS:
-        told_by = TOLD_BY.get(step.name, "")
-        bars[step.name] = Bar(step.name, top, parameters_id(told_by) if told_by in told else "")
+    for stage in stages:
+        link = next((parameters_id(path) for path in stage.outputs if path in told), "")
+        bars[stage.name] = Bar(stage.name, top, link)
         below = top + BAR + GAP
-        boxes |= {path: _box(path, lane, below, digests) for path, lane in step.writes.items()}
+        boxes |= {path: _box(path, lanes[path], below, digests) for path in stage.outputs}
         top = below + BOX + GAP
-    lanes = 1 + max(max(step.writes.values()) for step in STEPS)
-    return Drawing(
-        tuple(bars.values()),
-        tuple(boxes.values()),
-        tuple(_edges(bars, boxes)),
-        MARGIN + LANE * lanes,
-        top - GAP + 1,
-    )
+    edges = tuple(_edges(stages, bars, boxes))
+    width = MARGIN + LANE * (1 + max(lanes.values()))
+    return Drawing(tuple(bars.values()), tuple(boxes.values()), edges, width, top - GAP + 1)
 
 
 def parameters_id(path: str) -> str:
@@ -194,16 +113,34 @@ def digest_of(files: Mapping[str, str]) -> str:
     return next(iter(files.values())) if len(files) == 1 else sha256_json(dict(files))
 
 
+def _lanes(stages: Sequence[StageSpec]) -> dict[str, int]:
+    """Give every path the first lane that is free from its box down to the last stage that reads it.
+
+    Of what one stage writes, that which is read farthest down comes first; a box alone takes a lane too.
+    """
+    written = {path: row for row, stage in enumerate(stages) for path in stage.outputs}
+    last_read = {path: row for row, stage in enumerate(stages) for path in stage.inputs}
+    spans = {path: (written.get(path, -1), last_read.get(path, -1)) for path in {**last_read, **written}}
+    lanes: dict[str, int] = {}
+    busy_until: list[int] = []  # the row of the last stage, or box, that each lane leads to
+    for path, (start, end) in sorted(spans.items(), key=lambda item: (item[1][0], -item[1][1], item[0])):
+        free = [lane for lane, until in enumerate(busy_until) if until <= start]
+        lane = free[0] if free else len(busy_until)
+        busy_until[lane : lane + 1] = [max(end, start + 1)]
+        lanes[path] = lane
+    return lanes
+
+
 def _box(path: str, lane: int, top: int, digests: Mapping[str, str]) -> Box:
     files = {file: digest for file, digest in digests.items() if file == path or file.startswith(f"{path}/")}
     centre = MARGIN + lane * LANE + LANE // 2
     return Box(path, centre, top, digest_of(files) if files else "", next(iter(files), ""))
 
 
-def _edges(bars: Mapping[str, Bar], boxes: Mapping[str, Box]) -> Iterator[Edge]:
-    for step in STEPS:
-        bar = bars[step.name]
-        for path in step.reads:
-            yield Edge(path, step.name, boxes[path].x, boxes[path].top + BOX, bar.top, reads=True)
-        for path in step.writes:
-            yield Edge(step.name, path, boxes[path].x, bar.top + BAR, boxes[path].top, reads=False)
+def _edges(stages: Sequence[StageSpec], bars: Mapping[str, Bar], boxes: Mapping[str, Box]) -> Iterator[Edge]:
+    for stage in stages:
+        bar = bars[stage.name]
+        for path in stage.inputs:
+            yield Edge(path, stage.name, boxes[path].x, boxes[path].top + BOX, bar.top, reads=True)
+        for path in stage.outputs:
+            yield Edge(stage.name, path, boxes[path].x, bar.top + BAR, boxes[path].top, reads=False)

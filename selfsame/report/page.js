@@ -4,13 +4,6 @@ const slider = document.getElementById("threshold");
 const put = (id, text) => { document.getElementById(id).textContent = text; };
 const percent = (value) => (100 * value).toFixed(1) + "\u00a0%";
 
-function wilson(part, total) {
-  const z = 1.959963984540054, p = part / total, scale = 1 + z * z / total;
-  const centre = (p + z * z / (2 * total)) / scale;
-  const spread = z * Math.sqrt(p * (1 - p) / total + z * z / (4 * total * total)) / scale;
-  return percent(Math.max(centre - spread, 0)) + " to " + percent(Math.min(centre + spread, 1));
-}
-
 function show() {
   const [kept, known, right] = data.kept[slider.value];
   const threshold = Number(data.thresholds[slider.value].toPrecision(6));
@@ -19,7 +12,7 @@ function show() {
   put("at-accepted", kept.toLocaleString("en"));
   put("at-coverage", percent(kept / data.rows));
   put("at-precision", known ? percent(right / known) : "–");
-  put("at-interval", known ? wilson(right, known) : "not known");
+  put("at-interval", known ? data.intervals[slider.value].map(percent).join(" to ") : "not known");
 }
 
 if (slider) { // an empty pool has none

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from selfsame.core.graph_file import read_stages
+from selfsame.pages.picture import picture
+from selfsame.pages.template import fill, html
 from selfsame.report.advice import advice
 from selfsame.report.figures import (
     accuracy_figure,
@@ -18,10 +21,9 @@ from selfsame.report.figures import (
     reliability_figure,
 )
 from selfsame.report.findings import Findings, warnings
-from selfsame.report.gallery import picture
 from selfsame.report.gate import ROUND_THRESHOLDS, THRESHOLDS, Gate
 from selfsame.report.graph import BAR, BOX, BOX_WIDTH, digest_of, draw_graph, parameters_id
-from selfsame.report.scores import Share
+from selfsame.stats.share import Share
 
 TEMPLATES = Path(__file__).parent
 NOTHING = "–"  # stands for a figure that is not defined
@@ -71,22 +73,16 @@ def render_page(
         filters: besides those that all pages have.
         figures: SVG elements, set in as they are; everything else is escaped.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        count=count, decimal=decimal, interval=interval, number=number, p_value=p_value, percent=percent
-    )
-    environment.filters.update(filters)
-    marked = {name: Markup(svg) for name, svg in figures.items()}
-    return environment.get_template(template).render(figures=marked, **values)
+    common = {
+        "count": count,
+        "decimal": decimal,
+        "interval": interval,
+        "number": number,
+        "p_value": p_value,
+        "percent": percent,
+    }
+    marked = {name: html(svg) for name, svg in figures.items()}
+    return fill(TEMPLATES / template, {**common, **filters}, figures=marked, **values)
 
 
 def explored(gate: Gate) -> dict[str, Any]:
@@ -95,6 +91,7 @@ def explored(gate: Gate) -> dict[str, Any]:
     return {
         "thresholds": [float(value) for value in THRESHOLDS],
         "kept": gate.at_thresholds.tolist(),
+        "intervals": [gate.precision_at(place).interval for place in range(len(THRESHOLDS))],
         "rows": gate.coverage.total,
         "start": int(np.abs(THRESHOLDS - chosen).argmin()),
     }
@@ -125,7 +122,7 @@ def lineage(digests: Mapping[str, str], settings: Mapping[str, Mapping[str, Any]
         places.setdefault("/".join(Path(path).parts[:2]), {})[path] = digest
     places |= {path: {} for path in settings if path not in places}
     return {
-        "graph": draw_graph(digests, settings),
+        "graph": draw_graph(list(read_stages(resolved=False).values()), digests, settings),
         "lineage": [Place(path, files, settings.get(path, {})) for path, files in places.items()],
         "parameters_id": parameters_id,
         "bar_height": BAR,

@@ -1,14 +1,11 @@
 """The promotion: whether the student replaces the baseline, by what both say of the validation rows."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from selfsame.selection.calibration import calibrate, fit_temperature
-
-FLIPS = 4999
-AT_ONCE = 100  # random signs of all rows in memory
+from selfsame.stats.resampling import permutation_test
 
 
 @dataclass(frozen=True)
@@ -71,30 +68,3 @@ def squared_errors(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     calibrated = calibrate(probabilities, fit_temperature(probabilities, labels))
     truth = np.eye(probabilities.shape[1])[labels]
     return ((calibrated - truth) ** 2).sum(axis=1)
-
-
-class PValues(NamedTuple):
-    """How often two models of the same skill differ by as much: for the second, or either way."""
-
-    better: float
-    either: float
-
-
-def permutation_test(saved: np.ndarray) -> PValues:
-    """Compare two models on the same rows by a paired permutation test.
-
-    If they are of the same skill, each row's difference could as well have the other sign (Fisher, 1935).
-    Of ``FLIPS`` random signs by a fixed seed, how many give as large a sum?
-
-    Args:
-        saved: (N,) by how much the second model's error is smaller.
-    """
-    random = np.random.default_rng(0)
-    observed, better, either = saved.sum(), 0, 0
-    rounding = 1e-9 * np.abs(saved).sum()  # a sum in another order is as large
-    for start in range(0, FLIPS, AT_ONCE):
-        flips = random.integers(2, size=(min(AT_ONCE, FLIPS - start), len(saved)), dtype=np.int8)
-        sums = (2.0 * flips - 1) @ saved
-        better += int((sums >= observed - rounding).sum())
-        either += int((np.abs(sums) >= abs(observed) - rounding).sum())
-    return PValues((1 + better) / (1 + FLIPS), (1 + either) / (1 + FLIPS))

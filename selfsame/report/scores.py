@@ -5,34 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from selfsame.core.errors import SelfsameError
-
-INTERVAL_LEVEL = 0.95
-
-
-@dataclass(frozen=True)
-class Share:
-    """``part`` of ``total``, a fraction that knows how sure it is."""
-
-    part: int
-    total: int
-
-    @property
-    def value(self) -> float | None:
-        """The fraction in 0..1; None of nothing."""
-        return self.part / self.total if self.total else None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Wilson's 95 % interval of the fraction; None of nothing.
-
-        Wilson rather than the textbook normal interval, which shrinks to nothing at 0 and at 1.
-        """
-        from scipy.stats import binomtest
-
-        if not self.total:
-            return None
-        bounds = binomtest(self.part, self.total).proportion_ci(INTERVAL_LEVEL, method="wilson")
-        return float(bounds.low), float(bounds.high)
+from selfsame.stats.share import Share
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from selfsame.report.scores import Share
 from selfsame.selection.balance import most_confident, rows_for_prior
+from selfsame.stats.share import Share
 
 CHANCE = 0.01
 NEAR = 0.1  # of the median distance to the nearest row: below, two rows are near copies

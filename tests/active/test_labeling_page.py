@@ -14,9 +14,9 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from selfsame.active.answers import read_answers
-from selfsame.active.page import keys_for, render_page
+from selfsame.active.labeling_page import keys_for, render_page
 from selfsame.core.tables import TableInfo
-from selfsame.report.gallery import picture
+from selfsame.pages.picture import picture
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DIGITS = TableInfo("digits", "classification", tuple("0123456789"), image_shape=(1, 8, 8))

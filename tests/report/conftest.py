@@ -15,10 +15,11 @@ from selfsame.report.findings import Findings, ModelFindings, ReferenceFindings
 from selfsame.report.gallery import Example, Gallery
 from selfsame.report.gate import Gate, measure_gate
 from selfsame.report.promotion import promote_classifier
-from selfsame.report.scores import Scores, Share, score, score_labels
+from selfsame.report.scores import Scores, score, score_labels
 from selfsame.report.watches import Drift, Watches
 from selfsame.selection.calibration import measure_reliability
 from selfsame.selection.record import GateRecord
+from selfsame.stats.share import Share
 
 CLASSES = ("cat", "dog", "emu")
 LABELS = np.arange(60) % 3

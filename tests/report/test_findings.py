@@ -11,8 +11,8 @@ from selfsame.report.card import render_card
 from selfsame.report.findings import Findings, metrics, warnings
 from selfsame.report.gate import Gate
 from selfsame.report.page import render_report
-from selfsame.report.scores import Share
 from selfsame.report.watches import Drift
+from selfsame.stats.share import Share
 
 MakeFindings = Callable[..., Findings]
 

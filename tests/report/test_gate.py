@@ -10,8 +10,8 @@ import pytest
 
 from selfsame.core.errors import SelfsameError
 from selfsame.report.gate import THRESHOLDS, Gate
-from selfsame.report.scores import Share
 from selfsame.selection.record import GateRecord
+from selfsame.stats.share import Share
 
 WriteGate = Callable[..., Gate]
 

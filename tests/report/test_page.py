@@ -18,7 +18,8 @@ from selfsame.report.gallery import Example, Gallery
 from selfsame.report.gate import Gate
 from selfsame.report.page import TEMPLATES, render_report
 from selfsame.report.promotion import Promotion
-from selfsame.report.scores import Share, score
+from selfsame.report.scores import score
+from selfsame.stats.share import Share
 
 MakeFindings = Callable[..., Findings]
 CLASSES = ("cat", "dog", "emu")

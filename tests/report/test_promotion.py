@@ -1,11 +1,9 @@
-"""The promotion and its permutation test, against what is known of the models."""
+"""The promotion, against what is known of the models."""
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
-from scipy.stats import permutation_test as scipys_test
 
-from selfsame.report.promotion import permutation_test, promote, promote_classifier, squared_errors
+from selfsame.report.promotion import promote, promote_classifier, squared_errors
 from selfsame.selection.calibration import calibrate
 
 LABELS = np.random.default_rng(0).integers(0, 3, 50)
@@ -19,22 +17,6 @@ def probabilities(skill: float, random: np.random.Generator) -> np.ndarray:
 
 def right(said: np.ndarray) -> int:
     return int((said.argmax(axis=1) == LABELS).sum())
-
-
-def test_the_p_values_are_those_of_scipy() -> None:
-    saved = np.random.default_rng(3).normal(0.3, 1, 12)  # few enough for scipy to try all signs
-    one, two = (
-        scipys_test((saved,), np.sum, permutation_type="samples", n_resamples=np.inf, alternative=kind).pvalue
-        for kind in ("greater", "two-sided")
-    )
-    found = permutation_test(saved)
-    assert found.better == pytest.approx(one, abs=0.02)
-    assert found.either == pytest.approx(two, abs=0.02)
-
-
-def test_of_right_and_wrong_alone_it_is_mcnemars_test() -> None:
-    saved = np.repeat([1.0, -1.0, 0.0], [7, 2, 30])
-    assert permutation_test(saved).either == pytest.approx(binomtest(7, 9).pvalue, abs=0.02)
 
 
 def test_squared_errors_are_the_best_that_calibration_makes_and_no_matter_of_being_sure() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from selfsame.core.errors import SelfsameError
-from selfsame.report.scores import Scores, Share, compare, score
+from selfsame.report.scores import Scores, compare, score
+from selfsame.stats.share import Share
 
 NAMES = ("a", "b", "c")
 
@@ -60,20 +61,6 @@ def test_rows_without_a_label_are_left_out() -> None:
 
 def test_a_probability_of_zero_leaves_the_loss_finite() -> None:
     assert 80 < score(np.array([1]), np.array([[1, 0, 0]], dtype=np.float32), NAMES).loss < 100
-
-
-@pytest.mark.parametrize(("part", "total"), [(0, 10), (10, 10), (7, 10), (864, 1247)])
-def test_the_interval_is_wilsons(part: int, total: int) -> None:
-    z, p = 1.959963984540054, part / total
-    centre, spread = p + z * z / (2 * total), z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    assert Share(part, total).interval == pytest.approx(
-        ((centre - spread) / scale, (centre + spread) / scale), abs=1e-9
-    )
-
-
-def test_a_share_of_nothing_is_undefined() -> None:
-    assert (Share(0, 0).value, Share(0, 0).interval) == (None, None)
 
 
 def _scored(right: int, sure: float) -> Scores:

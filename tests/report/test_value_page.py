@@ -9,7 +9,6 @@ from pages import Browse, Page, text_of, with_script
 
 from selfsame.core.tables import TableInfo
 from selfsame.report.promotion import promote
-from selfsame.report.scores import Share
 from selfsame.report.values.agreement import ValueGate
 from selfsame.report.values.findings import ValueFindings, ValueModelFindings, ValueReferenceFindings
 from selfsame.report.values.gallery import ValueExample, ValueGallery
@@ -17,6 +16,7 @@ from selfsame.report.values.page import render_value_report
 from selfsame.report.values.scores import score_values
 from selfsame.report.watches import Drift
 from selfsame.selection.agreement import judge
+from selfsame.stats.share import Share
 
 TRUTH = np.random.default_rng(0).normal(100, 10, 60)
 MEMBERS = ("ab" * 32, "cd" * 32)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from selfsame.report.scores import Share
 from selfsame.report.watches import (
     CHANCE,
     QUERY_ROWS,
@@ -14,6 +13,7 @@ from selfsame.report.watches import (
     measure_drift,
     near_copies,
 )
+from selfsame.stats.share import Share
 
 
 def rows(count: int, seed: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:

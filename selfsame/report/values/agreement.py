@@ -7,8 +7,8 @@ import numpy as np
 
 from selfsame.core.tables import read_column
 from selfsame.report.gate import with_truth
-from selfsame.report.scores import Share
 from selfsame.selection.agreement import AgreementRecord, root_mean_square
+from selfsame.stats.share import Share
 
 CLOSE = 0.5  # standard deviations of the labeled values: a pseudo-target as near is close
 SHARES = np.linspace(0.02, 1, 50)  # of the pool; the spreads that would keep them are those to explore

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from selfsame.core.stage import Stage
-from selfsame.core.tables import TableInfo, count_rows, read_column
+from selfsame.core.tables import TableInfo, count_rows, read_column, take_all, take_inputs
 from selfsame.report.card import CARD
 from selfsame.report.files import digest_files, read_history, settings_of, write_csv
-from selfsame.report.gallery import take_all, take_inputs
 from selfsame.report.promotion import promote
 from selfsame.report.reference import Reference, fit_reference
 from selfsame.report.values.agreement import ValueGate, measure_agreement

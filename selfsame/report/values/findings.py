@@ -11,12 +11,12 @@ from selfsame.core.tables import TableInfo
 from selfsame.report.advice import holdout_verdict
 from selfsame.report.findings import CHANCE, rounded
 from selfsame.report.promotion import Promotion
-from selfsame.report.scores import Share
 from selfsame.report.values.agreement import ValueGate
 from selfsame.report.values.gallery import ValueGallery
 from selfsame.report.values.scores import Measure, ValueComparison, ValueScores, compare_values
 from selfsame.report.watches import CHANCE as WATCH_CHANCE
 from selfsame.report.watches import Drift
+from selfsame.stats.share import Share
 
 
 @dataclass(frozen=True)

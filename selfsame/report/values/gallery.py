@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from selfsame.core.tables import count_rows, read_column
-from selfsame.report.gallery import SHOWN, take_inputs
+from selfsame.core.tables import count_rows, read_column, take_inputs
+from selfsame.report.gallery import SHOWN
 from selfsame.report.values.agreement import ValueGate
 from selfsame.report.values.scores import ValueScores
 

@@ -22,7 +22,7 @@ def render_value_report(findings: ValueFindings) -> str:
     champion, other = sorted(findings.models, key=lambda model: model.name != findings.champion)
     compared = (*findings.models, findings.reference)
     return render_page(
-        "values/page.html.j2",
+        "values.html.j2",
         {"value": value, "span": span},
         findings=findings,
         champion=champion,

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from selfsame.core.errors import SelfsameError
-from selfsame.report.promotion import permutation_test
-
-RESAMPLES = 1000
-AT_ONCE = 100  # resamples in memory
+from selfsame.stats.resampling import bootstrap_interval, permutation_test
 
 
 @dataclass(frozen=True)
@@ -50,8 +47,6 @@ class ValueScores:
 def score_values(actual: np.ndarray, predicted: np.ndarray) -> ValueScores:
     """Score (N,) predictions against true values; rows whose value is NaN are left out.
 
-    Intervals are those of the percentile bootstrap over rows (Efron, 1979), by a fixed seed.
-
     Raises:
         SelfsameError: no row has a value.
     """
@@ -60,23 +55,18 @@ def score_values(actual: np.ndarray, predicted: np.ndarray) -> ValueScores:
     if not len(actual):
         raise SelfsameError("a model can't be scored: no row has a value", "bring labels, or another split")
     whole = _measures(actual, predicted)
-    random = np.random.default_rng(0)
-    resampled = []
-    for start in range(0, RESAMPLES, AT_ONCE):
-        rows = random.integers(len(actual), size=(min(AT_ONCE, RESAMPLES - start), len(actual)))
-        resampled.append(_measures(actual[rows], predicted[rows]))
-    low, high = np.nanquantile(np.concatenate(resampled, axis=1), (0.025, 0.975), axis=1)
+    low, high = bootstrap_interval(_measures, actual, predicted)
     r2, mae, rmse = (Measure(*map(float, each)) for each in zip(whole, low, high, strict=True))
     return ValueScores(r2, mae, rmse, actual, predicted)
 
 
-def _measures(actual: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Return R², MAE and RMSE of (…, N) rows: (3, …). Where the values don't vary R² is 0."""
+def _measures(actual: np.ndarray, predicted: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Return R², MAE and RMSE of rows along ``axis``: (3, …). Where the values don't vary R² is 0."""
     errors = predicted - actual
-    squared = (errors**2).mean(axis=-1)
-    variance = actual.var(axis=-1)
+    squared = (errors**2).mean(axis=axis)
+    variance = actual.var(axis=axis)
     explained = np.where(variance > 0, 1 - squared / np.where(variance > 0, variance, 1), 0.0)
-    return np.stack([explained, np.abs(errors).mean(axis=-1), np.sqrt(squared)])
+    return np.stack([explained, np.abs(errors).mean(axis=axis), np.sqrt(squared)])
 
 
 @dataclass(frozen=True)

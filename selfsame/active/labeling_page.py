@@ -5,8 +5,8 @@ from typing import Any
 
 from selfsame.core.digests import sha256_json
 from selfsame.core.tables import TableInfo
+from selfsame.pages.template import fill
 
-TEMPLATES = Path(__file__).parent
 KEYS = "1234567890abcdefghijklmnopqrstuvwxyz"
 
 
@@ -16,24 +16,14 @@ def render_page(info: TableInfo, rows: list[dict[str, Any]]) -> str:
     Args:
         rows: of each question its ``example_id``, and its ``image`` as a data URI or its features.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     # The model's guess is left out on purpose: who sees it agrees with it too often.
     request = {
         "name": sha256_json([row["example_id"] for row in rows])[:16],
         "classes": list(info.classes),
         "rows": [_shown(info, row) for row in rows],
     }
-    return environment.get_template("page.html.j2").render(
-        source=info.source, keys=list(zip(info.classes, keys_for(info.classes), strict=True)), request=request
-    )
+    keys = list(zip(info.classes, keys_for(info.classes), strict=True))
+    return fill(Path(__file__).with_name("page.html.j2"), source=info.source, keys=keys, request=request)
 
 
 def _shown(info: TableInfo, row: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""What chance alone would do: tests and intervals by resampling, with a fixed seed."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+FLIPS = 4999
+RESAMPLES = 1000
+AT_ONCE = 100  # resamplings of all rows, in memory
+
+
+class PValues(NamedTuple):
+    """How often two models of the same skill differ by as much: for the second, or either way."""
+
+    better: float
+    either: float
+
+
+def permutation_test(saved: np.ndarray) -> PValues:
+    """Compare two models on the same rows by a paired permutation test.
+
+    If they are of the same skill, each row's difference could as well have the other sign (Fisher, 1935).
+    Of ``FLIPS`` random signs, how many give as large a sum? scipy's test says the same, but draws the signs
+    anew for each alternative and takes 6 s of 5,000 rows, where this takes a fifth of one.
+
+    Args:
+        saved: (N,) by how much the second model's error is smaller.
+    """
+    random = np.random.default_rng(0)
+    observed, better, either = saved.sum(), 0, 0
+    rounding = 1e-9 * np.abs(saved).sum()  # a sum in another order is as large
+    for start in range(0, FLIPS, AT_ONCE):
+        flips = random.integers(2, size=(min(AT_ONCE, FLIPS - start), len(saved)), dtype=np.int8)
+        sums = (2.0 * flips - 1) @ saved
+        better += int((sums >= observed - rounding).sum())
+        either += int((np.abs(sums) >= abs(observed) - rounding).sum())
+    return PValues((1 + better) / (1 + FLIPS), (1 + either) / (1 + FLIPS))
+
+
+def bootstrap_interval(
+    measure: Callable[..., np.ndarray], *columns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return both ends of the 95 % interval of a measure: percentiles of resampled rows (Efron, 1979).
+
+    Args:
+        measure: of ``columns`` along an ``axis``; it may be several measures, in the first dimension.
+        columns: (N,) each, resampled row by row.
+    """
+    from scipy.stats import bootstrap
+
+    if len(columns[0]) < 2:  # nothing to draw from
+        whole = measure(*columns, axis=-1)
+        return whole, whole
+    interval = bootstrap(
+        columns, measure, paired=True, n_resamples=RESAMPLES, batch=AT_ONCE, method="percentile",
+        vectorized=True, rng=np.random.default_rng(0),
+    ).confidence_interval  # fmt: skip
+    return interval.low, interval.high
