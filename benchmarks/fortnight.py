@@ -132,11 +132,11 @@ def run_tick(tick: int) -> bool:
     from prefect import State, flow
 
     from flows.pipeline import run_graph
-    from flows.request import Request
+    from flows.request import RunRequest
 
     @flow(name="fortnight", flow_run_name=f"tick-{tick}")
     def fortnight() -> State:
-        return run_graph(lambda: None, Request())
+        return run_graph(lambda: None, RunRequest())
 
     return fortnight(return_state=True).is_completed()
 

@@ -16,7 +16,7 @@ from prefect.input import RunInput
 from prefect.states import Failed
 
 from flows.pipeline import check_params, run_graph
-from flows.request import Request
+from flows.request import RunRequest
 from selfsame.core.errors import SelfsameError
 
 POLL_SECONDS = 5
@@ -47,7 +47,7 @@ def active_learning(rounds: int = 1, wait_hours: float = 72, commit: bool = True
     Returns:
         The pipeline's state after the last round, or a failed one.
     """
-    request = Request(commit=commit)
+    request = RunRequest(commit=commit)
     try:
         state = run_graph(check_params, request)
         for number in range(1, rounds + 1):

@@ -12,12 +12,13 @@ from prefect.artifacts import create_image_artifact, create_markdown_artifact, c
 
 from flows.figures import read_figures
 from selfsame.core.graph_file import read_yaml
-from selfsame.dag.commit import LOCK_FILE, leaves
-from selfsame.dag.plan import Plan
+from selfsame.dag.commit import LOCK_FILE
+from selfsame.dag.nested import leaves
+from selfsame.dag.plan import RunPlan
 from selfsame.operation.summary import format_summary, is_result
 
 
-def publish(plan: Plan, states: Mapping[str, State], news: bool) -> None:
+def publish(plan: RunPlan, states: Mapping[str, State], news: bool) -> None:
     """Write a flow run's artifacts; their keys take only lower-case letters, digits and dashes.
 
     Args:
@@ -36,7 +37,7 @@ def publish(plan: Plan, states: Mapping[str, State], news: bool) -> None:
             create_image_artifact(image_url=image, key=key, description=label)
 
 
-def tell(plan: Plan, states: Mapping[str, State]) -> str:
+def tell(plan: RunPlan, states: Mapping[str, State]) -> str:
     """Return a run's story as Markdown: where the report is, how good the result, what each stage did."""
     outputs = read_outputs()
     # A browser opens no file for a page that came from a server: the address is there to be copied.

@@ -18,14 +18,15 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 
 from flows.artifacts import publish
-from flows.request import Request
+from flows.request import RunRequest
 from selfsame.core.errors import PassingError, SelfsameError
 from selfsame.core.params import all_schemas, load_params
-from selfsame.dag import remote
+from selfsame.dag import storage
+from selfsame.dag.adapter import find_reasons
 from selfsame.dag.commit import record_run
 from selfsame.dag.execute import run_stage
 from selfsame.dag.experiments import name_of, run_experiment
-from selfsame.dag.plan import Step, read_plan, read_reasons
+from selfsame.dag.plan import PlannedStage, read_plan
 from selfsame.dag.workspace import Workspace, hold_workspace
 from selfsame.operation.refresh import refresh as fetch_news
 from selfsame.operation.settings import OperationParams, load_operation
@@ -64,7 +65,7 @@ def pipeline(
     Returns:
         A completed state (`Cached` if nothing ran), or a failed one whose message says what failed.
     """
-    request = Request(targets or [], force, overrides or {}, refresh, pull, push, commit, rehash, wait)
+    request = RunRequest(targets or [], force, overrides or {}, refresh, pull, push, commit, rehash, wait)
     try:
         return run_experiment_of(request) if request.overrides else run_graph(check_params, request)
     except SelfsameError as error:
@@ -75,7 +76,7 @@ def pipeline(
 pipeline.serialize_parameters = dict  # type: ignore[assignment, method-assign]
 
 
-def run_graph(check: Callable[[], None], request: Request) -> State:
+def run_graph(check: Callable[[], None], request: RunRequest) -> State:
     """Run the graph of the current folder's ``dvc.yaml``, whatever its stages, inside a flow run.
 
     Args:
@@ -92,20 +93,20 @@ def run_graph(check: Callable[[], None], request: Request) -> State:
         if request.refresh:
             do_chore("refresh", lambda: fetch_news().message, operation)
         if request.pull:
-            do_chore("pull", remote.pull_run_cache, operation)
+            do_chore("pull", storage.pull_run_cache, operation)
         plan = read_plan(request.targets, request.rehash)
-        if request.force or any(step.reasons for step in plan.steps):
+        if request.force or any(one.reasons for one in plan.stages):
             check()
         futures: dict[str, PrefectFuture[State]] = {}
-        for step in plan.steps:
-            named = run_step.with_options(name=step.stage, task_run_name=step.stage)
-            futures[step.stage] = named.submit(
+        for planned in plan.stages:
+            named = run_planned.with_options(name=planned.stage, task_run_name=planned.stage)
+            futures[planned.stage] = named.submit(
                 workspace,
-                step,
+                planned,
                 request,
-                operation.limit_seconds(step.stage),
+                operation.limit_seconds(planned.stage),
                 return_state=False,
-                wait_for=[futures[name] for name in step.upstreams],
+                wait_for=[futures[name] for name in planned.upstreams],
             )
         wait_for_all(list(futures.values()))
         states = {stage: future.state for stage, future in futures.items()}
@@ -113,13 +114,13 @@ def run_graph(check: Callable[[], None], request: Request) -> State:
         publish(plan, states, news)
         state = judge(states)
         if state.is_completed() and request.push:  # even if nothing ran: an earlier one may have failed
-            do_chore("push", remote.push, operation)
+            do_chore("push", storage.push, operation)
         if state.is_completed() and request.commit:
             do_chore("commit", partial(record_run, plan.metrics), operation)
         return state
 
 
-def run_experiment_of(request: Request) -> State:
+def run_experiment_of(request: RunRequest) -> State:
     """Run the pipeline with overrides; which stages ran stands in the message, all else in DVC."""
     request.check()
     name = name_of("run", request.overrides)
@@ -168,17 +169,19 @@ def check_params() -> None:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def run_step(workspace: Workspace, step: Step, request: Request, limit_seconds: float | None) -> State:
+def run_planned(
+    workspace: Workspace, planned: PlannedStage, request: RunRequest, limit_seconds: float | None
+) -> State:
     """Bring one stage up to date; what is upstream of it is so by now."""
     # A stale stage is asked again: it may have been so only because of a stage that gave the same bytes.
-    reasons = ("forced",) if request.force else step.reasons and read_reasons(step.stage)
+    reasons = ("forced",) if request.force else planned.reasons and find_reasons(planned.stage)
     if not reasons:
         return cached("unchanged")
     logger = get_run_logger()
     logger.info("stale: %s", "; ".join(reasons))
     outcome = run_stage(
         workspace,
-        step.stage,
+        planned.stage,
         logger.info,
         request.force,
         flow_run_environment(),

@@ -9,13 +9,13 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_stages
 from selfsame.dag.commit import check_git
 from selfsame.dag.experiments import check_overrides
-from selfsame.dag.remote import check_remote
+from selfsame.dag.storage import check_remote
 
 WORKSPACE_ONLY = ("force", "refresh", "pull", "push", "commit", "rehash")
 
 
 @dataclass(frozen=True)
-class Request:
+class RunRequest:
     """The parameters of a flow run; the flow explains each."""
 
     targets: list[str] = field(default_factory=list)

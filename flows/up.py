@@ -17,6 +17,7 @@ import psutil
 from prefect.settings import PREFECT_SERVER_API_AUTH_STRING, PREFECT_SERVER_API_HOST, PREFECT_SERVER_API_PORT
 
 from selfsame.core.errors import SelfsameError
+from selfsame.processes import leader_options
 
 POOL = "selfsame"
 START_SECONDS = 300.0  # a server needs 160 s where ten processes share its core
@@ -39,7 +40,7 @@ class Household:
     def start(self, name: str, *command: str) -> None:
         """Start a member that is to run until the end."""
         self.members[name] = subprocess.Popen(
-            prefect(*command), env=self.environment, stdin=subprocess.DEVNULL, start_new_session=True
+            prefect(*command), env=self.environment, stdin=subprocess.DEVNULL, **leader_options()
         )
 
     def run(self, *command: str) -> None:

@@ -21,6 +21,7 @@ HEAVY = ("torch", "torchvision", "sklearn", "matplotlib", "prefect", "dvc")  # s
 # Who may import whom, besides itself; a package that isn't here has no place in the house yet.
 MAY_IMPORT = {
     "selfsame.core": set(),
+    "selfsame.processes": set(),
     "selfsame.git": {"selfsame.core"},
     "selfsame.observe": {"selfsame.core", "selfsame.git"},
     "selfsame.sources": {"selfsame.core"},
@@ -37,7 +38,7 @@ MAY_IMPORT = {
         "selfsame.selection",
         "selfsame.stats",
     },
-    "selfsame.dag": {"selfsame.core", "selfsame.git"},
+    "selfsame.dag": {"selfsame.core", "selfsame.git", "selfsame.processes"},
     "selfsame.operation": {"selfsame.core"},
     "selfsame.audit": {
         "selfsame.core",
@@ -47,7 +48,7 @@ MAY_IMPORT = {
         "selfsame.pages",
         "selfsame.stats",
     },
-    "selfsame.trials": {"selfsame.core", "selfsame.dag"},
+    "selfsame.trials": {"selfsame.core", "selfsame.dag", "selfsame.processes"},
     "selfsame.active": {
         "selfsame.core",
         "selfsame.dag",
@@ -76,7 +77,7 @@ MAY_IMPORT = {
         "selfsame.sources",
         "selfsame.stats",
     },
-    "flows": {"selfsame.core", "selfsame.dag", "selfsame.operation", "selfsame.trials"},
+    "flows": {"selfsame.core", "selfsame.dag", "selfsame.operation", "selfsame.processes", "selfsame.trials"},
 }
 OWNERS = {"prefect": {"flows"}, "dvc": {"selfsame.dag"}, "torch": {"selfsame.learning", "selfsame.model"}}
 # Modules loaded by name, so that they are no import: the observers, and every stage's schemas.
@@ -167,6 +168,25 @@ def test_each_package_imports_only_what_is_below_it() -> None:
 def test_tasks_import_no_other_task() -> None:
     for file in (ROOT / "tasks").glob("*.py"):
         assert not [name for name in imported_names(file, ROOT) if package_of(name) == "tasks"], file
+
+
+def test_dvc_is_known_to_one_module() -> None:
+    importers = {
+        file.relative_to(ROOT).as_posix()
+        for file in product_files()
+        if any(name.split(".")[0] == "dvc" for name in imported_names(file, ROOT))
+    }
+    assert importers == {"selfsame/dag/adapter.py"}
+
+
+def test_what_operating_systems_do_differently_stands_in_one_module() -> None:
+    own = re.compile(r"\bfcntl\b|killpg|setsid|start_new_session|msvcrt|prctl|os\.fork")
+    users = {
+        file.relative_to(ROOT).as_posix()
+        for file in product_files()
+        if own.search(file.read_text(encoding="utf-8"))
+    }
+    assert users == {"selfsame/processes.py"}
 
 
 @pytest.mark.parametrize("library", OWNERS)

@@ -6,7 +6,7 @@ So a record that failed is caught up by the next run, even by one that finds not
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_yaml
 from selfsame.core.layout import GRAPH_FILE, LINEAGE, LOCK_FILE, PARAMS_FILE
-from selfsame.dag.plan import MISSING, differences
+from selfsame.dag.nested import MISSING, differences, leaves
 from selfsame.git import git, read_blob
 
 UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply", "BISECT_LOG")
@@ -109,15 +109,6 @@ def _new_version(metrics: Sequence[Path]) -> str | None:
         for text in (_committed(LOCK_FILE, last[0]), _written(LOCK_FILE))
     )
     return None if old.get(artifact["path"]) == new[artifact["path"]] else f"{last[1]}{int(last[2]) + 1}"
-
-
-def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of nested objects with their dotted keys."""
-    if not isinstance(value, Mapping):
-        yield key, value
-        return
-    for name, item in value.items():
-        yield from leaves(item, f"{key}.{name}" if key else str(name))
 
 
 def _metric_deltas(path: Path) -> list[str]:

@@ -3,19 +3,20 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
+from uuid import uuid4
 
 from selfsame.dag.workspace import Workspace
+from selfsame.processes import kill_group
 
 REDRAW_SECONDS = 2.0  # a progress bar redraws its line many times a second; one in so many is kept
 LINE_BYTES = 64 * 1024  # a longer line is cut
@@ -51,7 +52,7 @@ def run_stage(
     """Let DVC bring one stage up to date in a child process; its upstreams must be so already.
 
     The child leads a process group of its own, so that the stage's command and whatever that starts
-    can be killed together, and kills it when the workspace's lifeline ends.
+    can be killed together: when this process ends, and when the workspace is let go.
 
     Args:
         on_line: called with each line of the stage's output (stdout and stderr merged), without its
@@ -108,32 +109,24 @@ def run_child(
 ) -> Child:
     """Run one of our modules in a process that dies with this one, in ``folder``.
 
-    Its first two arguments are the numbers of the pipes that ``selfsame.dag.child`` tells of.
+    Its first argument is the file that it leaves its report in, one JSON object.
     """
-    lifeline = workspace.lifeline.fileno()
     tail: deque[str] = deque(maxlen=ERROR_LINES)
-    report, report_end = os.pipe()
-    with os.fdopen(report, encoding="utf-8") as report_file:
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-m", module, str(lifeline), str(report_end), *arguments],
-                env=_environment(environment),
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=(lifeline, report_end),
-                start_new_session=True,
-            )
-        finally:
-            os.close(report_end)
-        assert process.stdout is not None
-        with process.stdout as output, _time_limit(process, limit_seconds) as expired:
-            for line in read_lines(output):
-                tail.append(line)
-                on_line(line)
-            status = process.wait()
-        written = report_file.read()
+    report = workspace.scratch / f"{uuid4()}.json"
+    process = workspace.start(
+        [sys.executable, "-m", module, str(report), *arguments],
+        env=_environment(environment),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert process.stdin is not None and process.stdout is not None
+    with process.stdin, process.stdout as output, _time_limit(process, limit_seconds) as expired:
+        for line in read_lines(output):
+            tail.append(line)
+            on_line(line)
+        status = process.wait()
+    written = report.read_text(encoding="utf-8") if report.exists() else ""
     return Child(json.loads(written) if written else None, status, tuple(tail), expired.is_set())
 
 
@@ -143,9 +136,9 @@ def _time_limit(child: "subprocess.Popen[bytes]", seconds: float | None) -> Iter
     expired = threading.Event()
 
     def kill() -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
+        if child.poll() is None:
             expired.set()
+            kill_group(child.pid)
 
     if seconds is None:
         yield expired

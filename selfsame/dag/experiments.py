@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dvc.exceptions import DvcException
-from dvc.repo import Repo
 from ruamel.yaml import YAML, YAMLError
 
 from selfsame.core.digests import sha256_json
@@ -24,8 +22,8 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_stages, read_yaml
 from selfsame.core.layout import GRAPH_FILE, LOCK_FILE, PARAMS_FILE
 from selfsame.core.params import all_schemas, check_params
+from selfsame.dag.adapter import open_project
 from selfsame.dag.execute import run_child
-from selfsame.dag.plan import dvc_message
 from selfsame.dag.scratch import make_scratch, require_commit
 from selfsame.dag.workspace import hold_workspace
 from selfsame.git import AUTHOR, ask, git
@@ -165,10 +163,10 @@ def apply_experiment(name: str) -> None:
     """
     with hold_workspace():
         try:
-            with Repo(_wait_for_lock=True) as repo:
+            with open_project(fix="see 'dvc exp list'") as repo:
                 repo.experiments.apply(name)
-        except DvcException as error:
-            raise SelfsameError(f"experiment {name}: {dvc_message(error)}", "see 'dvc exp list'") from error
+        except SelfsameError as error:
+            raise SelfsameError(f"experiment {name}: {error.what}", error.fix) from error
 
 
 def _reference(name: str) -> str:

@@ -4,12 +4,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from dvc.config import Config
-from dvc.repo import Repo
-
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_stages
 from selfsame.core.layout import SCRATCH
+from selfsame.dag.adapter import local_config, share_cache
 from selfsame.git import git, head
 
 DATA = Path("data")  # where a person puts files that git ignores, beside the stages' outputs
@@ -46,7 +44,9 @@ def make_scratch(folder: Path) -> Path:
             (root / file).symlink_to(file.absolute())
     SCRATCH.mkdir(exist_ok=True)
     (root / SCRATCH).symlink_to(SCRATCH.absolute())  # a training killed half-way goes on from there
-    _share_cache(root)
+    if (local := local_config()).exists():  # git ignores it
+        shutil.copy2(local, root / local)
+    share_cache(root, CACHE_LINKS)
     return root
 
 
@@ -64,16 +64,6 @@ def require_commit() -> str:
             "run 'git add --all', then 'git commit --message \"First version\"'",
         )
     return commit
-
-
-def _share_cache(root: Path) -> None:
-    local = Path(".dvc", Config.CONFIG_LOCAL)  # git ignores it
-    if local.exists():
-        shutil.copy2(local, root / local)
-    with Repo() as repo:
-        cache = str(Path(repo.cache.local_cache_dir).resolve())
-    with Config(str(root / ".dvc"), validate=False).edit("local") as config:
-        config["cache"] = {**config.get("cache", {}), "dir": cache, "type": CACHE_LINKS}
 
 
 def _names(listed: str) -> Iterator[str]:

@@ -1,22 +1,69 @@
-"""Where DVC keeps bytes, for readers who check them: its local cache and its remotes, by md5."""
+"""Where DVC keeps bytes: the local cache, and the remotes through which machines share results, by md5."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from dvc.exceptions import DvcException
-from dvc.repo import Repo
+from selfsame.core.errors import PassingError, SelfsameError
+from selfsame.dag.adapter import default_remote, is_verified, open_project, push_all, remote_objects
 
-from selfsame.core.errors import SelfsameError
-from selfsame.dag.plan import dvc_message
+ADVICE = "check the remote ('dvc remote list'), the network, and that .[s3] or .[ssh] is installed for it"
+
+
+def check_remote() -> None:
+    """Check that there is a default remote, that it can be spoken to, and that DVC checks what comes from it.
+
+    Without ``verify`` DVC takes an object's name for its content: an altered one would be served.
+
+    Raises:
+        SelfsameError: saying what to set.
+    """
+    with _ask(SelfsameError) as repo:
+        name = default_remote(repo)
+        if name is None:
+            raise SelfsameError("the project has no default DVC remote", "dvc remote add -d store ADDRESS")
+        if not is_verified(repo, name):
+            raise SelfsameError(
+                f"the DVC remote {name} is not verified: altered bytes would be served",
+                f"dvc remote modify {name} verify true",
+            )
+        remote_objects(repo, name)  # connects to nothing yet
+
+
+def pull_run_cache() -> str:
+    """Fetch what other machines noted of the stages they ran; the outputs follow when one is needed.
+
+    Raises:
+        PassingError: the remote can't be reached.
+    """
+    with _ask(PassingError) as repo:
+        notes = repo.stage_cache.pull(None)
+    return f"{len(notes)} noted runs fetched"
+
+
+def push() -> str:
+    """Send every output of the workspace that the remote lacks, and the notes of all runs.
+
+    Raises:
+        PassingError: the remote can't be reached, or didn't take all of it.
+    """
+    with _ask(PassingError) as repo:
+        push_all(repo)
+    return "outputs and notes are at the remote"
 
 
 def cache_folder() -> Path:
     """Return the folder of the local cache's objects, relative to the project's root if it is in it."""
-    with _read() as repo:
+    with open_project() as repo:
         folder, root = Path(repo.cache.local.path), Path.cwd()
     return folder.relative_to(root) if folder.is_relative_to(root) else folder
+
+
+def has_remote() -> bool:
+    """Tell whether the project names a default remote."""
+    with open_project() as repo:
+        return bool(default_remote(repo))
 
 
 class Remote:
@@ -27,9 +74,9 @@ class Remote:
     """
 
     def __init__(self, name: str | None = None) -> None:
-        with _read() as repo:
-            self.name = name or repo.config["core"].get("remote")
-            self._objects = repo.cloud.get_remote_odb(self.name, "fetch")
+        with _ask(SelfsameError) as repo:
+            self.name = name or default_remote(repo)
+            self._objects = remote_objects(repo, self.name)
 
     def place(self, md5: str) -> str:
         """Return the address of the object named ``md5``, whether it is there or not."""
@@ -44,16 +91,8 @@ class Remote:
         return self._objects.fs.open(self._objects.oid_to_path(md5), "rb")
 
 
-def has_remote() -> bool:
-    """Tell whether the project names a default remote."""
-    with _read() as repo:
-        return bool(repo.config["core"].get("remote"))
-
-
 @contextmanager
-def _read() -> Iterator[Repo]:
-    try:
-        with Repo() as repo:
-            yield repo
-    except (DvcException, ImportError) as error:  # a kind of remote whose package isn't installed
-        raise SelfsameError(f"DVC: {dvc_message(error)}", "see 'dvc remote list' and 'dvc doctor'") from error
+def _ask(kind: type[SelfsameError]) -> Iterator[Any]:
+    """Open the project; whatever goes wrong becomes one of ``kind``."""
+    with open_project(kind, ADVICE, Exception) as repo:  # every kind of remote's library has its own errors
+        yield repo

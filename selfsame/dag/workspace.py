@@ -1,38 +1,60 @@
 """The project in the current folder, which one flow at a time may write to.
 
-The file lock dies with its owner, and so does the pipe that every stage's process listens on: a flow
-that is killed leaves neither a lock nor a running stage behind, and the next one needs no hand work.
+The file lock dies with its owner, and every stage's process hears of its owner's death: a flow that is killed
+leaves neither a lock nor a running stage behind, and the next one needs no hand work.
 """
 
-import fcntl
 import json
 import os
+import shutil
+import subprocess
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
-
-from dvc.lock import make_lock
+from typing import Any, TextIO
 
 from selfsame.core.errors import SelfsameError
+from selfsame.dag.adapter import BUSY_PATHS, busy_paths_lock
+from selfsame.processes import kill_group, leader_options, lock
 
 DVC_FOLDER = Path(".dvc")
 OWN_DVC = {"selfsame.dag.child", "selfsame.dag.trial"}  # modules that run as processes with DVC in them
 CLOCK_SECONDS = 1.0  # a process's start time and a file's time come from clocks that differ by less
 
 
-@dataclass(frozen=True)
 class Workspace:
-    """The right to write to the project in the current folder.
+    """The right to write to the project in the current folder; made by ``hold_workspace``.
 
     Attributes:
-        lifeline: read end of a pipe that nobody writes to; it ends when the workspace is let go, by
-            the end of the block or by the death of the process.
+        scratch: folder for files that processes hand to each other; emptied when the workspace is taken.
     """
 
-    lifeline: BinaryIO
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
+        self._children: set[subprocess.Popen[bytes]] | None = set()
+        self._guard = threading.Lock()
+
+    def start(self, command: Sequence[str], **options: Any) -> "subprocess.Popen[bytes]":
+        """Start a process that leads a group of its own and is killed with it when the workspace is let go.
+
+        Its standard input ends when this process does: see ``end_with_standard_input``.
+        """
+        with self._guard:
+            if self._children is None:
+                raise SelfsameError("the workspace has been let go", "run again")
+            child = subprocess.Popen(command, stdin=subprocess.PIPE, **options, **leader_options())
+            self._children.add(child)
+        return child
+
+    def let_go(self) -> None:
+        """Kill what still runs."""
+        with self._guard:
+            children, self._children = self._children or (), None
+        for child in children:
+            if child.poll() is None:
+                kill_group(child.pid)
 
 
 @contextmanager
@@ -47,17 +69,19 @@ def hold_workspace(wait: bool = True, say: Callable[[str], None] = print) -> Ite
     """
     if not DVC_FOLDER.is_dir():
         raise SelfsameError(f"{Path.cwd()}: not a DVC project", "run from the project's root folder")
-    folder = DVC_FOLDER / "tmp"
+    folder = (DVC_FOLDER / "tmp").absolute()
     folder.mkdir(exist_ok=True)
     with (folder / "selfsame.lock").open("a+", encoding="utf-8") as file:
         _lock(file, wait, say)
         clear_dead_locks(folder)
-        read_end, write_end = os.pipe()
-        with os.fdopen(read_end, "rb") as lifeline:
-            try:
-                yield Workspace(lifeline)
-            finally:
-                os.close(write_end)
+        scratch = folder / "selfsame"
+        shutil.rmtree(scratch, ignore_errors=True)  # a killed flow's
+        scratch.mkdir()
+        workspace = Workspace(scratch)
+        try:
+            yield workspace
+        finally:
+            workspace.let_go()
 
 
 def clear_dead_locks(folder: Path) -> None:
@@ -70,8 +94,8 @@ def clear_dead_locks(folder: Path) -> None:
     Raises:
         SelfsameError: the table is unreadable while a DVC process is at work here.
     """
-    table = folder / "rwlock"
-    with make_lock(str(folder / "rwlock.lock"), wait=True):  # nobody is rewriting the table now
+    table = folder / BUSY_PATHS
+    with busy_paths_lock(folder):  # nobody is rewriting the table now
         text = table.read_text(encoding="utf-8") if table.exists() else ""
         if not text:
             table.unlink(missing_ok=True)
@@ -134,17 +158,15 @@ def _dvc_processes(root: Path) -> list[int]:
 
 
 def _lock(file: TextIO, wait: bool, say: Callable[[str], None]) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not lock(file, wait=False):
         file.seek(0)
         holder = file.read() or "a flow that is just starting"
         if not wait:
             raise SelfsameError(
                 f"the workspace is in use by {holder}", "try again when it has ended, or let this run wait"
-            ) from None
+            )
         say(f"waiting for the workspace, in use by {holder}")
-        fcntl.flock(file, fcntl.LOCK_EX)
+        lock(file)
     file.truncate(0)
     file.write(f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
     file.flush()

@@ -5,7 +5,6 @@ before it, and from nothing else: after a kill the loop suggests what it was try
 the stages that were finished. Whoever works on a study, in however many processes, does one trial at a time.
 """
 
-import fcntl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_stages, read_yaml
 from selfsame.core.params import PARAMS_FILE
 from selfsame.dag.experiments import Trial, check_overrides, name_of, run_experiment
+from selfsame.processes import lock
 from selfsame.trials.settings import FeedbackParams, Range
 
 FOLDER = Path(".scratch/feedback")
@@ -74,7 +74,7 @@ class Study:
     def turn(self) -> Iterator[None]:
         """Wait for one's turn: what others have tried is known then, and they wait."""
         with (FOLDER / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file)
             yield
 
     @property

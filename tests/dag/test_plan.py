@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from selfsame.core.errors import SelfsameError
-from selfsame.dag.plan import Plan, read_plan
+from selfsame.dag.plan import RunPlan, read_plan
 from tests.conftest import Toy
 
 
-def reasons(plan: Plan) -> dict[str, list[str]]:
-    return {step.stage: list(step.reasons) for step in plan.steps if step.reasons}
+def reasons(plan: RunPlan) -> dict[str, list[str]]:
+    return {step.stage: list(step.reasons) for step in plan.stages if step.reasons}
 
 
 def edit_unseen(name: str, text: str) -> None:
@@ -26,8 +26,8 @@ def edit_unseen(name: str, text: str) -> None:
 
 def test_fresh_project(toy: Toy) -> None:
     plan = read_plan()
-    assert [step.stage for step in plan.steps] == ["prepare", "left", "right", "join"]
-    assert {step.stage: set(step.upstreams) for step in plan.steps} == {
+    assert [step.stage for step in plan.stages] == ["prepare", "left", "right", "join"]
+    assert {step.stage: set(step.upstreams) for step in plan.stages} == {
         "prepare": set(),
         "left": {"prepare"},
         "right": {"prepare"},
@@ -51,7 +51,7 @@ def test_json_shape(done: Toy) -> None:
 def test_order_is_that_of_dvc(toy: Toy) -> None:
     out = toy.dvc("repro")
     ran = [line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage")]
-    assert [step.stage for step in read_plan().steps] == ran
+    assert [step.stage for step in read_plan().stages] == ran
 
 
 def append(name: str) -> None:
@@ -109,7 +109,7 @@ def test_rehash_sees_what_dvc_cannot(done: Toy, name: str, text: str) -> None:
 
 
 def test_targets(done: Toy) -> None:
-    assert [step.stage for step in read_plan(["left"]).steps] == ["prepare", "left"]
+    assert [step.stage for step in read_plan(["left"]).stages] == ["prepare", "left"]
     with pytest.raises(SelfsameError, match="nope"):
         read_plan(["nope"])
 

@@ -10,8 +10,7 @@ from ruamel.yaml import YAML
 from selfsame.core.errors import PassingError, SelfsameError
 from selfsame.dag.execute import run_stage
 from selfsame.dag.plan import read_plan
-from selfsame.dag.remote import check_remote, pull_run_cache, push
-from selfsame.dag.storage import Remote
+from selfsame.dag.storage import Remote, check_remote, pull_run_cache, push
 from selfsame.dag.workspace import hold_workspace
 from tests.conftest import Toy
 from tests.dag.remotes import KINDS, Store, make_store
@@ -39,7 +38,7 @@ def run_all(pull: bool = False) -> dict[str, str]:
         if pull:
             pull_run_cache()
         return {
-            step.stage: run_stage(workspace, step.stage, print, pull=pull).kind for step in read_plan().steps
+            step.stage: run_stage(workspace, step.stage, print, pull=pull).kind for step in read_plan().stages
         }
 
 

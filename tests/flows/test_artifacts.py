@@ -7,7 +7,7 @@ import pytest
 from prefect.states import Completed
 
 from flows.artifacts import tell
-from selfsame.dag.plan import Plan
+from selfsame.dag.plan import RunPlan
 from tests.test_cli import METRICS
 
 LOCK = """
@@ -29,7 +29,7 @@ def test_the_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "left": Completed(message="ran in 1.5 s: params.yaml: left.value 1 → 2; a|b"),
         "evaluate": Completed(name="Cached", message="unchanged: up to date"),
     }
-    story = tell(Plan((), (Path("reports/metrics.json"), Path("gone.json"))), states)
+    story = tell(RunPlan((), (Path("reports/metrics.json"), Path("gone.json"))), states)
     assert f"file://{tmp_path}/reports/report.html" in story
     assert "student   0.950 (0.930–0.970)  ← champion" in story
     assert (
@@ -42,4 +42,6 @@ def test_the_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_metrics_of_another_kind_are_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "metrics.json").write_text('{"champion": "join", "left": {"size": 1.5}}')
-    assert "```" not in tell(Plan((), (Path("metrics.json"),)), {"join": Completed(message="ran in 1 s: x")})
+    assert "```" not in tell(
+        RunPlan((), (Path("metrics.json"),)), {"join": Completed(message="ran in 1 s: x")}
+    )

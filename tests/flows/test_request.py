@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from project import TINY, Project
 
-from flows.request import WORKSPACE_ONLY, Request
+from flows.request import WORKSPACE_ONLY, RunRequest
 from selfsame.core.errors import SelfsameError
 from tests.conftest import ROOT
 
@@ -28,7 +28,7 @@ def test_what_cannot_be_done_is_refused(
 ) -> None:
     monkeypatch.chdir(ROOT)
     with pytest.raises(SelfsameError) as caught:
-        Request(**asked).check()
+        RunRequest(**asked).check()
     assert said in str(caught.value)
 
 

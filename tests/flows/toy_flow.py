@@ -11,7 +11,7 @@ from prefect import flow
 from prefect.states import State
 
 from flows.pipeline import run_graph
-from flows.request import Request
+from flows.request import RunRequest
 
 
 def no_check() -> None:
@@ -21,7 +21,7 @@ def no_check() -> None:
 @flow(name="toy")
 def toy(options: dict[str, Any]) -> State:
     """Run the graph."""
-    return run_graph(no_check, Request(**options))
+    return run_graph(no_check, RunRequest(**options))
 
 
 if __name__ == "__main__":
