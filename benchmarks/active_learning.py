@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from active_learning_page import COLUMNS as HEAD
 from active_learning_page import draw_figure, read_curves, write_table
@@ -207,7 +208,7 @@ def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def copy_examples(examples: Path, setup: SetUp, seed: int) -> None:
     """Copy the table, with no more rows than are wanted beside the source's own holdout."""
     table = pq.read_table(examples)
-    own_holdout = table["source_holdout"].fill_null(False).to_numpy()
+    own_holdout = pc.equal(table["source_role"], "holdout").fill_null(False).to_numpy()
     rows = np.flatnonzero(~own_holdout)
     if setup.pool is not None:
         rows = np.random.default_rng(seed).choice(rows, setup.pool, replace=False)

@@ -39,6 +39,7 @@ from torch.nn import functional
 
 from selfsame.learning.methods import RampUp
 from selfsame.sources.idx import MNIST, idx_source
+from selfsame.sources.source import HOLDOUT
 
 LABELED_PER_CLASS = VALIDATION_PER_CLASS = 100
 PUBLISHED_EPOCHS = 501
@@ -106,7 +107,7 @@ def split(folder: Path, seed: int) -> Data:
         torch.from_numpy(np.concatenate([part.inputs for part in parts])),
         torch.from_numpy(np.concatenate([part.labels for part in parts])),
     )
-    own_holdout = np.concatenate([part.holdout for part in parts])
+    own_holdout = np.concatenate([part.own for part in parts]) == HOLDOUT
     random = np.random.default_rng(seed)
     labeled, validation, pool = [], [], []
     for digit in range(10):

@@ -22,13 +22,13 @@ from selfsame.sources.embedded import breast_cancer, digits
 from selfsame.sources.idx import FASHION_MNIST, MNIST, idx_source
 from selfsame.sources.images import images
 from selfsame.sources.place import refuse_files
-from selfsame.sources.source import UNLABELED, Batch, Source
+from selfsame.sources.source import OWN_ROLES, UNLABELED, Batch, Source
 from selfsame.sources.table import table
 
 MIRRORED = ("mnist", "fashion_mnist", "cifar10")
 ORIGIN_FIELDS = (
     pa.field("source_row", pa.int64(), nullable=False),  # position in the source, for the auditor
-    pa.field("source_holdout", pa.bool_()),  # null where the source sets no holdout aside
+    pa.field("source_role", pa.string()),  # train, validation, holdout; null where the source says nothing
 )
 
 
@@ -132,7 +132,7 @@ def _columns(batch: Batch, source: Source, first_row: int) -> list[pa.Array]:
         *input_columns(batch.inputs, source.info),
         pa.array(batch.labels, mask=unknown(batch.labels, source.info)),
         pa.array(np.arange(first_row, first_row + rows)),
-        pa.nulls(rows, pa.bool_()) if batch.holdout is None else pa.array(batch.holdout),
+        pa.nulls(rows, pa.string()) if batch.own is None else pa.array(OWN_ROLES).take(pa.array(batch.own)),
     ]
 
 

@@ -16,19 +16,19 @@ from selfsame.core.tables import BATCH_ROWS, TableInfo
 from selfsame.sources.fetch import fetch
 from selfsame.sources.images import images
 from selfsame.sources.place import files_at, is_empty
-from selfsame.sources.source import Batch, Source
+from selfsame.sources.source import HOLDOUT, TRAIN, Batch, Source
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 ARCHIVE = "cifar-10-binary.tar.gz"
 PUBLISHER = "https://www.cs.toronto.edu/~kriz"
-HOLDOUT = "test_batch.bin"
+TEST = "test_batch.bin"
 CONTENT = {
     "data_batch_1.bin": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
     "data_batch_2.bin": "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
     "data_batch_3.bin": "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
     "data_batch_4.bin": "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
     "data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
-    HOLDOUT: "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
+    TEST: "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
 }
 ROW_BYTES = 1 + 3 * 32 * 32  # a label, then the red, the green and the blue plane
 SIZE = 32
@@ -48,7 +48,7 @@ def cifar10(place: Path, mirror: str | None) -> Source:
         found = {file.name: file for file in files_at(place)}
         if ARCHIVE in found:
             files = _unpack(found[ARCHIVE].read_bytes(), str(found[ARCHIVE]))
-        elif HOLDOUT in found:
+        elif TEST in found:
             files = _checked({name: file.read_bytes() for name, file in found.items()}, str(place))
         elif "test_batch" in found or "cifar-10-python.tar.gz" in found:
             raise SelfsameError(
@@ -109,4 +109,4 @@ def _batches(files: dict[str, bytes]) -> Iterator[Batch]:
         for start in range(0, len(rows), BATCH_ROWS):
             some = rows[start : start + BATCH_ROWS]
             pictures = some[:, 1:].reshape(-1, 3, SIZE, SIZE)
-            yield Batch(pictures, some[:, 0].astype(np.int64), np.full(len(some), name == HOLDOUT))
+            yield Batch(pictures, some[:, 0].astype(np.int64), np.full(len(some), HOLDOUT if name == TEST else TRAIN, np.int8))

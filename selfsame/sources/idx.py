@@ -18,7 +18,7 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import BATCH_ROWS, TableInfo
 from selfsame.sources.fetch import fetch
 from selfsame.sources.place import files_at, is_empty
-from selfsame.sources.source import Batch, Source
+from selfsame.sources.source import HOLDOUT, TRAIN, Batch, Source
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,13 @@ def idx_source(data: IdxSet, place: Path, mirror: str | None) -> Source:
 
 
 def _batches(files: dict[str, bytes]) -> Iterator[Batch]:
-    for prefix, holdout in (("train", False), ("t10k", True)):
+    for prefix, own in (("train", TRAIN), ("t10k", HOLDOUT)):
         images = np.frombuffer(files[f"{prefix}-images-idx3-ubyte"], np.uint8, offset=16)
         labels = np.frombuffer(files[f"{prefix}-labels-idx1-ubyte"], np.uint8, offset=8).astype(np.int64)
         images = images.reshape(-1, 1, 28, 28)
         for start in range(0, len(labels), BATCH_ROWS):
             chosen = labels[start : start + BATCH_ROWS]
-            yield Batch(images[start : start + BATCH_ROWS], chosen, np.full(len(chosen), holdout))
+            yield Batch(images[start : start + BATCH_ROWS], chosen, np.full(len(chosen), own, np.int8))
 
 
 def _read(data: IdxSet, place: Path, name: str) -> bytes:

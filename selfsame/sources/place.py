@@ -1,28 +1,102 @@
 """What lies at ``data.path``: every file there is read or refused, never overlooked.
 
-Hidden files (a name with a dot in front, such as ``.DS_Store``) count as nothing.
+Hidden files and what operating systems leave behind (``.DS_Store``, ``Thumbs.db``) are skipped and counted.
 """
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from selfsame.core.errors import SelfsameError
+from selfsame.sources.source import HOLDOUT, TRAIN, VALIDATION
 
-TRAIN = "train"
-HOLDOUTS = ("test", "holdout")
-UNLABELED_FOLDER = "unlabeled"
+PARTS = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "val": VALIDATION,
+    "valid": VALIDATION,
+    "validation": VALIDATION,
+    "dev": VALIDATION,
+    "test": HOLDOUT,
+    "testing": HOLDOUT,
+    "holdout": HOLDOUT,
+}
+POOL_FOLDERS = ("unlabeled", "unlabelled", "unlabeleddata", "unlabelleddata", "unsorted", "nolabel")
+STRAY = ("thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "@eadir", "system volume information", "icon\r")
+KEEPER = ".gitkeep"  # keeps an empty folder in git
 
 
-def entries(folder: Path) -> list[Path]:
-    """Return what lies in a folder, sorted by name."""
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+@dataclass
+class Place:
+    """A file or folder that was looked through.
+
+    Attributes:
+        files: every file, sorted by its place below ``root``; none hidden, none stray.
+        skipped: hidden and stray ones, and folders of such names, by their place below ``root``.
+    """
+
+    root: Path
+    files: list[Path] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    def name(self, path: Path) -> str:
+        """Return a file's place below the root; of the root itself its name."""
+        return path.name if path == self.root else path.relative_to(self.root).as_posix()
+
+    @property
+    def note(self) -> list[str]:
+        """Return a sentence on what was skipped, or none."""
+        if not self.skipped:
+            return []
+        named = ", ".join(self.skipped[:5]) + (" …" if len(self.skipped) > 5 else "")
+        return [f"{len(self.skipped)} hidden or system files were skipped: {named}"]
+
+
+def look_through(root: Path) -> Place:
+    """Find every file at ``data.path``.
+
+    Raises:
+        SelfsameError: links that lead nowhere or in a circle, what is neither file nor folder, and names
+            that aren't UTF-8: all of them in one message.
+    """
+    place, faults = Place(root), []
+
+    def visit(path: Path) -> None:
+        if path != root and (is_stray(path.name) or path.name.startswith(".")):
+            place.skipped += [] if path.name == KEEPER else [_shown(place.name(path))]
+        elif path != root and _shown(path.name) != path.name:
+            faults.append(f"{_shown(str(path))}: its name is not UTF-8: rename it")
+        elif path.is_dir():
+            if path.is_symlink() and path.resolve() in path.absolute().parents:
+                faults.append(f"{path}: a link to a folder that it lies in: remove it")
+                return
+            for each in sorted(path.iterdir()):
+                visit(each)
+        elif path.is_file():
+            place.files.append(path)
+        elif path.is_symlink():
+            faults.append(f"{path}: a link that leads nowhere: remove it, or put the file there")
+        else:
+            faults.append(f"{path}: neither a file nor a folder: remove it")
+
+    try:
+        visit(root)
+    except OSError as error:
+        raise SelfsameError(f"{error.filename or root}: can't be read: {error.strerror}", "mend it") from None
+    if faults:
+        raise SelfsameError("\n".join(faults), "mend what is named above")
+    place.files.sort(key=place.name)
+    place.skipped.sort()
+    return place
+
+
+def is_stray(name: str) -> bool:
+    """Tell whether a name is one that an operating system or an office program gives to its own files."""
+    return name.lower() in STRAY or name.startswith("~$")
 
 
 def files_at(place: Path) -> list[Path]:
     """Return the file itself, or every file below a folder, sorted by its place there."""
-    if not place.is_dir():
-        return [place]
-    below = (file for entry in entries(place) for file in files_at(entry))
-    return sorted(below, key=lambda file: file.relative_to(place).as_posix())
+    return look_through(place).files
 
 
 def is_empty(place: Path) -> bool:
@@ -30,20 +104,40 @@ def is_empty(place: Path) -> bool:
     return not files_at(place)
 
 
-def parts(place: Path) -> list[tuple[Path, bool | None]]:
-    """Return where the rows lie and whether they are the source's own holdout.
+def plain(name: str) -> str:
+    """Return a name of a part or of a folder for the pool without case, hyphens and spaces."""
+    return "".join(letter for letter in name.casefold() if letter not in " -_.")
 
-    A folder with ``train/`` and ``test/`` (or ``holdout/``), and perhaps ``unlabeled/``, has these places;
-    any other has one, of which nothing is known (None).
+
+def part_of(name: str) -> int | None:
+    """Return what a folder's or file's name says of the rows in it, as ``OWN_ROLES`` has it."""
+    return PARTS.get(plain(name))
+
+
+def is_pool(name: str) -> bool:
+    """Tell whether a folder's name says that what it holds has no label."""
+    return plain(name) in POOL_FOLDERS
+
+
+def parts(names: list[str], place: Path) -> dict[str, int] | None:
+    """Return which of the names at the top are parts of a usual layout; None if they make none.
+
+    A layout is ``train`` beside ``val`` or ``test`` (any case, and their other names), perhaps with a folder
+    for the pool.
+
+    Raises:
+        SelfsameError: something else lies beside them.
     """
-    aside = [name for name in HOLDOUTS if (place / name).is_dir()]
-    if not (place / TRAIN).is_dir() or not aside:
-        return [(place, None)]
-    known = (TRAIN, UNLABELED_FOLDER, aside[0])
-    for entry in entries(place):
-        if entry.name not in known:
-            raise SelfsameError(f"{entry}: lies beside {TRAIN}/ and {aside[0]}/", "move it into one of them")
-    return [(place / name, name == aside[0]) for name in known if (place / name).is_dir()]
+    found = {name: part for name in names if (part := part_of(name)) is not None}
+    others = [name for name in names if name not in found and not is_pool(name)]
+    if TRAIN not in found.values() or (len(found) < 2 and others) or len(names) < 2:
+        return None
+    if others:
+        raise SelfsameError(
+            f"{place / others[0]}: lies beside {', '.join(found)}, which look like parts of one data set",
+            "move it into one of them; or, if they are classes, into a folder of their own with another name",
+        )
+    return found
 
 
 def refuse_files(source: str, place: Path) -> None:
@@ -53,3 +147,8 @@ def refuse_files(source: str, place: Path) -> None:
             f"data.path = {place}: {files_at(place)[0]} lies there, but data.source = {source} reads no file",
             "set data.source to table or images to use it, or data.path to an empty folder",
         )
+
+
+def _shown(name: str) -> str:
+    """Return a name that can be printed: bytes that are no UTF-8 as ``\\xe9``."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -7,6 +7,8 @@ import numpy as np
 
 from selfsame.core.tables import TableInfo
 
+OWN_ROLES = ("train", "validation", "holdout")
+TRAIN, VALIDATION, HOLDOUT = range(3)
 UNLABELED = -1  # the class index of a row without a label; of a regression's row it is NaN
 
 
@@ -18,13 +20,13 @@ class Batch:
         inputs: uint8 (N, C, H, W) for images, float64 (N, F) for features, NaN where one is missing.
         labels: (N,) class indices (int64), ``UNLABELED`` where unknown; or target values (float64), NaN
             where unknown.
-        holdout: (N,) bool, the rows that the source itself sets aside for the final measurement;
-            None where it sets none aside.
+        own: (N,) int8, an index into ``OWN_ROLES``: what the source itself sets each row aside for; None
+            where it says nothing of that.
     """
 
     inputs: np.ndarray
     labels: np.ndarray
-    holdout: np.ndarray | None = None
+    own: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,90 @@
+"""Rows that repeat another's inputs: which copy stays, and which copies contradict each other."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from selfsame.core.errors import SelfsameError
+
+NAMED = 5  # rows or pairs that a message names, of however many there are
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """What the rows of equal inputs are to each other.
+
+    Attributes:
+        kept: (N,) for every row the one that stands for all of its copies; itself, if it is that one.
+        contradicting: (N,) bool, the rows whose copies have another label.
+    """
+
+    kept: np.ndarray
+    contradicting: np.ndarray
+
+    @property
+    def dropped(self) -> np.ndarray:
+        """Return which rows another one stands for: (N,) bool."""
+        return self.kept != np.arange(len(self.kept))
+
+
+def find_repeats(ids: np.ndarray, labels: np.ndarray, set_aside: np.ndarray) -> Repeats:
+    """Compare all rows.
+
+    Of equal rows one with a label stays before one without; then one that the source sets aside, so that
+    its holdout and validation stay what they were; then the first.
+
+    Args:
+        ids: (N, 2) uint64, the same for rows of the same inputs.
+        labels: (N,) float64, NaN where none is given.
+        set_aside: (N,) int8, the higher the sooner kept.
+    """
+    rows = np.arange(len(ids))
+    order = np.lexsort((rows, -set_aside, np.isnan(labels), ids[:, 1], ids[:, 0]))
+    ordered = ids[order]
+    starts = np.r_[True, (ordered[1:] != ordered[:-1]).any(axis=1)] if len(ids) else np.zeros(0, bool)
+    group = np.cumsum(starts) - 1
+    first = order[starts]
+    kept, contradicting = np.empty(len(ids), np.int64), np.zeros(len(ids), bool)
+    kept[order] = first[group]
+    other = ~np.isnan(labels) & (labels != labels[kept])
+    contradicting[order] = np.isin(group, group[np.flatnonzero(other[order])])
+    return Repeats(kept, contradicting)
+
+
+def refuse_contradictions(repeats: Repeats, labels: np.ndarray, words: tuple[str, ...], examples: str) -> None:
+    """Stop if rows of the same inputs have different labels, and name them.
+
+    Args:
+        words: the classes' names; none of a regression.
+    """
+    other = np.flatnonzero(repeats.contradicting & ~np.isnan(labels) & (labels != labels[repeats.kept]))
+    if not len(other):
+        return
+
+    def word(row: int) -> str:
+        return repr(words[int(labels[row])]) if words else f"{labels[row]:.6g}"
+
+    named = "; ".join(
+        f"rows {repeats.kept[row]} and {row}: {word(repeats.kept[row])} and {word(row)}"
+        for row in other[:NAMED]
+    )
+    more = f" (and {len(other) - NAMED} more)" if len(other) > NAMED else ""
+    raise SelfsameError(
+        f"{examples}: {int(repeats.contradicting.sum())} rows have the same inputs as others and "
+        f"contradicting labels: {named}{more}",
+        "correct the labels in the source, or set split.duplicates to drop_contradicting, which leaves all "
+        "copies of such rows out",
+    )
+
+
+def refuse_repeats(repeats: Repeats, examples: str) -> None:
+    """Stop if any row repeats another."""
+    dropped = np.flatnonzero(repeats.dropped)
+    if len(dropped):
+        named = ", ".join(f"{row} that of {repeats.kept[row]}" for row in dropped[:NAMED])
+        raise SelfsameError(
+            f"{examples}: {len(dropped)} rows repeat the content of another: row {named}"
+            f"{' …' if len(dropped) > NAMED else ''}; in two roles at once they would leak labels",
+            "remove them from the source, or set split.duplicates to drop, which keeps one of each, with its "
+            "label if any has one",
+        )
