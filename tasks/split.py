@@ -22,7 +22,7 @@ from selfsame.core.stage import Stage, run_stage
 from selfsame.core.tables import ID, TableInfo, TableWriter, inputs_of, iter_batches, read_column
 from selfsame.roles.decide import REASONS, REPEAT, Decision, Given, account, decide, halves, said
 from selfsame.roles.draw import DROPPED, LABELED, OWN_HOLDOUT, OWN_VALIDATION, POOL, ROLE_NAMES
-from selfsame.roles.params import SplitParams
+from selfsame.params.split import SplitParams
 
 ROUNDING = 1e-12  # of the mean: a smaller standard deviation is that of a constant
 PARAMS = {"split": SplitParams}

@@ -8,7 +8,7 @@ import numpy as np
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
 from selfsame.roles.draw import DROPPED, HOLDOUT, POOL, ROLE_NAMES, Rows, draw_roles
-from selfsame.roles.params import SplitParams
+from selfsame.params.split import SplitParams
 from selfsame.roles.repeats import Repeats, find_repeats, refuse_contradictions, refuse_repeats
 
 HAS_ROLE, REPEAT, CONTRADICTING, EXCLUDED = range(4)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from selfsame.core.errors import SelfsameError
-from selfsame.roles.params import SplitParams
+from selfsame.params.split import SplitParams
 
 LABELED, VALIDATION, CALIBRATION, POOL, HOLDOUT, DROPPED = range(6)
 ROLE_NAMES = {

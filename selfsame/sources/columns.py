@@ -15,7 +15,7 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import Column
 from selfsame.sources.source import UNLABELED
 
-RESERVED = ("example_id", "label", "source_row", "source_holdout")  # the other columns of a table of examples
+RESERVED = ("example_id", "label", "source_row", "source_role")  # the other columns of a table of examples
 MOST_VALUES = 100  # of a column of text; more are an id or free text
 MOST_CLASSES = 1000
 IGNORE = "name the column in data.ignore_columns, or mend it"

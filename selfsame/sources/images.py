@@ -12,8 +12,8 @@ import numpy as np
 from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import BATCH_ROWS, TableInfo
-from selfsame.sources.place import UNLABELED_FOLDER, entries, files_at, parts
-from selfsame.sources.source import UNLABELED, Batch, Source
+from selfsame.sources.place import Place, is_pool, look_through, parts
+from selfsame.sources.source import TRAIN, UNLABELED, Batch, Source
 
 BATCH_BYTES = 16 * 1024 * 1024  # of decoded photos; while it writes them, Parquet holds ten times as much
 LAYOUT = (
@@ -24,11 +24,11 @@ LAYOUT = (
 
 @dataclass(frozen=True)
 class Photo:
-    """One file: its class's index, or ``UNLABELED``; whether it is of the source's own holdout."""
+    """One file: its class's index, or ``UNLABELED``; what the source sets it aside for, if it says so."""
 
     path: Path
     label: int
-    holdout: bool | None
+    own: int | None
 
 
 def images(place: Path, size: int, name: str = "images", origin: str = "own photos") -> Source:
@@ -41,7 +41,7 @@ def images(place: Path, size: int, name: str = "images", origin: str = "own phot
     Raises:
         SelfsameError: the folders are not laid out so, or, as batches are taken, a file is no image.
     """
-    classes, photos = find_photos(place)
+    classes, photos, _ = find_photos(place)
     listing = hashlib.sha256()
     for photo in photos:
         listing.update(f"{sha256_file(photo.path)}  {photo.path.relative_to(place).as_posix()}\n".encode())
@@ -50,28 +50,41 @@ def images(place: Path, size: int, name: str = "images", origin: str = "own phot
     return Source(info, origin, "not stated", content, _batches(photos, size))
 
 
-def find_photos(place: Path) -> tuple[tuple[str, ...], list[Photo]]:
-    """Return the class names, sorted, and every photo, folder after folder."""
-    if not place.is_dir():
-        raise SelfsameError(f"data.path = {place}: a file, where a folder of photos is expected", LAYOUT)
-    folders: list[tuple[Path, bool | None]] = []
-    for part, holdout in parts(place):
-        inside = [part] if part.name == UNLABELED_FOLDER else entries(part)
-        folders += [(entry, holdout) for entry in inside]
-    for entry, _ in folders:
-        if not entry.is_dir():
-            raise SelfsameError(f"{entry}: a file outside of the class folders", LAYOUT)
-    classes = tuple(sorted({entry.name for entry, aside in folders if not aside} - {UNLABELED_FOLDER}))
+def find_photos(root: Path) -> tuple[tuple[str, ...], list[Photo], Place]:
+    """Return the class names, sorted, every photo, folder after folder, and what else was there.
+
+    Raises:
+        SelfsameError: the folders are not laid out as ``LAYOUT`` says.
+    """
+    if not root.is_dir():
+        raise SelfsameError(f"data.path = {root}: a file, where a folder of photos is expected", LAYOUT)
+    place = look_through(root)
+    if place.empty:
+        raise SelfsameError(
+            "\n".join(f"{folder}: a folder without a photo" for folder in place.empty),
+            "put photos of the class there, or remove it",
+        )
+    own = parts(sorted({file.relative_to(root).parts[0] for file in place.files}), root)
+    found: dict[Path, list[str]] = {file: list(file.relative_to(root).parts[:-1]) for file in place.files}
+    aside = {}
+    for file, folders in found.items():
+        aside[file] = None if own is None else own.get(folders[0], TRAIN)
+        if own is not None and folders[0] in own:
+            folders.pop(0)
+        if not folders:
+            raise SelfsameError(f"{file}: a file outside of the class folders", LAYOUT)
+    learned = {names[0] for file, names in found.items() if aside[file] in (None, TRAIN)}
+    classes = tuple(sorted(name for name in learned if not is_pool(name)))
     if len(classes) < 2:
-        found = ", ".join(classes) or "none"
-        raise SelfsameError(f"data.path = {place}: two classes or more are needed, found: {found}", LAYOUT)
+        words = ", ".join(classes) or "none"
+        raise SelfsameError(f"data.path = {root}: two classes or more are needed, found: {words}", LAYOUT)
     photos = []
-    for entry, holdout in folders:
-        if entry.name not in (*classes, UNLABELED_FOLDER):
-            raise SelfsameError(f"{entry}: a class of the holdout that train/ doesn't have", LAYOUT)
-        label = UNLABELED if entry.name == UNLABELED_FOLDER else classes.index(entry.name)
-        photos += [Photo(file, label, holdout) for file in files_at(entry)]
-    return classes, photos
+    for file, names in found.items():
+        if names[0] not in classes and not is_pool(names[0]):
+            raise SelfsameError(f"{file.parent}: a class that the folder to train from doesn't have", LAYOUT)
+        label = UNLABELED if is_pool(names[0]) else classes.index(names[0])
+        photos.append(Photo(file, label, aside[file]))
+    return classes, photos, place
 
 
 def read_photo(path: Path, size: int) -> np.ndarray:
@@ -109,5 +122,6 @@ def _batches(photos: list[Photo], size: int) -> Iterator[Batch]:
             some = photos[start : start + rows]
             pictures = threads.map(partial(read_photo, size=size), [photo.path for photo in some])
             labels = np.array([photo.label for photo in some])
-            aside = None if some[0].holdout is None else np.array([photo.holdout for photo in some])
+            own = [photo.own for photo in some]
+            aside = None if own[0] is None else np.array(own, np.int8)
             yield Batch(np.stack(list(pictures)), labels, aside)

@@ -32,11 +32,13 @@ class Place:
     Attributes:
         files: every file, sorted by its place below ``root``; none hidden, none stray.
         skipped: hidden and stray ones, and folders of such names, by their place below ``root``.
+        empty: folders below ``root`` that hold no file.
     """
 
     root: Path
     files: list[Path] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    empty: list[Path] = field(default_factory=list)
 
     def name(self, path: Path) -> str:
         """Return a file's place below the root; of the root itself its name."""
@@ -69,8 +71,10 @@ def look_through(root: Path) -> Place:
             if path.is_symlink() and path.resolve() in path.absolute().parents:
                 faults.append(f"{path}: a link to a folder that it lies in: remove it")
                 return
+            before = len(place.files)
             for each in sorted(path.iterdir()):
                 visit(each)
+            place.empty += [path] if len(place.files) == before and path != root else []
         elif path.is_file():
             place.files.append(path)
         elif path.is_symlink():

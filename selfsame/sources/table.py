@@ -16,7 +16,7 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import BATCH_ROWS, Column, TableInfo
 from selfsame.sources.columns import class_names, describe_columns, encode, feature_names, label_values
 from selfsame.sources.place import files_at, parts
-from selfsame.sources.source import Batch, Source
+from selfsame.sources.source import TRAIN, Batch, Source
 
 MISSING = [
     "",
@@ -51,14 +51,17 @@ def table(
     Raises:
         SelfsameError: naming the file, the column or the value that can't be used.
     """
-    places = [(file, holdout) for part, holdout in parts(place) for file in files_at(part)]
-    files = [file for file, _ in places]
+    files = files_at(place)
+    tops = [file.name if file == place else file.relative_to(place).parts[0] for file in files]
+    own = None if place.is_file() else parts(sorted(set(tops)), place)
     tables = read_files(files, target, ignore, separator)
     whole = join(tables, target)
     inputs = whole.drop_columns([target])
     classes = class_names(whole[target], target) if kind == "classification" else ()
     labels = label_values(whole[target], target, classes)
-    aside = np.repeat([holdout is True for _, holdout in places], [len(each) for each in tables])
+    aside = np.repeat(
+        np.array([(own or {}).get(top, TRAIN) for top in tops], np.int8), [len(each) for each in tables]
+    )
     columns = describe_columns(inputs)
     names = [file.name if file == place else file.relative_to(place).as_posix() for file in files]
     return Source(
@@ -66,7 +69,7 @@ def table(
         origin=f"own table: {', '.join(names)}; target {target}",
         licence="not stated",
         content=dict(zip(names, map(sha256_file, files), strict=True)),
-        batches=_batches(inputs, columns, labels, None if places[0][1] is None else aside),
+        batches=_batches(inputs, columns, labels, None if own is None else aside),
     )
 
 

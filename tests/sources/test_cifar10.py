@@ -12,10 +12,10 @@ from PIL import Image
 from selfsame.core.errors import SelfsameError
 from selfsame.sources import cifar10 as module
 from selfsame.sources import fetch
-from selfsame.sources.cifar10 import ARCHIVE, CLASSES, HOLDOUT, ROW_BYTES, cifar10
+from selfsame.sources.cifar10 import ARCHIVE, CLASSES, TEST, ROW_BYTES, cifar10
 from selfsame.sources.source import Source
 
-NAMES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), HOLDOUT)
+NAMES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), TEST)
 ROWS = 20
 
 
@@ -56,7 +56,7 @@ def assert_whole(source: Source) -> None:
     np.testing.assert_array_equal(pictures.reshape(len(rows), -1), rows[:, 1:])
     assert pictures.shape == (6 * ROWS, 3, 32, 32)
     assert np.concatenate([batch.labels for batch in batches]).tolist() == rows[:, 0].tolist()
-    assert np.concatenate([batch.holdout for batch in batches]).tolist() == [False] * 100 + [True] * 20
+    assert np.concatenate([batch.own for batch in batches]).tolist() == [0] * 100 + [2] * 20
     assert source.info.classes == CLASSES
     assert source.content == digests(FILES)
 
@@ -91,8 +91,8 @@ def test_a_cut_archive_is_refused(tmp_path: Path) -> None:
 def test_other_content_is_refused(tmp_path: Path) -> None:
     for name, content in FILES.items():
         (tmp_path / name).write_bytes(content)
-    (tmp_path / HOLDOUT).write_bytes(FILES[HOLDOUT][::-1])
-    with pytest.raises(SelfsameError, match=f"{HOLDOUT} has the sha256"):
+    (tmp_path / TEST).write_bytes(FILES[TEST][::-1])
+    with pytest.raises(SelfsameError, match=f"{TEST} has the sha256"):
         cifar10(tmp_path, None)
     (tmp_path / "data_batch_3.bin").unlink()
     with pytest.raises(SelfsameError, match=r"data_batch_3\.bin is missing"):
@@ -117,7 +117,7 @@ def test_class_folders_are_read(tmp_path: Path) -> None:
     assert source.info.source == "cifar10"
     assert batch.labels.tolist() == [*range(10), *range(10)]
     assert batch.inputs[:, 0, 0, 0].tolist() == [*range(10), *range(10)]
-    assert batch.holdout.tolist() == [False] * 10 + [True] * 10
+    assert batch.own.tolist() == [2] * 10 + [0] * 10
     (tmp_path / "train" / "ship").rename(tmp_path / "train" / "boat")
     (tmp_path / "test" / "ship").rename(tmp_path / "test" / "boat")
     with pytest.raises(SelfsameError, match=r"its classes are airplane, .*boat"):

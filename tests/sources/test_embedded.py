@@ -38,7 +38,7 @@ def test_digits_are_images() -> None:
     assert (batch.inputs.shape, batch.inputs.dtype, batch.inputs.max()) == ((1797, 1, 8, 8), np.uint8, 16)
     np.testing.assert_array_equal(batch.inputs.reshape(1797, 64), load_digits().data)
     np.testing.assert_array_equal(batch.labels, load_digits().target)
-    assert batch.holdout is None
+    assert batch.own is None
 
 
 def test_breast_cancer_is_a_table_of_features() -> None:

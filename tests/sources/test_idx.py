@@ -54,7 +54,7 @@ def mnist(place: Path, mirror: str | None) -> Source:
 
 def rows_of(source: Source) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     batches = list(source.batches)
-    names = ("inputs", "labels", "holdout")
+    names = ("inputs", "labels", "own")
     return tuple(np.concatenate([getattr(batch, name) for batch in batches]) for name in names)
 
 
@@ -64,7 +64,7 @@ def assert_whole(source: Source) -> None:
     np.testing.assert_array_equal(inputs.reshape(-1), np.concatenate([train, test]))
     assert inputs.shape == (360, 1, 28, 28)
     assert labels.tolist() == [row % 10 for rows in ROWS.values() for row in range(rows)]
-    assert holdout.tolist() == [False] * 300 + [True] * 60
+    assert holdout.tolist() == [0] * 300 + [2] * 60
     assert source.content == digests(FILES)
 
 

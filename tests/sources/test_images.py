@@ -35,7 +35,7 @@ def test_folders_are_classes_and_one_is_the_pool(garden: Path) -> None:
     assert batch.inputs.shape == (5, 3, 8, 8)
     assert batch.inputs.dtype == np.uint8
     assert batch.labels.tolist() == [0, 0, -1, -1, 1]
-    assert batch.holdout is None
+    assert batch.own is None
 
 
 def test_train_and_test_are_the_own_holdout(tmp_path: Path) -> None:
@@ -48,9 +48,9 @@ def test_train_and_test_are_the_own_holdout(tmp_path: Path) -> None:
     ):
         photo(tmp_path / place)
     (batch,) = images(tmp_path, 8).batches
-    assert batch.labels.tolist() == [0, 1, -1, -1, 1]
-    assert batch.holdout is not None
-    assert batch.holdout.tolist() == [False] * 4 + [True]
+    assert batch.labels.tolist() == [1, 0, 1, -1, -1]
+    assert batch.own is not None
+    assert batch.own.tolist() == [2, 0, 0, 0, 0]
 
 
 def test_batches_keep_the_order_of_the_files(garden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,13 +127,13 @@ WRONG = {  # files → what the message must say
     "train alone": (("train/a/1.png", "train/b/1.png"), "two classes or more are needed, found: train"),
     "a class of the holdout alone": (
         ("train/a/1.png", "train/b/1.png", "test/c/1.png"),
-        "test/c: a class of the holdout",
+        "test/c: a class that the folder to train from",
     ),
-    "two holdouts": (
-        ("train/a/1.png", "test/a/1.png", "holdout/a/1.png"),
-        "holdout: lies beside train/ and test/",
+    "something beside the parts": (
+        ("train/a/1.png", "test/a/1.png", "other/a/1.png"),
+        "other: lies beside test, train",
     ),
-    "beside train": (("train/a/1.png", "test/a/1.png", "more/a/1.png"), "more: lies beside train/"),
+    "beside train": (("train/a/1.png", "test/a/1.png", "more/a/1.png"), "more: lies beside test, train"),
 }
 
 

@@ -32,7 +32,7 @@ def read(place: Path, **changes: object) -> Source:
 
 def columns_of(source: Source) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     batches = list(source.batches)
-    aside = [batch.holdout for batch in batches if batch.holdout is not None]
+    aside = [batch.own for batch in batches if batch.own is not None]
     return (
         np.concatenate([batch.inputs for batch in batches]),
         np.concatenate([batch.labels for batch in batches]),
@@ -136,9 +136,9 @@ def test_train_and_test_folders_are_the_own_holdout(tmp_path: Path) -> None:
     write(tmp_path / "unlabeled" / "a.csv", "id,width,colour\n12,6,red\n")
     inputs, labels, aside = columns_of(read(tmp_path))
     assert aside is not None
-    assert aside.tolist() == [False] * 5 + [True]
-    assert labels.tolist() == [1, 0, 1, -1, -1, 0]
-    assert inputs[-1].tolist() == [5, 1, 0]
+    assert aside.tolist() == [2, *[0] * 5]
+    assert labels.tolist() == [0, 1, 0, 1, -1, -1]
+    assert inputs[0].tolist() == [5, 1, 0]
 
 
 def test_a_long_table_comes_in_batches(tmp_path: Path) -> None:

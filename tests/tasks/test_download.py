@@ -44,7 +44,7 @@ def test_the_manifest_says_what_the_table_holds(name: str, rows: int, classes: i
     }
     assert table.num_rows == rows == len(set(table["example_id"].to_pylist()))
     assert table["source_row"].to_pylist() == list(range(rows))
-    assert table["source_holdout"].null_count == rows
+    assert table["source_role"].null_count == rows
     assert TableInfo.of(tmp_path / RAW / "examples") == source.info
 
 
@@ -71,7 +71,7 @@ def test_folder_and_mirror_give_the_same_bytes(tmp_path: Path, monkeypatch: pyte
     assert manifests[0] == manifests[1]
     assert manifests[0]["rows"] == 360
     table = pq.read_table(tmp_path / "from-folder" / RAW / "examples")
-    assert table["source_holdout"].to_pylist() == [False] * 300 + [True] * 60
+    assert table["source_role"].to_pylist() == ["train"] * 300 + ["holdout"] * 60
 
 
 def test_a_failed_download_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

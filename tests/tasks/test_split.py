@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,9 @@ from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
 from tasks.download import ORIGIN_FIELDS
-from tasks.split import SplitParams, assign_roles
+from selfsame.params.split import SplitParams
+from selfsame.roles.decide import halves
+from selfsame.roles.draw import Rows, draw_roles
 
 INFO = TableInfo("toy", "classification", ("a", "b", "c"), features=("x", "y", "constant"))
 IMAGES = TableInfo("toy", "classification", ("a", "b"), image_shape=(2, 3, 3))
@@ -47,7 +50,7 @@ def write_examples(
     folder: Path,
     inputs: np.ndarray,
     labels: np.ndarray,
-    own_holdout: np.ndarray | None = None,
+    own: list[str] | None = None,
     info: TableInfo = INFO,
 ) -> list[str]:
     """Write the table that ``download`` writes (a negative label is unknown); return the ids."""
@@ -57,7 +60,7 @@ def write_examples(
         *input_columns(inputs, info),
         pa.array(labels, mask=labels < 0 if info.classes else np.isnan(labels)),
         pa.array(np.arange(len(labels))),
-        pa.nulls(len(labels), pa.bool_()) if own_holdout is None else pa.array(own_holdout),
+        pa.nulls(len(labels), pa.string()) if own is None else pa.array(own),
     ]
     with TableWriter(folder / "data" / "raw" / "examples", schema) as writer:
         writer.write(pa.record_batch(columns, schema=schema))
@@ -72,6 +75,10 @@ def split(folder: Path, **changes: object) -> dict[str, pa.Table]:
 def read(folder: Path, name: str) -> pa.Table:
     path = folder / "data" / "splits" / name
     return pq.read_table(path if path.is_dir() else path.with_suffix(".parquet"))
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "data" / "splits" / "manifest.json").read_text())
 
 
 def ids_of(table: pa.Table) -> list[str]:
@@ -154,7 +161,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
         files = files_under(tmp_path / name / "data" / "splits")
         digests.append({file.relative_to(tmp_path / name): sha256_file(file) for file in files})
     assert digests[0] == digests[1]
-    assert len(digests[0]) == 7
+    assert len(digests[0]) == 9
 
 
 def test_another_seed_draws_other_rows_under_the_same_names(tmp_path: Path) -> None:
@@ -206,23 +213,23 @@ def counts_of(tables: dict[str, pa.Table], truth: dict[str, int]) -> dict[str, l
 def test_fractions_are_shares_of_every_classs_rows(tmp_path: Path) -> None:
     inputs, labels = draw()
     truth = dict(zip(write_examples(tmp_path, inputs, labels), labels.tolist(), strict=True))
-    tables = split(tmp_path, labels_per_class=0.5, validation_per_class=0.2, holdout_fraction=0.2)
+    tables = split(tmp_path, labels_per_class=0.5, validation_per_class=0.25, holdout_fraction=0.2)
     counts = counts_of(tables, truth)
-    assert counts["labeled"] == [10, 16, 28]
-    assert counts["validation"] == [4, 6, 11]
-    assert counts["holdout"] == [4, 6, 11]
-    assert counts["pool"] == [2, 3, 7]
+    assert counts["holdout"] == [4, 6, 11]  # of 20, 31 and 57
+    assert counts["labeled"] == [8, 12, 23]  # of what isn't holdout
+    assert counts["validation"] == [4, 6, 12]
+    assert counts["pool"] == [4, 7, 11]
 
 
-@pytest.mark.parametrize("labels_per_class", ["all", 0.6])
+@pytest.mark.parametrize("labels_per_class", ["all", 0.75])
 def test_every_row_may_have_a_label(labels_per_class: object, tmp_path: Path) -> None:
     inputs, labels = draw()
     truth = dict(zip(write_examples(tmp_path, inputs, labels), labels.tolist(), strict=True))
     tables = split(
-        tmp_path, labels_per_class=labels_per_class, validation_per_class=0.2, holdout_fraction=0.2
+        tmp_path, labels_per_class=labels_per_class, validation_per_class=0.25, holdout_fraction=0.2
     )
     counts = counts_of(tables, truth)
-    assert counts["labeled"] == [12, 19, 35 if labels_per_class == "all" else 34]
+    assert counts["labeled"] == [12, 19, 34]
     assert sum(map(sum, counts.values())) == len(labels)
     assert tables["pool"].schema.names == tables["labeled"].schema.names
 
@@ -230,9 +237,10 @@ def test_every_row_may_have_a_label(labels_per_class: object, tmp_path: Path) ->
 @pytest.mark.parametrize("size", range(4, 40))
 def test_shares_that_add_up_to_one_fit_classes_of_any_size(size: int) -> None:
     params = SplitParams.model_validate(
-        DEFAULT | {"labels_per_class": 0.6, "validation_per_class": 0.2, "holdout_fraction": 0.2}
+        DEFAULT | {"labels_per_class": 0.75, "validation_per_class": 0.25, "holdout_fraction": 0.2}
     )
-    roles = assign_roles(np.zeros(size, np.int64), None, ("a",), params)
+    ids = halves(example_ids(np.arange(size, dtype=np.float64)[:, None]))
+    roles = draw_roles(Rows(ids, np.zeros(size, np.int64), np.zeros(size, np.int8)), ("a",), params)
     assert np.bincount(roles, minlength=5)[3] <= 1  # the pool has what rounding left
 
 
@@ -244,10 +252,18 @@ def test_other_amounts_are_refused(key: str, value: object, tmp_path: Path) -> N
         split(tmp_path, **{key: value})
 
 
-def test_a_share_that_gives_no_row_is_an_error(tmp_path: Path) -> None:
+def test_a_share_is_one_row_at_least(tmp_path: Path) -> None:
     write_examples(tmp_path, *draw())
-    with pytest.raises(SelfsameError, match="need 3 and 0 rows of 'a'"):
-        split(tmp_path, validation_per_class=0.01)
+    tables = split(tmp_path, validation_per_class=0.01)
+    assert np.bincount(tables["validation"]["label"]).tolist() == [1, 1, 1]
+
+
+def test_every_class_that_is_too_small_is_named_at_once(tmp_path: Path) -> None:
+    write_examples(tmp_path, *draw((1, 40, 2)))
+    with pytest.raises(SelfsameError) as caught:
+        split(tmp_path, labels_per_class="all", validation_per_class=0.25)
+    assert "need 1 and 1 rows of 'a', at least one each; it has 1 beside the holdout" in caught.value.what
+    assert "'b'" not in caught.value.what
 
 
 def test_a_regressions_rows_are_one_class_and_its_target_is_scaled(tmp_path: Path) -> None:
@@ -256,12 +272,12 @@ def test_a_regressions_rows_are_one_class_and_its_target_is_scaled(tmp_path: Pat
     target[::9] = np.nan
     ids = write_examples(tmp_path, inputs, target, info=PRICES)
     tables = split(tmp_path, labels_per_class=20, validation_per_class=0.1)
-    assert [tables[name].num_rows for name in ROLES] == [20, 10, 54, 24]
+    assert [tables[name].num_rows for name in ROLES] == [20, 7, 57, 24]
     truth = dict(zip(ids, target, strict=True))
     for name in ("labeled", "validation", "holdout", "hidden_labels"):
         assert tables[name]["label"].to_pylist() == [truth[each] for each in ids_of(tables[name])]
-    assert tables["pool"]["label"].null_count == 54
-    assert tables["hidden_labels"].num_rows == 54 - 12
+    assert tables["pool"]["label"].null_count == 57
+    assert tables["hidden_labels"].num_rows == 57 - 12
     scaling = json.loads((tmp_path / "data" / "splits" / "scaling.json").read_text())
     chosen = tables["labeled"]["label"].to_numpy()
     assert scaling["target"] == {
@@ -297,10 +313,21 @@ def test_a_constant_that_rounding_makes_vary_is_a_constant(tmp_path: Path) -> No
 
 def test_the_sources_own_holdout_is_kept(tmp_path: Path) -> None:
     inputs, labels = draw()
-    own = np.arange(len(labels)) >= 80
+    own = ["train"] * 60 + ["validation"] * 20 + ["holdout"] * (len(labels) - 80)
     ids = write_examples(tmp_path, inputs, labels, own)
-    tables = split(tmp_path, holdout_fraction=None)
+    tables = split(tmp_path, holdout_fraction=None, validation_per_class=None)
     assert ids_of(tables["holdout"]) == ids[80:]
+    assert ids_of(tables["validation"]) == ids[60:80]
+    assert set(ids_of(tables["labeled"])) < set(ids[:60])
+
+
+@pytest.mark.parametrize(("key", "value"), [("holdout_fraction", 0.25), ("validation_per_class", 4)])
+def test_what_the_source_sets_aside_is_never_overlooked(key: str, value: object, tmp_path: Path) -> None:
+    inputs, labels = draw()
+    own = ["train"] * 60 + ["validation"] * 20 + ["holdout"] * (len(labels) - 80)
+    write_examples(tmp_path, inputs, labels, own)
+    with pytest.raises(SelfsameError, match=f"split.{key} = {value}, but the source sets 2[08] labeled rows"):
+        split(tmp_path, **({"holdout_fraction": None, "validation_per_class": None} | {key: value}))
 
 
 def test_a_missing_own_holdout_is_an_error(tmp_path: Path) -> None:
@@ -313,14 +340,15 @@ def test_duplicates_stop_the_stage(tmp_path: Path) -> None:
     inputs, labels = draw()
     inputs[[50, 60]] = inputs[10]
     write_examples(tmp_path, inputs, labels)
-    with pytest.raises(SelfsameError, match=r"2 rows repeat .* \(the first is row 50\)"):
+    labels[[50, 60]] = labels[10]
+    write_examples(tmp_path, inputs, labels)
+    with pytest.raises(SelfsameError, match=r"2 rows repeat .*: row 50 that of 10, 60 that of 10"):
         split(tmp_path)
 
 
-@pytest.mark.parametrize("agree", [True, False], ids=["same label", "conflicting labels"])
-def test_dropping_duplicates_keeps_the_first(agree: bool, tmp_path: Path) -> None:
+def test_dropping_duplicates_keeps_the_first(tmp_path: Path) -> None:
     inputs, labels = draw()
-    inputs[50], labels[50] = inputs[10], labels[10] if agree else (labels[10] + 1) % 3
+    inputs[50], labels[50] = inputs[10], labels[10]
     ids = write_examples(tmp_path, inputs, labels)
     tables = split(tmp_path, duplicates="drop")
     kept = {each: role for role in ROLES for each in ids_of(tables[role])}
@@ -330,6 +358,93 @@ def test_dropping_duplicates_keeps_the_first(agree: bool, tmp_path: Path) -> Non
     labeled = "hidden_labels" if kept[ids[10]] == "pool" else kept[ids[10]]
     found = dict(zip(ids_of(tables[labeled]), tables[labeled]["label"].to_pylist(), strict=True))
     assert found[ids[10]] == labels[10]
+    assert manifest(tmp_path)["dropped"]["repeat"] == {"rows": 1, "labels": 1}
+    dropped = read(tmp_path, "dropped").to_pylist()
+    label = int(labels[10])
+    assert dropped == [
+        {"example_id": ids[10], "label": label, "source_row": 50, "reason": "repeat", "kept_row": 10}
+    ]
+
+
+def test_a_labeled_copy_wins_over_an_unlabeled_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inputs, labels = draw()
+    both = np.concatenate([inputs[:40], inputs])  # the first file has no labels
+    write_examples(tmp_path, both, np.concatenate([np.full(40, -1), labels]))
+    split(tmp_path, duplicates="drop")
+    told = manifest(tmp_path)
+    assert told["labels"] == sum(part["labels"] for part in told["roles"].values()) == len(labels)
+    assert told["dropped"]["repeat"] == {"rows": 40, "labels": 0}
+    assert "40 rows, 0 of them labeled, repeat" in capsys.readouterr().out
+
+
+def test_the_sources_own_holdout_keeps_the_rows_that_training_repeats(tmp_path: Path) -> None:
+    inputs, labels = draw()
+    inputs[:10], labels[:10] = inputs[-10:], labels[-10:]
+    own = ["train"] * 80 + ["holdout"] * (len(labels) - 80)
+    write_examples(tmp_path, inputs, labels, own)
+    assert split(tmp_path, holdout_fraction=None, duplicates="drop")["holdout"].num_rows == len(labels) - 80
+
+
+def test_contradicting_copies_are_named_or_left_out(tmp_path: Path) -> None:
+    inputs, labels = draw()
+    inputs[50], labels[50] = inputs[10], (labels[10] + 1) % 3
+    inputs[51], labels[51] = inputs[10], -1
+    ids = write_examples(tmp_path, inputs, labels)
+    said = f"rows 10 and 50: {INFO.classes[labels[10]]!r} and {INFO.classes[labels[50]]!r}"
+    for duplicates in ("stop", "drop"):
+        with pytest.raises(SelfsameError, match=said):
+            split(tmp_path, duplicates=duplicates)
+    tables = split(tmp_path, duplicates="drop_contradicting")
+    assert not {ids[10]} & {each for name in ROLES for each in ids_of(tables[name])}
+    assert manifest(tmp_path)["dropped"]["contradicting"] == {"rows": 3, "labels": 2}
+
+
+def test_a_regressions_copies_contradict_too(tmp_path: Path) -> None:
+    inputs, _ = draw()
+    target = np.arange(len(inputs), dtype=np.float64)
+    inputs[5] = inputs[4]
+    write_examples(tmp_path, inputs, target, info=PRICES)
+    with pytest.raises(SelfsameError, match="rows 4 and 5: 4 and 5"):
+        split(tmp_path, duplicates="drop")
+
+
+@pytest.mark.parametrize("info", [INFO, PRICES], ids=["classes", "values"])
+def test_roles_do_not_depend_on_the_order_of_rows(info: TableInfo, tmp_path: Path) -> None:
+    inputs, labels = draw()
+    labels[::5] = -1
+    values = labels if info is INFO else np.where(labels < 0, np.nan, labels + 0.5)
+    shuffled = np.random.default_rng(3).permutation(len(labels))
+    for name, order in (("one", slice(None)), ("two", shuffled)):
+        write_examples(tmp_path / name, inputs[order], values[order], info=info)
+    one, two = (split(tmp_path / name, duplicates="drop") for name in ("one", "two"))
+    for name in ROLES:
+        assert set(ids_of(one[name])) == set(ids_of(two[name]))
+
+
+def test_every_given_label_is_accounted_for(tmp_path: Path) -> None:
+    inputs, labels = draw()
+    inputs[40:50], labels[40:50] = inputs[50:60], labels[50:60]
+    labels[::7] = -1
+    ids = write_examples(tmp_path, inputs, labels)
+    tables = split(tmp_path, duplicates="drop_contradicting", exclude=[ids[3]])
+    told = manifest(tmp_path)
+    parts = [*told["roles"].values(), *told["dropped"].values()]
+    assert sum(part["labels"] for part in parts) == told["labels"] == int((labels >= 0).sum())
+    assert sum(part["rows"] for part in parts) == told["rows"] == len(labels)
+    assert told["roles"]["pool"]["labels"] == tables["hidden_labels"].num_rows
+    assert told["dropped"]["excluded"] == {"rows": 1, "labels": 1}
+    assert read(tmp_path, "dropped").num_rows == sum(part["rows"] for part in told["dropped"].values())
+
+
+OWN = TableInfo("table", "classification", ("a", "b", "c"), features=("x", "y", "constant"))
+
+
+def test_own_data_without_a_pool_stop_unless_allowed(tmp_path: Path) -> None:
+    write_examples(tmp_path, *draw(), info=OWN)
+    with pytest.raises(SelfsameError, match="no row is left for the pool") as caught:
+        split(tmp_path, labels_per_class="all")
+    assert "data.unlabeled_values" in caught.value.fix
+    assert split(tmp_path, labels_per_class="all", empty_pool="allow")["pool"].num_rows == 0
 
 
 def test_excluded_examples_have_no_role(tmp_path: Path) -> None:
