@@ -4,7 +4,7 @@ In: ``examples``, ``labels`` (people's answers), params ``split``. Out: ``labele
 ``calibration`` (validation rows that only the gate may read, in a file of their own, so that no training
 can), ``pool`` (labels blanked), ``holdout``, ``hidden_labels`` (the pool's true labels, for measuring only),
 ``dropped`` (rows without a role, and why), ``scaling.json`` (mean and standard deviation of the labeled rows'
-inputs and, for regression, of their target) and ``manifest.json`` (what became of every label given).
+inputs and, for regression, of their target) and ``accounting.json`` (what became of every label given).
 """
 
 import json
@@ -20,9 +20,9 @@ import pyarrow.compute as pc
 from selfsame.core.annotations import ANNOTATIONS, class_indices, is_answered, read_annotations, with_answers
 from selfsame.core.stage import Stage, run_stage
 from selfsame.core.tables import ID, TableInfo, TableWriter, inputs_of, iter_batches, read_column
+from selfsame.params.split import SplitParams
 from selfsame.roles.decide import REASONS, REPEAT, Decision, Given, account, decide, halves, said
 from selfsame.roles.draw import DROPPED, LABELED, OWN_HOLDOUT, OWN_VALIDATION, POOL, ROLE_NAMES
-from selfsame.params.split import SplitParams
 
 ROUNDING = 1e-12  # of the mean: a smaller standard deviation is that of a constant
 PARAMS = {"split": SplitParams}
@@ -86,14 +86,16 @@ def main(stage: Stage) -> None:
     accounted = account(decision, given)
     answers = class_indices(read_annotations(stage.inputs["labels"]), info.classes, ANNOTATIONS)
     # An answer moves no other row: those that judge stay a random draw, the withdrawn stay withdrawn.
-    answered = is_answered(read_column(examples, ID), answers) if answers else np.zeros(len(given.labels), bool)
+    answered = (
+        is_answered(read_column(examples, ID), answers) if answers else np.zeros(len(given.labels), bool)
+    )
     moved = answered & (decision.roles == POOL)
     decision.roles[moved] = LABELED
 
     _write_roles(examples, info, decision, answers, stage)
     scaling = fit_scaling(stage.outputs["labeled"])
     _write_json(stage.outputs["scaling"], scaling)
-    _write_json(stage.outputs["manifest"], accounted | {"answered_rows_moved_to_labeled": int(moved.sum())})
+    _write_json(stage.outputs["accounting"], accounted | {"answered_rows_moved_to_labeled": int(moved.sum())})
     for line in said(accounted):
         print(f"split: {line}")
 

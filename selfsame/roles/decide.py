@@ -7,8 +7,8 @@ import numpy as np
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
-from selfsame.roles.draw import DROPPED, HOLDOUT, POOL, ROLE_NAMES, Rows, draw_roles
 from selfsame.params.split import SplitParams
+from selfsame.roles.draw import DROPPED, POOL, ROLE_NAMES, Rows, draw_roles
 from selfsame.roles.repeats import Repeats, find_repeats, refuse_contradictions, refuse_repeats
 
 HAS_ROLE, REPEAT, CONTRADICTING, EXCLUDED = range(4)
@@ -91,9 +91,7 @@ def account(decision: Decision, given: Given) -> dict[str, Any]:
         return {"rows": int(rows.sum()), "labels": int((rows & labeled).sum())}
 
     roles = {name: count(decision.roles == role) for role, name in ROLE_NAMES.items()}
-    dropped = {
-        name: count(decision.reasons == code) for code, name in enumerate(REASONS) if code != HAS_ROLE
-    }
+    dropped = {name: count(decision.reasons == code) for code, name in enumerate(REASONS) if code != HAS_ROLE}
     aside = decision.repeats.dropped & (given.own > 0)
     return {
         "rows": len(labeled),

@@ -51,7 +51,9 @@ def find_repeats(ids: np.ndarray, labels: np.ndarray, set_aside: np.ndarray) -> 
     return Repeats(kept, contradicting)
 
 
-def refuse_contradictions(repeats: Repeats, labels: np.ndarray, words: tuple[str, ...], examples: str) -> None:
+def refuse_contradictions(
+    repeats: Repeats, labels: np.ndarray, words: tuple[str, ...], examples: str
+) -> None:
     """Stop if rows of the same inputs have different labels, and name them.
 
     Args:

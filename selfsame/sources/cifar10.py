@@ -109,4 +109,8 @@ def _batches(files: dict[str, bytes]) -> Iterator[Batch]:
         for start in range(0, len(rows), BATCH_ROWS):
             some = rows[start : start + BATCH_ROWS]
             pictures = some[:, 1:].reshape(-1, 3, SIZE, SIZE)
-            yield Batch(pictures, some[:, 0].astype(np.int64), np.full(len(some), HOLDOUT if name == TEST else TRAIN, np.int8))
+            yield Batch(
+                pictures,
+                some[:, 0].astype(np.int64),
+                np.full(len(some), HOLDOUT if name == TEST else TRAIN, np.int8),
+            )

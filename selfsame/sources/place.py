@@ -21,7 +21,15 @@ PARTS = {
     "holdout": HOLDOUT,
 }
 POOL_FOLDERS = ("unlabeled", "unlabelled", "unlabeleddata", "unlabelleddata", "unsorted", "nolabel")
-STRAY = ("thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "@eadir", "system volume information", "icon\r")
+STRAY = (
+    "thumbs.db",
+    "desktop.ini",
+    "__macosx",
+    "$recycle.bin",
+    "@eadir",
+    "system volume information",
+    "icon\r",
+)
 KEEPER = ".gitkeep"  # keeps an empty folder in git
 
 

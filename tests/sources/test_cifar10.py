@@ -12,7 +12,7 @@ from PIL import Image
 from selfsame.core.errors import SelfsameError
 from selfsame.sources import cifar10 as module
 from selfsame.sources import fetch
-from selfsame.sources.cifar10 import ARCHIVE, CLASSES, TEST, ROW_BYTES, cifar10
+from selfsame.sources.cifar10 import ARCHIVE, CLASSES, ROW_BYTES, TEST, cifar10
 from selfsame.sources.source import Source
 
 NAMES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), TEST)

@@ -15,10 +15,10 @@ from selfsame.core.annotations import ANNOTATIONS, Annotation, format_annotation
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
-from tasks.download import ORIGIN_FIELDS
 from selfsame.params.split import SplitParams
 from selfsame.roles.decide import halves
 from selfsame.roles.draw import Rows, draw_roles
+from tasks.download import ORIGIN_FIELDS
 
 INFO = TableInfo("toy", "classification", ("a", "b", "c"), features=("x", "y", "constant"))
 IMAGES = TableInfo("toy", "classification", ("a", "b"), image_shape=(2, 3, 3))
@@ -77,8 +77,8 @@ def read(folder: Path, name: str) -> pa.Table:
     return pq.read_table(path if path.is_dir() else path.with_suffix(".parquet"))
 
 
-def manifest(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "data" / "splits" / "manifest.json").read_text())
+def accounting(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "data" / "splits" / "accounting.json").read_text())
 
 
 def ids_of(table: pa.Table) -> list[str]:
@@ -358,7 +358,7 @@ def test_dropping_duplicates_keeps_the_first(tmp_path: Path) -> None:
     labeled = "hidden_labels" if kept[ids[10]] == "pool" else kept[ids[10]]
     found = dict(zip(ids_of(tables[labeled]), tables[labeled]["label"].to_pylist(), strict=True))
     assert found[ids[10]] == labels[10]
-    assert manifest(tmp_path)["dropped"]["repeat"] == {"rows": 1, "labels": 1}
+    assert accounting(tmp_path)["dropped"]["repeat"] == {"rows": 1, "labels": 1}
     dropped = read(tmp_path, "dropped").to_pylist()
     label = int(labels[10])
     assert dropped == [
@@ -366,12 +366,14 @@ def test_dropping_duplicates_keeps_the_first(tmp_path: Path) -> None:
     ]
 
 
-def test_a_labeled_copy_wins_over_an_unlabeled_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_labeled_copy_wins_over_an_unlabeled_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     inputs, labels = draw()
     both = np.concatenate([inputs[:40], inputs])  # the first file has no labels
     write_examples(tmp_path, both, np.concatenate([np.full(40, -1), labels]))
     split(tmp_path, duplicates="drop")
-    told = manifest(tmp_path)
+    told = accounting(tmp_path)
     assert told["labels"] == sum(part["labels"] for part in told["roles"].values()) == len(labels)
     assert told["dropped"]["repeat"] == {"rows": 40, "labels": 0}
     assert "40 rows, 0 of them labeled, repeat" in capsys.readouterr().out
@@ -396,7 +398,7 @@ def test_contradicting_copies_are_named_or_left_out(tmp_path: Path) -> None:
             split(tmp_path, duplicates=duplicates)
     tables = split(tmp_path, duplicates="drop_contradicting")
     assert not {ids[10]} & {each for name in ROLES for each in ids_of(tables[name])}
-    assert manifest(tmp_path)["dropped"]["contradicting"] == {"rows": 3, "labels": 2}
+    assert accounting(tmp_path)["dropped"]["contradicting"] == {"rows": 3, "labels": 2}
 
 
 def test_a_regressions_copies_contradict_too(tmp_path: Path) -> None:
@@ -427,7 +429,7 @@ def test_every_given_label_is_accounted_for(tmp_path: Path) -> None:
     labels[::7] = -1
     ids = write_examples(tmp_path, inputs, labels)
     tables = split(tmp_path, duplicates="drop_contradicting", exclude=[ids[3]])
-    told = manifest(tmp_path)
+    told = accounting(tmp_path)
     parts = [*told["roles"].values(), *told["dropped"].values()]
     assert sum(part["labels"] for part in parts) == told["labels"] == int((labels >= 0).sum())
     assert sum(part["rows"] for part in parts) == told["rows"] == len(labels)
