@@ -162,5 +162,5 @@ def refuse_files(source: str, place: Path) -> None:
 
 
 def _shown(name: str) -> str:
-    """Return a name that can be printed: bytes that are no UTF-8 as ``\\xe9``."""
+    """Return a name that can be printed: bytes that are no UTF-8 are written as escapes."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
