@@ -26,7 +26,7 @@ from tiny import (
 from selfsame.core import tables
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo, example_ids
-from selfsame.model.inputs import Scaling, prepare
+from selfsame.model.inputs import Scaling, by_handfuls, prepare
 from selfsame.model.models import (
     Model,
     Predictions,
@@ -100,16 +100,45 @@ def test_logits_are_the_mean_over_the_views_of_a_row(kind: str, tmp_path: Path) 
 
 
 def test_a_cpu_predicts_few_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = with_views(images_model(), 3)
-    logits, features = model.logits(ROWS.inputs), model.features(ROWS.inputs)
     seen: list[int] = []
-    model.last_layer.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
-    monkeypatch.setattr("selfsame.model.inputs.CPU_VALUES", 10 * 8 * 8)
-    torch.testing.assert_close(model.logits(ROWS.inputs), logits)
-    assert seen == [10] * 6 + [4] * 3
-    torch.testing.assert_close(model.features(ROWS.inputs), features)
-    monkeypatch.setattr("selfsame.model.inputs.CPU_VALUES", 1)  # a row is never cut
-    torch.testing.assert_close(model.logits(ROWS.inputs[:2]), logits[:2])
+    rows = torch.arange(24.0)[:, None]
+
+    def double(handful: torch.Tensor) -> torch.Tensor:
+        seen.append(len(handful))
+        return 2 * handful
+
+    def predict(most: int, count: int = 24) -> list[int]:
+        seen.clear()
+        monkeypatch.setattr("selfsame.model.inputs.CPU_VALUES", most)
+        assert torch.equal(by_handfuls(double, rows[:count], torch.device("cpu")), 2 * rows[:count])
+        return seen
+
+    assert predict(10) == [8, 8, 8]
+    assert predict(20) == [16, 16]  # the last handful is filled up
+    assert predict(1000) == [32]
+    assert predict(1000, count=0) == [0]
+    assert predict(1, count=2) == [1, 1]  # a row is never cut
+
+
+ODD = {"widths": [5, 37], "halve_after": []}  # what a matrix product does not like
+NETS = {
+    "mlp": model_params(architecture="mlp", batch_norm=True, **ODD),
+    "cnn": model_params(batch_norm=True, dense=[7], **ODD),
+    "average": model_params(**ODD),
+    "resnet18": model_params(architecture="resnet18", widths=[], halve_after=[], batch_norm=True),
+}
+
+
+@pytest.mark.parametrize("params", NETS.values(), ids=NETS)
+def test_a_row_gets_the_same_bits_whatever_is_predicted_with_it(params: ModelParams) -> None:
+    model = Model(fresh_net(params, info=IMAGES), params, IMAGES, SCALING)
+    raw = examples((20, 20, 21), seed=4).inputs
+    logits = model.logits(raw)
+    assert torch.equal(torch.cat([model.logits(raw[:1]), model.logits(raw[1:4]), model.logits(raw[4:])]), logits)
+    order = torch.randperm(len(raw), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(model.logits(raw[order]), logits[order])
+    many = raw.repeat(40, 1, 1, 1)[7:]
+    assert torch.equal(model.logits(many), logits.repeat(40, 1)[7:])
 
 
 def test_predictions_have_the_same_bits_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
