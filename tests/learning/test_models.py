@@ -134,7 +134,9 @@ def test_a_row_gets_the_same_bits_whatever_is_predicted_with_it(params: ModelPar
     model = Model(fresh_net(params, info=IMAGES), params, IMAGES, SCALING)
     raw = examples((20, 20, 21), seed=4).inputs
     logits = model.logits(raw)
-    assert torch.equal(torch.cat([model.logits(raw[:1]), model.logits(raw[1:4]), model.logits(raw[4:])]), logits)
+    assert torch.equal(
+        torch.cat([model.logits(raw[:1]), model.logits(raw[1:4]), model.logits(raw[4:])]), logits
+    )
     order = torch.randperm(len(raw), generator=torch.Generator().manual_seed(0))
     assert torch.equal(model.logits(raw[order]), logits[order])
     many = raw.repeat(40, 1, 1, 1)[7:]
