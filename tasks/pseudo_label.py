@@ -183,9 +183,10 @@ def label_values(stage: Stage, own: PseudoLabelParams) -> None:
 
     device = prepare_device(stage.section("compute", ComputeParams))
     baseline = stage.inputs["baseline"]
-    nets = [baseline, *sorted((baseline / ENSEMBLE).iterdir())]
+    nets = [baseline, *sorted((baseline / ENSEMBLE).glob("*"))]
     folders = [validated(folder) for folder in nets]  # the gate judges them on validation rows
-    models = [load_model(folder, device) for folder in folders]
+    # A committee's families agree or not, as an ensemble's nets do.
+    models = [member for folder in folders for member in load_model(folder, device).members]
     target = models[0].scaling.target
     assert target is not None
     judged_on = judging_role(stage)

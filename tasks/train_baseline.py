@@ -13,7 +13,7 @@ from selfsame.core.params import Section
 from selfsame.core.stage import Stage, run_stage
 from selfsame.core.tables import TableInfo
 from selfsame.params.compute import ComputeParams
-from selfsame.params.model import ModelParams
+from selfsame.params.model import OF_TABLES, ModelParams
 from selfsame.params.training import TrainingParams
 
 
@@ -34,12 +34,20 @@ PARAMS = {
 }
 
 
-def check_ensemble(own: TrainBaselineParams, info: TableInfo) -> None:
+def check_ensemble(own: TrainBaselineParams, architecture: str, info: TableInfo) -> None:
     """Make sure that there is an ensemble exactly where its agreement is asked for.
 
     Raises:
         SelfsameError: there isn't.
     """
+    if architecture in OF_TABLES:
+        if own.ensemble_members:
+            raise SelfsameError(
+                f"params.yaml: train_baseline.ensemble_members = {own.ensemble_members}, but a "
+                f"{architecture} comes out the same for any seed",
+                "set it to 0; the members of a committee are its ensemble",
+            )
+        return
     if bool(own.ensemble_members) != (info.target == "regression"):
         raise SelfsameError(
             f"params.yaml: train_baseline.ensemble_members = {own.ensemble_members}, for a {info.target}",
@@ -54,7 +62,9 @@ def main(stage: Stage) -> None:
     from selfsame.learning.methods import Supervised
 
     own = stage.section("train_baseline", TrainBaselineParams)
-    check_ensemble(own, TableInfo.of(stage.inputs["labeled"]))
+    check_ensemble(
+        own, stage.section("model", ModelParams).architecture, TableInfo.of(stage.inputs["labeled"])
+    )
     baseline = stage.outputs["baseline"]
     for member in range(own.ensemble_members + 1):
         plan = Plan(Supervised(), own.seed + member, own.max_epochs, own.patience_epochs)

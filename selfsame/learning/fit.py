@@ -12,6 +12,7 @@ from selfsame.learning.loop import Plan, TrainingData, train
 from selfsame.learning.refit import kept_epoch, refit
 from selfsame.learning.resume import Checkpoints
 from selfsame.learning.steps import StepNet
+from selfsame.learning.tables import fit_table
 from selfsame.model.device import prepare_device
 from selfsame.model.inputs import Scaling
 from selfsame.model.models import VALIDATED, Model, Views, save_model, save_validation
@@ -21,7 +22,7 @@ from selfsame.observe.notes import note
 from selfsame.observe.settings import monitoring
 from selfsame.observe.watch import watch
 from selfsame.params.compute import ComputeParams
-from selfsame.params.model import ModelParams
+from selfsame.params.model import OF_TABLES, ModelParams
 from selfsame.params.training import TrainingParams
 
 
@@ -39,6 +40,9 @@ def fit_model(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> 
     params = stage.section("model", ModelParams)
     training = stage.section("training", TrainingParams)
     info = TableInfo.of(stage.inputs["labeled"])
+    if params.architecture in OF_TABLES:
+        fit_table(stage, plan, pool, folder)
+        return
 
     def fresh_net() -> nn.Module:
         torch.manual_seed(plan.seed)

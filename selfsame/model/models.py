@@ -10,7 +10,8 @@ which it was chosen.
 import csv
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import CONFIG, HISTORY, MODEL_FORMAT, VALIDATED, VALIDATION, WEIGHTS
 from selfsame.core.tables import BATCH_ROWS, TableInfo, inputs_of, iter_batches
 from selfsame.model.augment import augment
+from selfsame.model.families import Committee
 from selfsame.model.inputs import Scaling, by_handfuls, prepare
 from selfsame.model.nets import build_net, for_prediction, last_layer_name, without_last_layer
 from selfsame.params.augmentation import AugmentationParams
-from selfsame.params.model import ModelParams
+from selfsame.params.model import OF_TABLES, ModelParams
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,24 @@ class Model:
     @property
     def device(self) -> torch.device:
         """Where the net's weights are."""
-        return next(self.net.parameters()).device
+        return next(chain(self.net.parameters(), self.net.buffers())).device
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it is no net, but of the families that scikit-learn fits: these take raw rows."""
+        return self.params.architecture in OF_TABLES
+
+    @property
+    def members(self) -> tuple["Model", ...]:
+        """The families that a committee consists of, each by itself; of any other model the model alone."""
+        if not isinstance(self.net, Committee):
+            return (self,)
+        return tuple(
+            replace(
+                self, net=net, params=self.params.model_copy(update={"architecture": name, "members": None})
+            )
+            for name, net in self.net.members.items()
+        )
 
     def logits(self, raw: Tensor) -> Tensor:
         """Return the logits (N, K) of raw inputs, or standardised values (N, 1), without dropout.
@@ -82,15 +101,19 @@ class Model:
     def features(self, raw: Tensor) -> Tensor:
         """Return the features (N, D) of raw inputs: what the last layer sees, without dropout.
 
+        What is no net has no last layer: its logits are its features.
+
         Means over the views, like the logits, which the last layer so makes of them.
         """
-        return self._means(without_last_layer(self.net), raw)
+        return self._means(self.net if self.is_fitted else without_last_layer(self.net), raw)
 
     def _means(self, net: nn.Module, raw: Tensor) -> Tensor:
         merged = for_prediction(net)
 
         @torch.inference_mode()
         def mean(rows: Tensor) -> Tensor:
+            if self.is_fitted:
+                return merged(rows.to(self.device)).float()
             inputs = prepare(rows.to(self.device), self.scaling)
             if self.views is None:
                 return merged(inputs)
@@ -101,7 +124,15 @@ class Model:
     @property
     def last_layer(self) -> nn.Linear:
         """What makes the logits of the features; the dropout stands right before it."""
+        if self.is_fitted:
+            return _unchanged(len(self.info.classes))
         return self.net.get_submodule(last_layer_name(self.net))
+
+
+def _unchanged(outputs: int) -> nn.Linear:
+    layer = nn.Linear(outputs, outputs)
+    layer.load_state_dict({"weight": torch.eye(outputs), "bias": torch.zeros(outputs)})
+    return layer
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
+from selfsame.model.families import build_family
 from selfsame.model.torchvision_nets import torchvision_net
 from selfsame.model.wide_resnet import FEATURES, wrn_28_2
-from selfsame.params.model import ModelParams
+from selfsame.params.model import OF_TABLES, ModelParams
 
 SMALL_PIXELS = 64  # up to here a ResNet keeps the image's size at its start
 
@@ -25,12 +26,14 @@ def build_net(params: ModelParams, info: TableInfo) -> nn.Module:
         SelfsameError: the architecture doesn't take this kind of input.
     """
     outputs = len(info.classes) if info.target == "classification" else 1
+    if params.architecture in OF_TABLES:
+        return build_family(params.architecture, params.families, outputs, values=not info.classes)
     if params.architecture == "mlp":
         return _mlp(prod(info.input_shape), params, outputs)
     if not info.image_shape:
         raise SelfsameError(
             f"params.yaml: model.architecture = '{params.architecture}', but {info.source} has no images",
-            "set model.architecture to mlp",
+            "set model.architecture to committee, or to another that takes tables",
         )
     net = _IMAGE_NETS[params.architecture](info.image_shape, params, outputs)
     has_norm = any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in net.modules())

@@ -1,12 +1,16 @@
 """Section ``model``."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from selfsame.core.params import Section
 
 Positive = Annotated[int, Field(ge=1)]
+
+Family = Literal["linear", "gaussian_process", "boosting", "forest"]
+FAMILIES: tuple[str, ...] = get_args(Family)
+OF_TABLES = (*FAMILIES, "committee")  # architectures that are no nets: scikit-learn fits them
 
 # The keys of section ``model`` that only some architectures obey, and which; elsewhere they must be empty.
 MODEL_KEYS = {
@@ -18,13 +22,14 @@ MODEL_KEYS = {
     "weights_sha256": ("torchvision",),
     "image_pixels": ("torchvision",),
     "freeze_backbone": ("torchvision",),
+    "members": ("committee",),
 }
 
 
 class ModelParams(Section):
     """Section ``model``: the architecture that baseline and student share."""
 
-    architecture: Literal["cnn", "mlp", "resnet18", "wrn_28_2", "torchvision"]
+    architecture: Literal["cnn", "mlp", "resnet18", "wrn_28_2", "torchvision", "committee"] | Family
     widths: list[Positive]
     halve_after: list[Positive]
     dropout: float = Field(ge=0, lt=1)
@@ -35,6 +40,7 @@ class ModelParams(Section):
     weights_sha256: str | None = Field(pattern="^[0-9a-f]{64}$")
     image_pixels: Positive | None
     freeze_backbone: bool
+    members: list[Family] | None = None
 
     @model_validator(mode="after")
     def _every_key_has_a_meaning(self) -> Self:
@@ -63,3 +69,16 @@ class ModelParams(Section):
         if self.weights is None and (self.freeze_backbone or self.weights_sha256):
             raise ValueError("weights = null: then freeze_backbone is false and weights_sha256 null")
         return self
+
+    @model_validator(mode="after")
+    def _no_family_sits_twice(self) -> Self:
+        if self.members is not None and len(set(self.members)) < max(len(self.members), 2):
+            raise ValueError(f"members = {self.members}: a committee has two families or more, each once")
+        return self
+
+    @property
+    def families(self) -> list[Family]:
+        """The families that a committee has, or the one that this is."""
+        if self.architecture == "committee":
+            return self.members or ["linear", "gaussian_process", "boosting"]
+        return [self.architecture]  # type: ignore[list-item]

@@ -1,0 +1,82 @@
+"""The committee: several families, weighted by what each says of rows that it has not learned."""
+
+import numpy as np
+import torch
+from scipy.optimize import minimize_scalar, nnls
+from torch import Tensor
+from torch.nn import functional
+
+from selfsame.learning.families import Rows, fit_family, folds, one_thread
+from selfsame.model.families import Committee
+
+SHRUNK = 10.0  # rows' worth of preference for equal weights
+LARGEST_TEMPERATURE = 8.0
+TEMPERATURE_SPREAD = 0.7  # of its logarithm around 0, before any row is seen
+
+
+@one_thread()
+def fit_committee(members: list[str], rows: Rows, extra: Rows | None, seed: int) -> Committee:
+    """Fit every member on ``rows`` and ``extra`` together, and weigh them out of fold on ``rows``.
+
+    Args:
+        extra: further rows, whose labels nobody vouches for: they are learned in every fold, and judge none.
+    """
+    outputs, truth = max(rows.classes, 1), _truth(rows)
+    said = torch.zeros(len(members), len(rows.labels), outputs, dtype=torch.float64)
+    for held in folds(rows.labels, rows.classes, seed):
+        others = np.setdiff1d(np.arange(len(rows.labels)), held)
+        for place, name in enumerate(members):
+            fitted = fit_family(name, together(rows.of(others), extra), seed)
+            said[place, held] = fitted(torch.from_numpy(rows.inputs[held])).double()
+    temperature = torch.ones(len(members), dtype=torch.float64)
+    if rows.classes:
+        temperature = torch.tensor([_temperature(each, rows.labels) for each in said], dtype=torch.float64)
+    said = said / temperature[:, None, None]
+    weight = stack(said.softmax(dim=2) if rows.classes else said, truth)
+    fitted_members = {name: fit_family(name, together(rows, extra), seed) for name in members}
+    return Committee(fitted_members, values=not rows.classes, weight=weight, temperature=temperature)
+
+
+def stack(said: Tensor, truth: Tensor) -> Tensor:
+    """Return weights (M,), none negative, that add up to 1: of the least squares, drawn to equal ones.
+
+    Args:
+        said: (M, N, K) probabilities or values that the members give rows they have not learned.
+        truth: (N, K).
+    """
+    members = len(said)
+    pull = SHRUNK**0.5 * np.eye(members)
+    one = 1e4 * max(float(said.square().sum()) ** 0.5, 1.0)  # so much that the sum is 1 to ten places
+    left = np.vstack([said.flatten(1).numpy().T, pull, one * np.ones((1, members))])
+    right = np.concatenate([truth.flatten().numpy(), pull.sum(axis=0) / members, [one]])
+    weight = nnls(left, right)[0]
+    return torch.from_numpy(weight / weight.sum())
+
+
+def together(rows: Rows, extra: Rows | None) -> Rows:
+    """Return both, one after the other."""
+    if extra is None:
+        return rows
+    return Rows(
+        np.concatenate([rows.inputs, extra.inputs]),
+        np.concatenate([rows.labels, extra.labels]),
+        np.concatenate([rows.weights, extra.weights]),
+        rows.classes,
+    )
+
+
+def _truth(rows: Rows) -> Tensor:
+    labels = torch.from_numpy(rows.labels)
+    return functional.one_hot(labels, rows.classes).double() if rows.classes else labels[:, None].double()
+
+
+def _temperature(logits: Tensor, labels: np.ndarray) -> float:
+    """Return what makes (N, K) logits most likely; without evidence 1."""
+    truth = torch.from_numpy(labels)
+
+    def cost(logarithm: float) -> float:
+        loss = functional.cross_entropy(logits / np.exp(logarithm), truth, reduction="sum")
+        return float(loss) + (logarithm / TEMPERATURE_SPREAD) ** 2 / 2
+
+    limit = np.log(LARGEST_TEMPERATURE)
+    return float(np.exp(minimize_scalar(cost, bounds=(-limit, limit), method="bounded").x))

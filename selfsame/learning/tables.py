@@ -1,0 +1,69 @@
+"""What both training stages do where the model is no net: fit families on rows, score, save the folder."""
+
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from selfsame.core.layout import VALIDATED
+from selfsame.core.stage import Stage
+from selfsame.core.tables import TableInfo
+from selfsame.learning.batches import Examples, load_examples
+from selfsame.learning.committee import fit_committee, together
+from selfsame.learning.families import Rows, fit_family
+from selfsame.learning.loop import Plan
+from selfsame.learning.objective import build_objective
+from selfsame.model.inputs import Scaling
+from selfsame.model.models import Model, save_model, save_validation
+from selfsame.params.model import ModelParams
+from selfsame.params.training import TrainingParams
+
+
+def fit_table(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> None:
+    """Fit a family or a committee on the stage's labeled rows and ``pool``, and write it to ``folder``.
+
+    With ``training.refit_on_validation`` the folder ``validated`` in it holds the one that validation rows
+    may judge, and ``folder`` one that has learned them too.
+
+    Args:
+        pool: the pool rows that the method learns from; None for the baseline.
+    """
+    params, training = stage.section("model", ModelParams), stage.section("training", TrainingParams)
+    info = TableInfo.of(stage.inputs["labeled"])
+    scaling = Scaling.load(stage.inputs["scaling"])
+    labeled, validation = (
+        load_examples(stage.inputs[role]).standardised(scaling) for role in ("labeled", "validation")
+    )
+    rows, held = _rows(labeled, 1.0, info), _rows(validation, 1.0, info)
+    extra = None
+    if pool is not None and len(pool):
+        extra = _rows(pool.standardised(scaling), plan.method.ramp_up.weight, info)
+    recipe = {name: section.model_dump() for name, section in stage.params.items() if name != "model"}
+
+    def fit(learned: Rows) -> Model:
+        return Model(_fit(params, learned, extra, plan.seed), params, info, scaling, recipe)
+
+    model = fit(rows)
+    objective = build_objective(training, labeled.labels, len(info.classes))
+    losses = {
+        "training_loss": objective.measure(model.logits(labeled.inputs), labeled.labels)["validation_loss"]
+    }
+    row = {"epoch": 1, **losses, **objective.measure(model.logits(validation.inputs), validation.labels)}
+    if training.refit_on_validation:
+        save_model(folder / VALIDATED, model, [row])
+        model = fit(together(rows, held))
+    save_model(folder, model, [row])
+    save_validation(folder, row)
+
+
+def _fit(params: ModelParams, rows: Rows, extra: Rows | None, seed: int) -> nn.Module:
+    if params.architecture == "committee":
+        return fit_committee(params.families, rows, extra, seed)
+    return fit_family(params.architecture, together(rows, extra), seed)
+
+
+def _rows(examples: Examples, weight: float, info: TableInfo) -> Rows:
+    labels = examples.labels.numpy()
+    return Rows(
+        examples.inputs.numpy(), labels, np.full(len(labels), weight, dtype=np.float64), len(info.classes)
+    )

@@ -1,0 +1,253 @@
+"""Models of tables that are no nets: what scikit-learn has fitted, as buffers that predict by themselves.
+
+They take raw rows, missing values (NaN) included, and give what a net gives: logits (N, K) or standardised
+values (N, 1). All that was fitted is a buffer, so that it is saved, loaded and moved like a net's weights,
+without pickle. A row's sums have one order, whatever else is in its batch and however many threads there are.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+SMALLEST = 1e-6  # probability: a forest's zero says no more than that no tree has seen it
+AT_ONCE = 2**22  # values of the largest matrix that a prediction makes
+# Weights and widths of five sigmoids whose sum is close to a Gaussian's integral (Williams and Barber, 1998).
+SIGMOID_WIDTHS = (0.41, 0.4, 0.37, 0.44, 0.39)
+SIGMOID_WEIGHTS = (-1854.8214151, 3516.89893646, 221.29346712, 128.12323805, -2010.49422654)
+
+
+class Fitted(nn.Module):
+    """A module of fitted arrays alone, which take the shapes of what is loaded."""
+
+    def __init__(self, **arrays: Tensor) -> None:
+        super().__init__()
+        for name in self.__annotations__:
+            self.register_buffer(name, arrays.get(name, torch.empty(0)))
+
+    def _load_from_state_dict(self, state: Mapping[str, Tensor], prefix: str, *others: object) -> None:
+        for name in self._buffers:
+            if (found := state.get(prefix + name)) is not None:
+                setattr(self, name, torch.empty_like(found))
+        super()._load_from_state_dict(state, prefix, *others)
+
+
+class Features(Fitted):
+    """Raw rows (N, F) as a family sees them: float64, nothing missing.
+
+    Attributes:
+        filling: (F,) what a missing value becomes.
+        knots, scores: (F, Q) a feature's values and what they become, with straight lines between them.
+        missing: (M,) features whose absence is a further feature, 1 where missing.
+        mean, projection: (D,) and (D, C) of what is projected on few directions; empty if nothing is.
+    """
+
+    filling: Tensor
+    knots: Tensor
+    scores: Tensor
+    missing: Tensor
+    mean: Tensor
+    projection: Tensor
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """Return features (N, F + M), or (N, C)."""
+        rows = raw.flatten(1).double()
+        absent = rows.isnan()
+        rows = torch.where(absent, self.filling, rows)
+        if len(self.knots):
+            rows = self._lines(rows)
+        rows = torch.cat([rows, absent[:, self.missing].double()], dim=1)
+        return (rows - self.mean) @ self.projection if len(self.projection) else rows
+
+    def _lines(self, rows: Tensor) -> Tensor:
+        found = torch.searchsorted(self.knots, rows.T.contiguous()).clamp(1, self.knots.shape[1] - 1)
+        left, right = self.knots.gather(1, found - 1), self.knots.gather(1, found)
+        share = ((rows.T - left) / (right - left)).nan_to_num(0.0).clamp(0, 1)  # of equal knots: the left one
+        low, high = self.scores.gather(1, found - 1), self.scores.gather(1, found)
+        return (low + share * (high - low)).T
+
+
+class Linear(Fitted):
+    """``weight`` (F, K) and ``bias`` (K,)."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def forward(self, rows: Tensor) -> Tensor:  # noqa: D102
+        return rows @ self.weight + self.bias
+
+
+class Trees(Fitted):
+    """The sum of T trees with at most M nodes each, of K outputs.
+
+    Attributes:
+        feature, left, right: (T, M) int32: which feature a node asks, and the nodes it leads to; a leaf
+            leads to itself.
+        threshold: (T, M); a row goes left where its feature, as float32, is at most that.
+        value: (T, M, K) what a leaf adds.
+        start: (K,) what is there before.
+        depth: () of the deepest tree.
+    """
+
+    feature: Tensor
+    left: Tensor
+    right: Tensor
+    threshold: Tensor
+    value: Tensor
+    start: Tensor
+    depth: Tensor
+
+    def forward(self, rows: Tensor) -> Tensor:  # noqa: D102
+        trees, _, outputs = self.value.shape
+        return torch.cat([self._sums(part) for part in rows.float().split(AT_ONCE // (trees * outputs) + 1)])
+
+    def _sums(self, rows: Tensor) -> Tensor:
+        trees, nodes = self.feature.shape
+        first = torch.arange(trees, device=rows.device)[:, None] * nodes
+        left, right = (self.left + first).flatten(), (self.right + first).flatten()
+        feature, threshold = self.feature.flatten().long(), self.threshold.flatten()
+        at = first[:, 0].expand(len(rows), trees)
+        for _ in range(int(self.depth)):
+            goes_left = rows.gather(1, feature[at]) <= threshold[at]
+            at = torch.where(goes_left, left[at], right[at])
+        return self.start + self.value.flatten(0, 1)[at].double().sum(dim=1)
+
+
+class Frequencies(Trees):
+    """A forest whose sum is the probability of each class: logits are its logarithm."""
+
+    def forward(self, rows: Tensor) -> Tensor:  # noqa: D102
+        return super().forward(rows).clamp(min=SMALLEST).log()
+
+
+class Kernel(Fitted):
+    """Matérn's kernel of smoothness 3/2 between rows and the R rows learned from.
+
+    Attributes:
+        learned: (R, F) rows learned from.
+        length: (F,) or (1,) length scale of each feature.
+        variance: () the kernel of a row with itself.
+    """
+
+    learned: Tensor
+    length: Tensor
+    variance: Tensor
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Return (N, R)."""
+        distance = 3**0.5 * torch.cdist(
+            rows / self.length, self.learned / self.length, compute_mode="donot_use_mm_for_euclid_dist"
+        )
+        return self.variance * (1 + distance) * (-distance).exp()
+
+
+class ProcessOfValues(Fitted):
+    """A Gaussian process's mean: the kernel times ``dual`` (R, 1)."""
+
+    dual: Tensor
+
+    def __init__(self, kernel: Kernel | None = None, **arrays: Tensor) -> None:
+        super().__init__(**arrays)
+        self.kernel = kernel or Kernel()
+
+    def forward(self, rows: Tensor) -> Tensor:  # noqa: D102
+        size = max(AT_ONCE // max(len(self.dual), 1), 1)
+        return torch.cat([self.kernel(part) @ self.dual for part in rows.split(size)])
+
+
+class ProcessOfClass(Fitted):
+    """The probability of one class: Laplace's approximation (Rasmussen and Williams 2006, algorithm 3.2).
+
+    Attributes:
+        dual: (R,) gradient of the labels' likelihood.
+        roots: (R,) square roots of its curvature.
+        factor: (R, R) lower triangle of ``I + roots K roots``.
+    """
+
+    dual: Tensor
+    roots: Tensor
+    factor: Tensor
+
+    def __init__(self, kernel: Kernel | None = None, **arrays: Tensor) -> None:
+        super().__init__(**arrays)
+        self.kernel = kernel or Kernel()
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Return probabilities (N,)."""
+        size = max(AT_ONCE // max(len(self.dual), 1), 1)
+        return torch.cat([self._probabilities(self.kernel(part)) for part in rows.split(size)])
+
+    def _probabilities(self, near: Tensor) -> Tensor:
+        mean = near @ self.dual
+        solved = torch.linalg.solve_triangular(self.factor, self.roots[:, None] * near.T, upper=False)
+        variance = (self.kernel.variance - (solved**2).sum(dim=0)).clamp(min=1e-12)
+        widths = torch.tensor(SIGMOID_WIDTHS, dtype=mean.dtype)[:, None]
+        weights = torch.tensor(SIGMOID_WEIGHTS, dtype=mean.dtype)[:, None]
+        alpha = 1 / (2 * variance)
+        gamma = widths * mean
+        integrals = (
+            (torch.pi / alpha).sqrt()
+            * (gamma * (alpha / (alpha + widths**2)).sqrt()).erf()
+            / (2 * (variance * 2 * torch.pi).sqrt())
+        )
+        return (weights * integrals).sum(dim=0) + 0.5 * weights.sum()
+
+
+class ProcessOfClasses(nn.ModuleList):
+    """One process for each class against the others; of two classes one, of the second."""
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Return logits (N, K)."""
+        probabilities = torch.stack([each(rows) for each in self], dim=1).clamp(SMALLEST, 1 - SMALLEST)
+        if len(self) == 1:
+            probabilities = torch.cat([1 - probabilities, probabilities], dim=1)
+        return probabilities.log()
+
+
+class Committee(Fitted):
+    """Several families: the mean of their probabilities or values, with weights that add up to 1.
+
+    Attributes:
+        weight: (M,) of each member.
+        temperature: (M,) by which its logits are divided.
+    """
+
+    weight: Tensor
+    temperature: Tensor
+
+    def __init__(self, members: Mapping[str, nn.Module], values: bool, **arrays: Tensor) -> None:
+        super().__init__(**arrays)
+        self.members, self._values = nn.ModuleDict(members), values
+
+    def outputs(self, raw: Tensor) -> Iterator[Tensor]:
+        """Yield each member's logits, calibrated, or values."""
+        for member, temperature in zip(self.members.values(), self.temperature, strict=True):
+            yield member(raw) / temperature
+
+    def forward(self, raw: Tensor) -> Tensor:  # noqa: D102
+        said = torch.stack(list(self.outputs(raw)))
+        return mixed(said, self.weight, self._values)
+
+
+def mixed(said: Tensor, weight: Tensor, values: bool) -> Tensor:
+    """Return the mixture of M members' outputs (M, N, K): values (N, K), or probabilities, as logits."""
+    if values:
+        return torch.einsum("mnk,m->nk", said, weight)
+    return torch.einsum("mnk,m->nk", said.softmax(dim=2), weight).log()
+
+
+def build_family(architecture: str, families: Sequence[str], outputs: int, values: bool) -> nn.Module:
+    """Build a family or a committee without its arrays, for those of a model's folder."""
+    built = {name: _build(name, outputs, values) for name in families}
+    return Committee(built, values) if architecture == "committee" else built[architecture]
+
+
+def _build(name: str, outputs: int, values: bool) -> nn.Module:
+    if name == "linear":
+        head: nn.Module = Linear()
+    elif name == "gaussian_process":
+        processes = 1 if outputs == 2 else outputs
+        head = ProcessOfValues() if values else ProcessOfClasses(ProcessOfClass() for _ in range(processes))
+    else:
+        head = Frequencies() if name == "forest" and not values else Trees()
+    return nn.Sequential(Features(), head)

@@ -1,0 +1,134 @@
+"""Families of tables: what scikit-learn fitted predicts the same from arrays, read from a file too."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load, save
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
+from sklearn.linear_model import LogisticRegressionCV, RidgeCV
+from torch import nn
+
+from selfsame.learning.committee import fit_committee, stack
+from selfsame.learning.families import Rows, fit_family
+from selfsame.model.families import build_family
+from selfsame.params.model import FAMILIES
+
+FITTED = {
+    "linear": (LogisticRegressionCV, RidgeCV),
+    "gaussian_process": (GaussianProcessClassifier, GaussianProcessRegressor),
+    "boosting": (GradientBoostingClassifier, GradientBoostingRegressor),
+    "forest": (RandomForestClassifier, RandomForestRegressor),
+}
+
+
+def some_rows(classes: int, count: int = 60) -> Rows:
+    """Rows of four features, one of them constant, another sometimes missing."""
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(count, 4))
+    inputs[:, 3] = 7.0
+    score = inputs[:, 0] + inputs[:, 1] ** 2 + 0.3 * random.normal(size=count)
+    labels = np.digitize(score, np.quantile(score, np.arange(1, classes) / classes)) if classes else score
+    inputs[::5, 2] = np.nan
+    return Rows(inputs, labels, np.ones(count), classes)
+
+
+@pytest.fixture(params=[2, 3, 0], ids=["two classes", "three classes", "values"])
+def rows(request: pytest.FixtureRequest) -> Rows:
+    return some_rows(request.param)
+
+
+@pytest.fixture
+def fitted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """All that scikit-learn fits in a test, with the rows it was given, in their order."""
+    found: list[Any] = []
+    for kind in {kind for kinds in FITTED.values() for kind in kinds}:
+
+        def fit(self: Any, x: Any, y: Any, *rest: Any, original: Any = kind.fit) -> Any:
+            found.append((self, x))
+            return original(self, x, y, *rest)
+
+        monkeypatch.setattr(kind, "fit", fit)
+    return found
+
+
+def outputs(net: nn.Module, inputs: np.ndarray) -> torch.Tensor:
+    with torch.inference_mode():
+        return net(torch.from_numpy(inputs))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_arrays_predict_as_scikit_learn_does(name: str, rows: Rows, fitted: list[Any]) -> None:
+    net = fit_family(name, rows, 0)
+    (model, seen) = fitted[-1]
+    said = outputs(net[1], seen)
+    if not rows.classes:
+        np.testing.assert_allclose(said[:, 0], model.predict(seen), atol=1e-5)
+    elif name != "gaussian_process" or rows.classes == 2:
+        np.testing.assert_allclose(said.softmax(dim=1), model.predict_proba(seen), atol=1e-5)
+    else:  # of the last class against the others
+        np.testing.assert_allclose(net[1][-1](seen_tensor(seen)), model.predict_proba(seen)[:, 1], atol=1e-5)
+
+
+def seen_tensor(seen: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(seen))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_learns_and_keeps_what_it_learned(name: str, rows: Rows) -> None:
+    net = fit_family(name, rows, 0)
+    said = outputs(net, rows.inputs)
+    if rows.classes:
+        assert (said.argmax(dim=1).numpy() == rows.labels).mean() > 0.55
+    else:
+        assert np.corrcoef(said[:, 0], rows.labels)[0, 1] > 0.6
+    weights = {key: value.contiguous() for key, value in net.state_dict().items()}
+    read = build_family(name, [name], max(rows.classes, 1), values=not rows.classes)
+    read.load_state_dict(load(save(weights)))
+    assert torch.equal(outputs(read, rows.inputs), said)
+
+
+def test_a_missing_value_is_information() -> None:
+    random = np.random.default_rng(1)
+    inputs, labels = random.normal(size=(80, 2)), np.arange(80) % 2
+    inputs[labels == 1, 0] = np.nan
+    for name in FAMILIES:
+        said = outputs(fit_family(name, Rows(inputs, labels, np.ones(80), 2), 0), inputs)
+        assert (said.argmax(dim=1).numpy() == labels).all(), name
+
+
+def test_threads_change_no_bit() -> None:
+    rows, before = some_rows(3, 30), torch.get_num_threads()
+    made = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        weights = fit_committee(list(FAMILIES), rows, None, 0).state_dict()
+        made.append(save({key: value.contiguous() for key, value in weights.items()}))
+    torch.set_num_threads(before)
+    assert made[0] == made[1]
+
+
+def test_the_committee_trusts_who_is_right() -> None:
+    random = np.random.default_rng(0)
+    truth = torch.from_numpy(random.normal(size=(200, 1)))
+    noise = torch.from_numpy(random.normal(size=(3, 200, 1)))
+    said = truth + noise * torch.tensor([0.1, 1.0, 3.0])[:, None, None]
+    weights = stack(said, truth)
+    assert weights.sum().item() == pytest.approx(1)
+    assert weights[0] > 0.8 and (weights >= 0).all()
+    none = stack(said[:, :0], truth[:0])
+    np.testing.assert_allclose(none, 1 / 3)
+
+
+def test_rows_that_nobody_vouches_for_judge_no_member() -> None:
+    rows = some_rows(2)
+    wrong = Rows(rows.inputs, 1 - rows.labels, np.full(len(rows.labels), 1e-9), 2)
+    plain, taught = (fit_committee(["linear", "boosting"], rows, extra, 0) for extra in (None, wrong))
+    np.testing.assert_allclose(plain.weight, taught.weight, atol=0.1)
