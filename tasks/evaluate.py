@@ -1,9 +1,9 @@
 """Stage evaluate: choose the champion on validation, then read the holdout once and write the report.
 
-In: ``labels`` (people's answers), ``labeled``, ``validation``, ``pool``, ``holdout``, ``hidden_labels``,
-``pseudo_labels``, both models, params ``compute evaluate``. Out: ``models/champion`` (a copy of the better
-model, and its model card) and the report: ``metrics.json``, ``report.html``, and for plots
-``confusion_matrix.csv`` (the champion on the holdout), ``threshold.csv`` and ``reliability.csv``.
+In: ``labels`` (people's answers), ``labeled``, ``validation``, ``calibration``, ``pool``, ``holdout``,
+``hidden_labels``, ``pseudo_labels``, both models, params ``compute evaluate``. Out: ``models/champion`` (a
+copy of the better model, its calibration, its model card) and the report: ``metrics.json``, ``report.html``,
+and for plots ``confusion_matrix.csv`` (the champion on the holdout), ``threshold.csv``, ``reliability.csv``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from selfsame.core.stage import Stage, run_stage
 from selfsame.core.tables import TableInfo, count_rows, read_column, take_all, take_inputs
 from selfsame.params.compute import ComputeParams
 from selfsame.report.card import CARD, render_card
+from selfsame.report.champion import keep_calibration
 from selfsame.report.files import digest_files, read_history, settings_of, write_csv
 from selfsame.report.findings import Findings, ModelFindings, ReferenceFindings, metrics
 from selfsame.report.gallery import gate_galleries, mistakes
@@ -44,6 +45,7 @@ from selfsame.report.watches import (
     near_copies,
 )
 from selfsame.selection.calibration import BINS
+from selfsame.selection.record import GateRecord
 
 if TYPE_CHECKING:
     from selfsame.model.models import Model, Predictions
@@ -183,6 +185,8 @@ def main(stage: Stage) -> None:
     champion = promotion.champion
     # The bytes alone: a file that DVC has linked from its cache is read-only.
     shutil.copytree(stage.inputs[champion], stage.outputs["champion"], copy_function=shutil.copyfile)
+    gate = GateRecord.of(stage.inputs["pseudo_labels"])
+    keep_calibration(stage.outputs["champion"], judged[champion], stage.inputs[gate.judged_on], gate)
 
     reference, reference_validation = learn_reference(stage, info)
 

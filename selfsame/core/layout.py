@@ -29,3 +29,5 @@ VALIDATION = "validation.json"
 VALIDATED = "validated"  # the model from before a refit, by which it was chosen, in a folder of its own
 ENSEMBLE = "ensemble"  # further nets of a regression's baseline, in folders of their own
 MODEL_FORMAT = 3  # of CONFIG
+CALIBRATION = "calibration.json"  # the champion's: what its confidence is worth
+CALIBRATION_FORMAT = 1

@@ -24,7 +24,8 @@ from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
 from selfsame.params.compute import ComputeParams
 from selfsame.params.model import ModelParams
-from selfsame.selection.calibration import measure_reliability
+from selfsame.selection.calibration import fit_temperature, measure_reliability
+from selfsame.selection.confidence import Calibration
 from selfsame.selection.record import GateRecord
 from tasks.evaluate import EvaluateParams, main
 
@@ -173,7 +174,7 @@ def test_every_output_tells_the_same_story(workspace: Path) -> None:
     assert all(pair["actual"] == pair["predicted"] and pair["actual"] in CLASSES for pair in pairs)
 
     compared = filecmp.dircmp(workspace / "models/student", outputs["champion"])
-    assert {*compared.left_list, "README.md"} == {*compared.right_list}
+    assert {*compared.left_list, "README.md", "calibration.json"} == {*compared.right_list}
     _, mismatch, errors = filecmp.cmpfiles(compared.left, compared.right, compared.left_list, shallow=False)
     assert (mismatch, errors) == ([], [])
 
@@ -193,6 +194,17 @@ def test_the_baseline_is_promoted_when_the_student_is_worse(workspace: Path) -> 
     assert (outputs["champion"] / weights).read_bytes() == (
         workspace / "models/baseline" / weights
     ).read_bytes()
+
+
+def test_the_champions_confidence_is_fitted_on_the_rows_that_judge_the_gate(workspace: Path) -> None:
+    from selfsame.model.models import load_model, predict_table
+
+    calibration = Calibration.load(evaluate("out")["champion"])
+    assert calibration is not None
+    said = predict_table(load_model(workspace / "models/student"), workspace / "validation.parquet")
+    assert calibration.temperature == fit_temperature(said.probabilities, said.labels)
+    assert (calibration.judged_on, calibration.judged_rows) == ("validation", len(said.labels))
+    assert calibration.threshold == 0.75  # the gate's
 
 
 @pytest.mark.usefixtures("workspace")

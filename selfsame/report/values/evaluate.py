@@ -12,6 +12,7 @@ import numpy as np
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, count_rows, read_column, take_all, take_inputs
 from selfsame.report.card import CARD
+from selfsame.report.champion import keep_calibration
 from selfsame.report.files import digest_files, read_history, settings_of, write_csv
 from selfsame.report.promotion import promote
 from selfsame.report.reference import Reference, fit_reference
@@ -27,6 +28,7 @@ from selfsame.report.values.gallery import gate_rows, worst_values
 from selfsame.report.values.page import render_value_report
 from selfsame.report.values.scores import ValueScores, score_values
 from selfsame.report.watches import POOL_SAMPLE, evenly, measure_drift, near_copies
+from selfsame.selection.agreement import AgreementRecord
 
 if TYPE_CHECKING:
     from selfsame.model.models import Model
@@ -62,6 +64,9 @@ def evaluate_values(
     champion = promotion.champion
     # The bytes alone: a file that DVC has linked from its cache is read-only.
     shutil.copytree(stage.inputs[champion], stage.outputs["champion"], copy_function=shutil.copyfile)
+    gate_record = AgreementRecord.of(stage.inputs["pseudo_labels"])
+    judges = stage.inputs[gate_record.judged_on]
+    keep_calibration(stage.outputs["champion"], judged[champion], judges, gate_record)
 
     reference, reference_validation = learn_reference(stage)
 
