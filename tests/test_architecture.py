@@ -28,7 +28,14 @@ MAY_IMPORT = {
     "selfsame.params": {"selfsame.core"},
     "selfsame.roles": {"selfsame.core", "selfsame.params"},
     "selfsame.model": {"selfsame.core", "selfsame.params"},
-    "selfsame.learning": {"selfsame.core", "selfsame.model", "selfsame.observe", "selfsame.params"},
+    "selfsame.families": {"selfsame.model"},
+    "selfsame.learning": {
+        "selfsame.core",
+        "selfsame.families",
+        "selfsame.model",
+        "selfsame.observe",
+        "selfsame.params",
+    },
     "selfsame.selection": {"selfsame.core"},
     "selfsame.stats": set(),
     "selfsame.pages": set(),
@@ -81,7 +88,11 @@ MAY_IMPORT = {
     },
     "flows": {"selfsame.core", "selfsame.dag", "selfsame.operation", "selfsame.processes", "selfsame.trials"},
 }
-OWNERS = {"prefect": {"flows"}, "dvc": {"selfsame.dag"}, "torch": {"selfsame.learning", "selfsame.model"}}
+OWNERS = {
+    "prefect": {"flows"},
+    "dvc": {"selfsame.dag"},
+    "torch": {"selfsame.families", "selfsame.learning", "selfsame.model"},
+}
 # Modules loaded by name, so that they are no import: the observers, and every stage's schemas.
 LOADED_BY_NAME = {"selfsame/core/stage.py", "selfsame/core/params.py"}
 UNSAFE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}

@@ -8,9 +8,9 @@ from torch import nn
 from selfsame.core.layout import VALIDATED
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
+from selfsame.families.committee import fit_committee, together
+from selfsame.families.fit import Rows, fit_family
 from selfsame.learning.batches import Examples, load_examples
-from selfsame.learning.committee import fit_committee, together
-from selfsame.learning.families import Rows, fit_family
 from selfsame.learning.loop import Plan
 from selfsame.learning.objective import build_objective
 from selfsame.model.inputs import Scaling
@@ -37,7 +37,9 @@ def fit_table(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> 
     rows, held = _rows(labeled, 1.0, info), _rows(validation, 1.0, info)
     extra = None
     if pool is not None and len(pool):
-        extra = _rows(pool.standardised(scaling), plan.method.ramp_up.weight, info)
+        # Together these rows count so many times the labeled ones, and none of them more than one of those.
+        weight = min(plan.method.ramp_up.weight * len(labeled) / len(pool), 1.0)
+        extra = _rows(pool.standardised(scaling), weight, info)
     recipe = {name: section.model_dump() for name, section in stage.params.items() if name != "model"}
 
     def fit(learned: Rows) -> Model:

@@ -120,6 +120,46 @@ class Frequencies(Trees):
         return super().forward(rows).clamp(min=SMALLEST).log()
 
 
+class SupportVectors(Fitted):
+    """Support vector machines of a Gaussian kernel: for values one, for classes one of each pair.
+
+    Attributes:
+        learned: (S, F) support vectors.
+        dual: (S, P) what each adds, times the kernel, to the decision of each pair (i, j), i < j, in order.
+        bias: (P,)
+        gamma: () of the kernel.
+        classes: () K; 0 of values.
+    """
+
+    learned: Tensor
+    dual: Tensor
+    bias: Tensor
+    gamma: Tensor
+    classes: Tensor
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Return values (N, 1), or logits (N, K): the pairs that a class wins; by how much breaks ties."""
+        decided = torch.cat(
+            [self._decide(part) for part in rows.split(AT_ONCE // max(len(self.dual), 1) + 1)]
+        )
+        classes = int(self.classes)
+        if not classes:
+            return decided
+        first, second = torch.triu_indices(classes, classes, 1, device=rows.device)
+        won = torch.zeros(2, len(rows), classes, dtype=decided.dtype, device=rows.device)
+        for place in range(decided.shape[1]):
+            decision, i, j = decided[:, place], first[place], second[place]
+            won[0, :, i] += decision > 0
+            won[0, :, j] += decision <= 0
+            won[1, :, i] += decision
+            won[1, :, j] -= decision
+        return won[0] + won[1] / (3 * (won[1].abs() + 1))  # less than a half, as scikit-learn does it
+
+    def _decide(self, rows: Tensor) -> Tensor:
+        distance = torch.cdist(rows, self.learned, compute_mode="donot_use_mm_for_euclid_dist")
+        return (-self.gamma * distance**2).exp() @ self.dual + self.bias
+
+
 class Kernel(Fitted):
     """Matérn's kernel of smoothness 3/2 between rows and the R rows learned from.
 
@@ -248,6 +288,8 @@ def _build(name: str, outputs: int, values: bool) -> nn.Module:
     elif name == "gaussian_process":
         processes = 1 if outputs == 2 else outputs
         head = ProcessOfValues() if values else ProcessOfClasses(ProcessOfClass() for _ in range(processes))
+    elif name == "support_vectors":
+        head = SupportVectors()
     else:
         head = Frequencies() if name == "forest" and not values else Trees()
     return nn.Sequential(Features(), head)

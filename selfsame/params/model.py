@@ -8,7 +8,7 @@ from selfsame.core.params import Section
 
 Positive = Annotated[int, Field(ge=1)]
 
-Family = Literal["linear", "gaussian_process", "boosting", "forest"]
+Family = Literal["linear", "gaussian_process", "boosting", "forest", "support_vectors"]
 FAMILIES: tuple[str, ...] = get_args(Family)
 OF_TABLES = (*FAMILIES, "committee")  # architectures that are no nets: scikit-learn fits them
 

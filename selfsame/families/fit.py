@@ -25,6 +25,7 @@ from selfsame.model.families import (
     ProcessOfClass,
     ProcessOfClasses,
     ProcessOfValues,
+    SupportVectors,
     Trees,
 )
 
@@ -37,6 +38,8 @@ MOST_ROWS_TO_TUNE_A_PROCESS = 400  # … and its kernel is fitted to these in so
 TUNING_STEPS = 15  # on California housing as good as a hundred, in half the time
 MOST_LENGTHS = 20  # features that get a length scale of their own
 TREES, MOST_LEAVES = 300, 1000
+WIDE = 200  # inputs with more values than this are first projected …
+COMPONENTS = 50  # … on so many principal components; trees see them all
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Rows:
     """What a family learns from.
 
     Attributes:
-        inputs: raw (N, F) float64, NaN where missing.
+        inputs: raw (N, F) float64, NaN where missing; or images (N, C, H, W) uint8.
         labels: (N,) class indices, or standardised values.
         weights: (N,) what each row counts.
         classes: how many; 0 of values.
@@ -69,6 +72,16 @@ def fit_family(name: str, rows: Rows, seed: int) -> nn.Module:
     with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a kernel at its bound is as good as one inside
         return _FIT[name](rows, seed)
+
+
+def out_of_fold(name: str, rows: Rows, seed: int) -> Tensor:
+    """Return what a family says of each row, fitted on the other folds: logits (N, K) or values (N, 1)."""
+    said = torch.zeros(len(rows.labels), max(rows.classes, 1), dtype=torch.float64)
+    with one_thread(), torch.inference_mode():
+        for held in folds(rows.labels, rows.classes, seed):
+            fitted = fit_family(name, rows.of(np.setdiff1d(np.arange(len(rows.labels)), held)), seed)
+            said[held] = fitted(torch.from_numpy(rows.inputs[held])).double()
+    return said
 
 
 @contextmanager
@@ -104,10 +117,22 @@ def _tensor(values: Any, dtype: torch.dtype = torch.float64) -> Tensor:
 def _standardised(inputs: np.ndarray) -> Features:
     """Standard deviations from the mean, at most ``LIMIT``; what is missing is the mean, and says so."""
     mean, std = _moments(inputs)
-    knots = np.stack([mean - LIMIT * std, mean + LIMIT * std], axis=1)
-    scores = np.broadcast_to([-LIMIT, LIMIT], knots.shape)
+    return _scaled(inputs, mean, mean - LIMIT * std, mean + LIMIT * std, LIMIT)
+
+
+def _pixels(inputs: np.ndarray) -> Features:
+    """0 … 1: pixels share one unit, and scaling each to its own spread would blow up the corners' noise."""
+    nothing = np.zeros(inputs.shape[1])
+    return _scaled(inputs, nothing, nothing - 255, nothing + 255, 1.0)
+
+
+def _scaled(
+    inputs: np.ndarray, filling: np.ndarray, low: np.ndarray, high: np.ndarray, end: float
+) -> Features:
+    knots = np.stack([low, high], axis=1)
+    scores = np.broadcast_to([-end, end], knots.shape)
     return Features(
-        filling=_tensor(mean), knots=_tensor(knots), scores=_tensor(scores), missing=_missing(inputs)
+        filling=_tensor(filling), knots=_tensor(knots), scores=_tensor(scores), missing=_missing(inputs)
     )
 
 
@@ -158,11 +183,25 @@ def _missing(inputs: np.ndarray) -> Tensor:
     )
 
 
+def _see(rows: Rows, features: Callable[[np.ndarray], Features], seed: int) -> tuple[Features, np.ndarray]:
+    """Fit features to rows; what is wide is projected on principal components."""
+    from sklearn.decomposition import PCA
+
+    flat = rows.inputs.reshape(len(rows.inputs), -1).astype(np.float64)
+    made = (_pixels if rows.inputs.dtype == np.uint8 else features)(flat)
+    seen = made(torch.from_numpy(flat)).numpy()
+    if seen.shape[1] > WIDE and features is not _below_all:
+        components = min(COMPONENTS, len(flat) // 2)
+        fitted = PCA(components, svd_solver="randomized", random_state=seed).fit(seen)
+        made.mean, made.projection = _tensor(fitted.mean_), _tensor(fitted.components_.T)
+        seen = made(torch.from_numpy(flat)).numpy()
+    return made, seen
+
+
 def _linear(rows: Rows, seed: int) -> nn.Module:
     from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, RidgeCV
 
-    features = _standardised(rows.inputs)
-    seen = features(torch.tensor(rows.inputs)).numpy()
+    features, seen = _see(rows, _standardised, seed)
     if not rows.classes:
         fitted = RidgeCV(PENALTIES).fit(seen, rows.labels, rows.weights)
         return nn.Sequential(
@@ -190,8 +229,7 @@ def _linear(rows: Rows, seed: int) -> nn.Module:
 
 def _gaussian_process(rows: Rows, seed: int) -> nn.Module:
     rows = _heaviest(rows, MOST_ROWS_OF_A_PROCESS, seed)
-    features = _normal_scores(rows.inputs)
-    seen = features(torch.tensor(rows.inputs)).numpy()
+    features, seen = _see(rows, _normal_scores, seed)
     if not rows.classes:
         return nn.Sequential(features, _process(seen, rows.labels, rows.weights, seed))
     classes = [1] if rows.classes == 2 else range(rows.classes)
@@ -247,11 +285,46 @@ def _kernel(fitted: Any, seen: np.ndarray) -> Kernel:
     )
 
 
+def _support_vectors(rows: Rows, seed: int) -> nn.Module:
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.svm import SVC, SVR
+
+    features, seen = _see(rows, _standardised, seed)
+    gamma = 1 / (seen.shape[1] * max(seen.var(), 1e-12))
+    everywhere = np.arange(len(rows.labels))
+    split = [(np.setdiff1d(everywhere, test), test) for test in folds(rows.labels, rows.classes, seed)]
+    grid = {"C": [1.0, 10.0, 100.0], "gamma": [gamma, gamma / 3]}
+    search = GridSearchCV(SVC() if rows.classes else SVR(), grid, cv=split)
+    fitted = search.fit(seen, rows.labels, sample_weight=rows.weights).best_estimator_
+    dual, bias = fitted.dual_coef_.T, fitted.intercept_
+    if rows.classes > 2:
+        dual = _of_pairs(fitted.dual_coef_, fitted.n_support_)
+    elif rows.classes:  # scikit-learn turns the sign of the only pair
+        dual, bias = -dual, -bias
+    head = SupportVectors(
+        learned=_tensor(fitted.support_vectors_),
+        dual=_tensor(dual),
+        bias=_tensor(bias),
+        gamma=_tensor(fitted.gamma),
+        classes=torch.tensor(rows.classes),
+    )
+    return nn.Sequential(features, head)
+
+
+def _of_pairs(dual: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the coefficients (S, P) of every pair of classes, of libsvm's (K - 1, S)."""
+    classes, of_class = len(counts), np.repeat(np.arange(len(counts)), counts)
+    pairs = [(i, j) for i in range(classes) for j in range(i + 1, classes)]
+    return np.stack(
+        [np.where(of_class == i, dual[j - 1], 0) + np.where(of_class == j, dual[i], 0) for i, j in pairs],
+        axis=1,
+    )
+
+
 def _boosting(rows: Rows, seed: int) -> nn.Module:
     from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 
-    features = _below_all(rows.inputs)
-    seen = features(torch.tensor(rows.inputs)).numpy()
+    features, seen = _see(rows, _below_all, seed)
     kind = GradientBoostingClassifier if rows.classes else GradientBoostingRegressor
     size = (
         {"n_estimators": 100, "max_depth": 3, "max_features": "sqrt"}
@@ -278,8 +351,7 @@ def _boosting(rows: Rows, seed: int) -> nn.Module:
 def _forest_of(rows: Rows, seed: int) -> nn.Module:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    features = _below_all(rows.inputs)
-    seen = features(torch.tensor(rows.inputs)).numpy()
+    features, seen = _see(rows, _below_all, seed)
     kind = RandomForestClassifier if rows.classes else RandomForestRegressor
     size = (
         {"min_samples_leaf": 2, "max_features": "sqrt"}
@@ -326,6 +398,7 @@ def _forest(parts: list[tuple[Any, np.ndarray]]) -> dict[str, Tensor]:
 _FIT: dict[str, Callable[[Rows, int], nn.Module]] = {
     "linear": _linear,
     "gaussian_process": _gaussian_process,
+    "support_vectors": _support_vectors,
     "boosting": _boosting,
     "forest": _forest_of,
 }

@@ -14,11 +14,13 @@ from sklearn.ensemble import (
 )
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.linear_model import LogisticRegressionCV, RidgeCV
+from sklearn.svm import SVC, SVR
 from torch import nn
 
-from selfsame.learning.committee import fit_committee, stack
-from selfsame.learning.families import Rows, fit_family
+from selfsame.families.committee import fit_committee, stack
+from selfsame.families.fit import Rows, fit_family
 from selfsame.model.families import build_family
+from selfsame.model.inputs import by_handfuls
 from selfsame.params.model import FAMILIES
 
 FITTED = {
@@ -26,6 +28,7 @@ FITTED = {
     "gaussian_process": (GaussianProcessClassifier, GaussianProcessRegressor),
     "boosting": (GradientBoostingClassifier, GradientBoostingRegressor),
     "forest": (RandomForestClassifier, RandomForestRegressor),
+    "support_vectors": (SVC, SVR),
 }
 
 
@@ -51,9 +54,9 @@ def fitted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     found: list[Any] = []
     for kind in {kind for kinds in FITTED.values() for kind in kinds}:
 
-        def fit(self: Any, x: Any, y: Any, *rest: Any, original: Any = kind.fit) -> Any:
+        def fit(self: Any, x: Any, y: Any, sample_weight: Any = None, original: Any = kind.fit) -> Any:
             found.append((self, x))
-            return original(self, x, y, *rest)
+            return original(self, x, y, **({} if sample_weight is None else {"sample_weight": sample_weight}))
 
         monkeypatch.setattr(kind, "fit", fit)
     return found
@@ -71,6 +74,8 @@ def test_arrays_predict_as_scikit_learn_does(name: str, rows: Rows, fitted: list
     said = outputs(net[1], seen)
     if not rows.classes:
         np.testing.assert_allclose(said[:, 0], model.predict(seen), atol=1e-5)
+    elif name == "support_vectors":
+        assert (said.argmax(dim=1).numpy() == model.predict(seen)).all()
     elif name != "gaussian_process" or rows.classes == 2:
         np.testing.assert_allclose(said.softmax(dim=1), model.predict_proba(seen), atol=1e-5)
     else:  # of the last class against the others
@@ -104,6 +109,21 @@ def test_a_missing_value_is_information() -> None:
         assert (said.argmax(dim=1).numpy() == labels).all(), name
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_row_gets_the_same_bits_whatever_else_is_predicted_with_it(name: str, rows: Rows) -> None:
+    net = fit_family(name, rows, 0)
+    inputs = torch.from_numpy(np.random.default_rng(2).normal(size=(1000, 4)))
+
+    def said(some: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            return by_handfuls(net, some, torch.device("cpu"))
+
+    together = said(inputs)
+    for row in (0, 1, 500, 999):
+        assert torch.equal(said(inputs[row : row + 1])[0], together[row])
+    assert torch.equal(said(inputs[:37]), together[:37])
+
+
 def test_threads_change_no_bit() -> None:
     rows, before = some_rows(3, 30), torch.get_num_threads()
     made = []
@@ -127,8 +147,9 @@ def test_the_committee_trusts_who_is_right() -> None:
     np.testing.assert_allclose(none, 1 / 3)
 
 
-def test_rows_that_nobody_vouches_for_judge_no_member() -> None:
+def test_rows_that_nobody_vouches_for_weigh_no_member() -> None:
     rows = some_rows(2)
-    wrong = Rows(rows.inputs, 1 - rows.labels, np.full(len(rows.labels), 1e-9), 2)
+    wrong = Rows(rows.inputs, 1 - rows.labels, np.ones(len(rows.labels)), 2)
     plain, taught = (fit_committee(["linear", "boosting"], rows, extra, 0) for extra in (None, wrong))
-    np.testing.assert_allclose(plain.weight, taught.weight, atol=0.1)
+    assert torch.equal(plain.weight, taught.weight) and torch.equal(plain.temperature, taught.temperature)
+    assert not torch.equal(outputs(plain, rows.inputs), outputs(taught, rows.inputs))

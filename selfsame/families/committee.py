@@ -6,7 +6,7 @@ from scipy.optimize import minimize_scalar, nnls
 from torch import Tensor
 from torch.nn import functional
 
-from selfsame.learning.families import Rows, fit_family, folds, one_thread
+from selfsame.families.fit import Rows, fit_family, one_thread, out_of_fold
 from selfsame.model.families import Committee
 
 SHRUNK = 10.0  # rows' worth of preference for equal weights
@@ -16,23 +16,18 @@ TEMPERATURE_SPREAD = 0.7  # of its logarithm around 0, before any row is seen
 
 @one_thread()
 def fit_committee(members: list[str], rows: Rows, extra: Rows | None, seed: int) -> Committee:
-    """Fit every member on ``rows`` and ``extra`` together, and weigh them out of fold on ``rows``.
+    """Fit every member on ``rows`` and ``extra`` together, weighed by what they say out of fold of ``rows``.
 
     Args:
-        extra: further rows, whose labels nobody vouches for: they are learned in every fold, and judge none.
+        extra: further rows, whose labels nobody vouches for. They weigh no member: a teacher's label says
+            what the teacher has learned of the very row that is held out.
     """
-    outputs, truth = max(rows.classes, 1), _truth(rows)
-    said = torch.zeros(len(members), len(rows.labels), outputs, dtype=torch.float64)
-    for held in folds(rows.labels, rows.classes, seed):
-        others = np.setdiff1d(np.arange(len(rows.labels)), held)
-        for place, name in enumerate(members):
-            fitted = fit_family(name, together(rows.of(others), extra), seed)
-            said[place, held] = fitted(torch.from_numpy(rows.inputs[held])).double()
+    said = torch.stack([out_of_fold(name, rows, seed) for name in members])
     temperature = torch.ones(len(members), dtype=torch.float64)
     if rows.classes:
         temperature = torch.tensor([_temperature(each, rows.labels) for each in said], dtype=torch.float64)
     said = said / temperature[:, None, None]
-    weight = stack(said.softmax(dim=2) if rows.classes else said, truth)
+    weight = stack(said.softmax(dim=2) if rows.classes else said, _truth(rows))
     fitted_members = {name: fit_family(name, together(rows, extra), seed) for name in members}
     return Committee(fitted_members, values=not rows.classes, weight=weight, temperature=temperature)
 
