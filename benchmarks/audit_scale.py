@@ -24,9 +24,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from selfsame.audit.digesting import both_digests
 from selfsame.audit.stored import folder_md5
 from selfsame.core.tables import BATCH_ROWS, TableInfo, TableWriter, iter_batches
+from selfsame.observe.hashing import both_digests
 from selfsame.observe.record import BUILD_TYPE, BUILDER, PREDICATE_TYPE, STATEMENT_TYPE
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -28,11 +28,15 @@ class Commit(NamedTuple):
 
 
 class Tag(NamedTuple):
-    """One annotated tag: its name, the whole of its message, whether it carries a signature."""
+    """One annotated tag: its name, the whole of its message, and of its signature whether it has one.
+
+    ``valid`` tells whether git, with the keys that it is given here, finds the signature good.
+    """
 
     name: str
     message: str
     signed: bool
+    valid: bool
 
 
 def git(*arguments: str, at: Path | None = None, fix: str = "") -> str:
@@ -87,10 +91,22 @@ def read_blob(commit: str, path: str) -> bytes | None:
     return ask("cat-file", "blob", f"{commit}:./{path}")
 
 
-def committed_sha256(commit: str, path: str) -> str | None:
-    """Return the sha256 of a file's bytes as a commit has it, if it does."""
-    content = read_blob(commit, path)
-    return None if content is None else hashlib.sha256(content).hexdigest()
+def committed_sha256s(commit: str, paths: Iterable[str]) -> dict[str, str]:
+    """Return the sha256 of the bytes that a commit has of each file that it has."""
+    wanted = [path for path in paths if "\n" not in path]
+    asked = "".join(f"{commit}:./{path}\n" for path in wanted).encode()
+    told, found = ask("cat-file", "--batch", stdin=asked) or b"", {}
+    start = 0
+    for path in wanted if told else []:
+        end = told.index(b"\n", start)
+        described = told[start:end].rsplit(b" ", 2)
+        start = end + 1
+        if described[-1].isdigit():  # else it says that there is no such file
+            size = int(described[-1])
+            if described[-2] == b"blob":
+                found[path] = hashlib.sha256(told[start : start + size]).hexdigest()
+            start += size + 1
+    return found
 
 
 def committed(commit: str, paths: Iterable[str]) -> dict[str, str]:
@@ -127,7 +143,8 @@ def tags_with(word: str) -> list[Tag]:
         content = (ask("cat-file", "tag", name) or b"").decode(errors="replace") if kind == "tag" else ""
         if word in content:
             message, _, signature = content.partition("-----BEGIN")
-            found.append(Tag(name, message.partition("\n\n")[2].strip(), bool(signature)))
+            valid = bool(signature) and ask("verify-tag", name) is not None
+            found.append(Tag(name, message.partition("\n\n")[2].strip(), bool(signature), valid))
     return found
 
 

@@ -2,8 +2,9 @@
 
 import json
 
-from selfsame.audit.case import Case
+from selfsame.audit.case import NOT_RECORDED, Case
 from selfsame.audit.facts import class_names
+from selfsame.audit.licences import spdx_id
 from selfsame.audit.questions import Answer
 from selfsame.audit.values import is_regression, score_name
 
@@ -16,35 +17,36 @@ HONEST = """\
 
 
 def _without_classes(case: Case) -> str:
-    return "none, it names values" if is_regression(case.snapshot) else "not recorded"
+    return "none, it names values" if is_regression(case) else "not recorded"
 
 
 def model_card(case: Case, answers: list[Answer]) -> str:
     """Return the card of the model under audit, all of it taken from the record."""
-    manifest = case.snapshot.document("manifest") or {}
-    metrics = case.metrics
-    champion = metrics.get("champion")
+    manifest = case.held("manifest").document("manifest") or {}
+    metrics, side = case.metrics, case.side
+    licence = manifest.get("licence", NOT_RECORDED)
     lines = [
         "---",
         "library_name: selfsame",
-        f"license: {json.dumps(manifest.get('licence', 'not recorded'))}",
+        "license: unknown",  # the model's own: a person gives it
         f"datasets: [{json.dumps(manifest.get('source', 'not recorded'))}]",
         "tags: [semi-supervised, pseudo-labels]",
         "---",
         "",
         f"# {case.params('evaluate').get('title', case.artifact.as_posix())}",
         "",
-        f"Classes: {', '.join(class_names(case.snapshot)) or _without_classes(case)}. "
-        f"Data: {manifest.get('origin', 'not recorded')}.",
+        f"Classes: {', '.join(class_names(case)) or _without_classes(case)}. "
+        f"Data: {manifest.get('origin', NOT_RECORDED)}; licence of the data: "
+        f"{(spdx_id(licence) or '').lower() or licence}.",
         "",
     ]
-    if champion:
-        scores, name = metrics[champion]["holdout"], score_name(metrics)
+    if side:
+        scores, name = metrics[side]["holdout"], score_name(metrics)
         second = {"accuracy": "macro_f1", "r2": "rmse"}[name]
         words = {"accuracy": "accuracy", "r2": "R²", "macro_f1": "macro F1", "rmse": "root mean square error"}
         interval = f"{scores[f'{name}_low']:.4f} to {scores[f'{name}_high']:.4f}"
         lines += [
-            "| the champion on the holdout | |",
+            f"| the {side} on the holdout | |",
             "| --- | --- |",
             f"| {words[name]} | {scores[name]:.4f} ({interval}) |",
             f"| {words[second]} | {scores[second]:.4f} |",

@@ -7,67 +7,56 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from selfsame.audit.anchors import loose_code, unsigned
+from selfsame.audit.case import Case
 from selfsame.audit.records import Problem, Record
-from selfsame.audit.snapshot import Snapshot
-from selfsame.audit.walk import FROM_GIT, GIVEN, Trace, Walker, gap_problem
+from selfsame.audit.verdict import verdict_line, verdict_on
+from selfsame.audit.walk import FROM_GIT, GIVEN, Trace, gap_problem
 
 SHOWN_FILES = 8  # of one folder, in text
 SHORT = 12  # hex digits of a digest in text; JSON has all of them
 
 
-def follow(snapshot: Snapshot, path: Path) -> tuple[dict[str, str], dict[str, str], Trace]:
-    """Return the sha256 of every file of an artifact, the names the records know them by, and their past.
-
-    Raises:
-        SelfsameError: there is nothing at ``path``.
-    """
-    digests = snapshot.digests(path)
-    records, _ = snapshot.lineage
-    walker = Walker(records)
-    # A copy that was handed out has the past of the bytes that it is a copy of. In the project a file must
-    # be known by its own name, or a lost record would hide behind whatever has the same bytes.
-    known = {
-        name: walker.known_name(name, digest) if Path(name).is_absolute() else name
-        for name, digest in digests.items()
-    }
-    return digests, known, walker.trace({known[name]: digest for name, digest in digests.items()})
-
-
-def audit_chain(path: Path, snapshot: Snapshot | None = None) -> dict[str, Any]:
+def audit_chain(case: Case) -> dict[str, Any]:
     """Return the whole past of a file or folder of this project, as values that JSON can hold.
 
     Raises:
-        SelfsameError: there is nothing at ``path``.
+        SelfsameError: there is nothing of that name.
     """
-    snapshot = snapshot or Snapshot()
-    digests, known, trace = follow(snapshot, path)
-    records, problems = snapshot.lineage
+    records, problems = case.snapshot.lineage
+    trace = case.trace
+    loose = loose_code(trace.executions, case.snapshot.commit)
+    gaps = map(gap_problem, trace.gaps.items())
+    found = [*problems, *gaps, *case.stale, *loose, *unsigned(case.weights)]
     return {
-        "artifact": path.as_posix(),
-        "revision": snapshot.revision,
-        "commit": snapshot.commit,
+        "verdict": verdict_on(found),
+        "artifact": case.artifact.as_posix(),
+        "revision": case.snapshot.revision,
+        "commit": case.snapshot.commit,
         "files": [
             {
                 "path": name,
                 "sha256": digest,
-                "known_as": known[name],
-                "origin": trace.origin.get((known[name], digest)),
+                "known_as": case.known[name],
+                "origin": trace.origin.get((case.known[name], digest)),
             }
-            for name, digest in digests.items()
+            for name, digest in case.digests.items()
         ],
-        "problems": [asdict(problem) for problem in [*problems, *map(gap_problem, trace.gaps.items())]],
+        "problems": [asdict(problem) for problem in found],
         "executions": [_execution(record, trace, records) for record in trace.executions],
     }
 
 
+def format_verdict(chain: dict[str, Any]) -> str:
+    """Return the first lines of an audit: the verdict, and what it rests on."""
+    problems = [f"  {Problem(**problem)}" for problem in chain["problems"]]
+    return "\n".join([verdict_line(chain["verdict"]), *problems])
+
+
 def format_chain(chain: dict[str, Any]) -> str:
-    """Return the chain as text for a person: problems first, then every execution in order."""
-    executions, problems = chain["executions"], chain["problems"]
+    """Return every execution in order as text for a person."""
+    executions = chain["executions"]
     lines = [f"{chain['artifact']} (files: {len(chain['files'])}, executions behind them: {len(executions)})"]
-    if problems:
-        lines += [f"problems: {len(problems)}", *(f"  {Problem(**problem)}" for problem in problems)]
-    else:
-        lines.append("no gaps: every file leads back to the first stage, to a commit or to data.path")
     lines += _file_lines("  ", chain["files"])
     for number, execution in enumerate(executions, start=1):
         lines += ["", f"{number}. {execution['stage']}", *_execution_lines(execution)]

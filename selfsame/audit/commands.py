@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Revision = Annotated[str | None, typer.Option("--rev", help="A git revision instead of the workspace.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Fail (6) where all is well but nobody signed it.")]
 Model = Annotated[Path, typer.Argument(help="A file or folder that a stage wrote.")]
 
 
@@ -24,18 +25,23 @@ def audit(
     as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="Write one offline page to this file.")] = None,
     chain: Annotated[bool, typer.Option(help="Print every execution, too.")] = True,
+    strict: Strict = False,
 ) -> None:
-    """Walk from an artifact back to the raw bytes, and answer the auditor's fifteen questions."""
+    """Walk from an artifact back to the raw bytes, and answer the auditor's fifteen questions.
+
+    The first line is the verdict; the exit status goes with it: broken 1, incomplete 3, stale 4, dirty 5,
+    verified and unsigned 0.
+    """
     from dataclasses import asdict
 
     from selfsame.audit.case import Case
-    from selfsame.audit.chain import audit_chain, format_chain
+    from selfsame.audit.chain import audit_chain, format_chain, format_verdict
     from selfsame.audit.questions import answer_all, format_answers
     from selfsame.audit.snapshot import Snapshot
 
-    snapshot = Snapshot(rev)
-    found = audit_chain(path, snapshot)
-    answers = answer_all(Case(snapshot, path))
+    case = Case(Snapshot(rev), path)
+    found = audit_chain(case)
+    answers = answer_all(case)
     document = found | {"questions": [asdict(answer) for answer in answers]}
     if html is not None:
         from selfsame.audit.page import render_page
@@ -45,9 +51,10 @@ def audit(
     elif as_json:
         _echo_json(document)
     else:
-        typer.echo(format_answers(answers))
+        typer.echo(f"{format_verdict(found)}\n\n{format_answers(answers)}")
         if chain:
             typer.echo("\n" + format_chain(found))
+    _exit(found["verdict"], strict)
 
 
 def verify(
@@ -58,9 +65,13 @@ def verify(
     remote: Annotated[bool, typer.Option(help="Read every object of the DVC remote, too.")] = False,
     resume: Annotated[bool, typer.Option(help="Take up an interrupted run.")] = False,
     uncommitted: Annotated[bool, typer.Option(help="Let tracked files differ from the commit.")] = False,
+    strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read every byte again, and name what doesn't match; exit with 1 if anything doesn't."""
+    """Read every byte again, and name what doesn't match.
+
+    The first line is the verdict, and the exit status goes with it, as with 'audit'.
+    """
     if release is None:
         from selfsame.audit.verify import verify as verify_project
 
@@ -75,8 +86,7 @@ def verify(
         _echo_json(answer.as_dict())
     else:
         typer.echo(answer.format())
-    if answer.problems:
-        raise typer.Exit(1)
+    _exit(answer.verdict, strict)
 
 
 def rows(
@@ -141,6 +151,8 @@ def release(
     path: Annotated[Path, typer.Option("--model", help="The model to hand over.")] = CHAMPION,
     rev: Revision = None,
     tag: Annotated[str | None, typer.Option(help="Anchor the digest in a git tag of this name.")] = None,
+    sign_tag: Annotated[bool, typer.Option("--sign-tag", help="Sign that tag with your git key.")] = False,
+    although: Annotated[str | None, typer.Option(help="The verdict to release it in spite of.")] = None,
 ) -> None:
     """Write a signed folder to hand over: model, card, records and the audit."""
     from selfsame.audit.release import make_release
@@ -150,7 +162,7 @@ def release(
         raise SelfsameError(
             f"{folder}: nothing, or too much, to sign it with", "add either --key or --sigstore"
         )
-    digest = make_release(Snapshot(rev), path, folder, key, tag)
+    digest = make_release(Snapshot(rev), path, folder, key, tag, sign_tag, although)
     typer.echo(f"wrote {folder}, digest sha256:{digest}{f', anchored in tag {tag}' if tag else ''}")
 
 
@@ -202,6 +214,13 @@ def _signer(release: Path, key: Path | None, identity: str | None, provider: str
         f"{release}: nothing, or too much, to check its signature with",
         "add --key with the signer's public key, or both --identity and --identity-provider",
     )
+
+
+def _exit(verdict: str, strict: bool) -> None:
+    from selfsame.audit.verdict import exit_status
+
+    if status := exit_status(verdict, strict):
+        raise typer.Exit(status)
 
 
 def _echo_json(value: Any) -> None:

@@ -1,21 +1,20 @@
 """What differs between two models or revisions: data, code, parameters, environment, metrics, decisions."""
 
 import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 
-from selfsame.audit.chain import follow
-from selfsame.audit.rows import ROLES
+from selfsame.audit.case import Case
+from selfsame.audit.changes import changes, leaves
+from selfsame.audit.execution import ROLES
 from selfsame.audit.snapshot import Snapshot
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import CHAMPION
-
-MISSING = "absent"
 
 
 class Side:
@@ -29,32 +28,30 @@ class Side:
         revision, colon, path = name.partition(":")
         here = Snapshot()
         if name == "workspace":
-            self.snapshot, self.path = here, CHAMPION
+            self.case = Case(here, CHAMPION)
         elif not colon and (Path(name).exists() or name in here.outs):
-            self.snapshot, self.path = here, Path(name)
+            self.case = Case(here, Path(name))
         else:
-            self.snapshot, self.path = Snapshot(revision), Path(path or CHAMPION)
+            self.case = Case(Snapshot(revision), Path(path or CHAMPION))
         self.name = name
-        _, _, trace = follow(self.snapshot, self.path)
-        if not trace.executions:
+        if not self.case.executions:
             raise SelfsameError(f"{name}: no record tells how it was made", "see 'selfsame audit'")
-        self.executions = {record.stage: record for record in trace.executions}
-        self.inputs = {name for record in trace.executions for name in record.inputs}
+        self.executions = {each.record.stage: each.record for each in self.case.executions}
 
-    def has(self, stem: str) -> bool:
-        """Tell whether the model's past has read that table."""
-        path = self.snapshot.path_of(stem)
-        return path is not None and any(name == path or name.startswith(f"{path}/") for name in self.inputs)
+    def table(self, stem: str) -> ds.Dataset | None:
+        """Open the table of that stem that an execution behind the model has read."""
+        has_read = any(each.read.has_table(stem) for each in self.case.executions)
+        return self.case.held(stem).dataset(stem) if has_read else None
 
 
 def compare(left: Side, right: Side) -> dict[str, Any]:
     """Return all differences, as values that JSON can hold; what is the same is left out."""
     found = {
         "data": _data(left, right),
-        "code": _changes(_code(left), _code(right)),
-        "params": _changes(dict(_leaves(_params(left))), dict(_leaves(_params(right)))),
-        "environment": _changes(_environment(left), _environment(right)),
-        "metrics": _changes(dict(_leaves(_metrics(left))), dict(_leaves(_metrics(right)))),
+        "code": changes(_code(left), _code(right)),
+        "params": changes(dict(leaves(_params(left))), dict(leaves(_params(right)))),
+        "environment": changes(_environment(left), _environment(right)),
+        "metrics": changes(dict(leaves(_metrics(left))), dict(leaves(_metrics(right)))),
         "pseudo_labels": _decisions(left, right),
     }
     return {"left": left.name, "right": right.name, **{key: value for key, value in found.items() if value}}
@@ -88,18 +85,15 @@ def _data(left: Side, right: Side) -> dict[str, Any]:
 
 
 def _labels(side: Side, role: str) -> pa.Table | None:
-    table = side.snapshot.table(role) if side.has(role) else None
+    table = side.table(role)
     return table.to_table(columns=["example_id", "label"]).combine_chunks() if table else None
 
 
 def _decisions(left: Side, right: Side) -> dict[str, Any]:
     """Count the pool rows whose machine label or decision differs, among those that both sides have."""
     columns = ["example_id", "pseudo_label", "accepted"]
-    tables = [
-        side.snapshot.table("pseudo_labels").to_table(columns=columns)
-        for side in (left, right)
-        if side.has("pseudo_labels")
-    ]
+    found = (side.table("pseudo_labels") for side in (left, right))
+    tables = [table.to_table(columns=columns) for table in found if table]
     if len(tables) < 2:
         return {}
     before, after = tables
@@ -131,28 +125,13 @@ def _environment(side: Side) -> dict[str, Any]:
     """Return every fact of the environments; where the stages ran in different ones, all its values."""
     values: dict[str, set[str]] = {}
     for record in side.executions.values():
-        for key, value in _leaves(record.environment):
+        for key, value in leaves(record.environment):
             values.setdefault(key, set()).add(value if isinstance(value, str) else json.dumps(value))
     return {key: " | ".join(sorted(found)) for key, found in values.items()}
 
 
 def _metrics(side: Side) -> dict[str, Any]:
-    return side.snapshot.document("metrics") or {}
-
-
-def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Return key → value before and after, for those that differ."""
-    keys = sorted(before.keys() | after.keys())
-    pairs = {key: [before.get(key, MISSING), after.get(key, MISSING)] for key in keys}
-    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    if not isinstance(value, dict):
-        yield key, value
-        return
-    for name, item in value.items():
-        yield from _leaves(item, f"{key}.{name}" if key else name)
+    return side.case.metrics
 
 
 def format_diff(found: dict[str, Any]) -> str:

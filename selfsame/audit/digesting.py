@@ -1,50 +1,20 @@
 """Digests of many large files: every byte read, some files at a time, and resumable."""
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
 
-from selfsame.core.digests import sha256_file
 from selfsame.core.layout import SCRATCH
+from selfsame.observe.hashing import Digests
 from selfsame.observe.progress import progress
 
-CHUNK_BYTES = 1 << 20
 AUDIT_SCRATCH = SCRATCH / "audit"
 JOURNAL = AUDIT_SCRATCH / "verify.jsonl"
 
 
-class Digests(NamedTuple):
-    """Digests of one file: DVC names bytes by md5, the records by sha256. None: not computed."""
-
-    md5: str | None
-    sha256: str
-
-
 Digest = Callable[[Path], Digests]
-
-
-def both_digests(path: Path) -> Digests:
-    """Return md5 and sha256 of a file, read once."""
-    with path.open("rb") as file:
-        return digest_stream(file)
-
-
-def sha256_only(path: Path) -> Digests:
-    """Return the sha256 alone, which takes a third of the time of both."""
-    return Digests(None, sha256_file(path))
-
-
-def digest_stream(file: BinaryIO) -> Digests:
-    """Return md5 and sha256 of an open file, a chunk in memory at a time."""
-    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-    while chunk := file.read(CHUNK_BYTES):
-        md5.update(chunk)
-        sha256.update(chunk)
-    return Digests(md5.hexdigest(), sha256.hexdigest())
 
 
 def digest_files(wanted: Mapping[Path, Digest], resume: bool = False) -> dict[Path, Digests]:

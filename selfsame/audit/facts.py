@@ -1,20 +1,21 @@
 """What the tables say, counted anew: labels, decisions, precision, overlap. A batch in memory at a time."""
 
-import json
 from collections import Counter
+from functools import cache
 from itertools import combinations
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 
-from selfsame.audit.snapshot import Snapshot
+from selfsame.audit.case import Case
+from selfsame.audit.execution import HUMAN_ROLES, Execution
+from selfsame.audit.held import Held
 from selfsame.audit.values import is_regression
 from selfsame.core.annotations import Annotation, parse_annotations
-from selfsame.core.layout import ANNOTATIONS, GATE_KEY, INFO_KEY
+from selfsame.core.layout import ANNOTATIONS, INFO_KEY
 from selfsame.stats.share import Share
-
-HUMAN_ROLES = ("labeled", "validation", "calibration", "holdout")
 
 
 def share(part: int, total: int) -> dict[str, Any]:
@@ -28,24 +29,14 @@ def share(part: int, total: int) -> dict[str, Any]:
     }
 
 
-def gate_decision(snapshot: Snapshot) -> dict[str, Any]:
-    """Return what the gate wrote beside the pseudo-labels: rule, verdict, judges; empty if nothing."""
-    table = snapshot.table("pseudo_labels")
-    metadata = (table.schema.metadata or {}) if table else {}
-    return json.loads(metadata[GATE_KEY]) if GATE_KEY in metadata else {}
-
-
-def class_names(snapshot: Snapshot) -> list[str]:
+def class_names(case: Case) -> list[str]:
     """Return the classes that a label is an index into."""
-    table = snapshot.table("labeled")
-    metadata = (table.schema.metadata or {}) if table else {}
-    return json.loads(metadata[INFO_KEY])["classes"] if INFO_KEY in metadata else []
+    return case.held("labeled").metadata("labeled", INFO_KEY).get("classes", [])
 
 
-def count_by(snapshot: Snapshot, stem: str, *columns: str) -> Counter[tuple[Any, ...]]:
-    """Count a table's rows by the values of some columns; empty if no stage writes that table."""
+def count_by(table: ds.Dataset | None, *columns: str) -> Counter[tuple[Any, ...]]:
+    """Count a table's rows by the values of some columns; empty if there is no such table."""
     counts: Counter[tuple[Any, ...]] = Counter()
-    table = snapshot.table(stem)
     for batch in table.to_batches(columns=list(columns)) if table else []:
         grouped = pa.Table.from_batches([batch]).group_by(list(columns)).aggregate([([], "count_all")])
         for row in grouped.to_pylist():
@@ -53,70 +44,85 @@ def count_by(snapshot: Snapshot, stem: str, *columns: str) -> Counter[tuple[Any,
     return counts
 
 
-def label_counts(snapshot: Snapshot) -> dict[str, dict[str, int]]:
+@cache
+def label_counts(case: Case) -> dict[str, dict[str, int]]:
     """Return role → class → rows with a human label, and for the pool with a machine one, by decision.
 
     A regression has one class, ``values``.
     """
-    if is_regression(snapshot):
-        return _value_counts(snapshot)
-    names = class_names(snapshot)
-    counts = {role: _named(count_by(snapshot, role, "label"), names) for role in HUMAN_ROLES}
-    decided = count_by(snapshot, "pseudo_labels", "pseudo_label", "accepted")
-    for word, accepted in (("accepted", True), ("rejected", False)):
-        chosen = Counter({(label,): count for (label, kept), count in decided.items() if kept is accepted})
-        counts[word] = _named(chosen, names)
-    return counts
+    tables = {role: _table(case, role) for role in HUMAN_ROLES}
+    decided = decisions(_table(case, "pseudo_labels"), case)
+    if is_regression(case):
+        return {role: {"values": table.count_rows()} for role, table in tables.items() if table} | decided
+    names = class_names(case)
+    return {role: _named(count_by(table, "label"), names) for role, table in tables.items()} | decided
 
 
-def _value_counts(snapshot: Snapshot) -> dict[str, dict[str, int]]:
-    tables = {role: snapshot.table(role) for role in HUMAN_ROLES}
-    counts = {role: {"values": table.count_rows()} for role, table in tables.items() if table}
-    decided = count_by(snapshot, "pseudo_labels", "accepted")
-    return counts | {"accepted": {"values": decided[True,]}, "rejected": {"values": decided[False,]}}
+def decisions(labels: ds.Dataset | None, case: Case) -> dict[str, dict[str, int]]:
+    """Count the accepted and the rejected labels of a gate, by class."""
+    if is_regression(case):
+        decided = count_by(labels, "accepted")
+        return {"accepted": {"values": decided[True,]}, "rejected": {"values": decided[False,]}}
+    decided = count_by(labels, "pseudo_label", "accepted")
+    return {
+        word: _named(
+            Counter({(label,): rows for (label, kept), rows in decided.items() if kept is accepted}),
+            class_names(case),
+        )
+        for word, accepted in (("accepted", True), ("rejected", False))
+    }
 
 
-def given_labels(snapshot: Snapshot) -> dict[str, Annotation]:
+def given_labels(case: Case) -> dict[str, Annotation]:
     """Return, by example id, what people answered when asked, of the rows that are labeled by it."""
-    content, table = snapshot.read(ANNOTATIONS.as_posix()), snapshot.table("labeled")
-    if not content or table is None:
-        return {}
-    answers = parse_annotations(content.decode(), ANNOTATIONS)
-    labeled = table.to_table(columns=["example_id"]).column(0).to_pylist()
-    return {name: answers[name] for name in labeled if name in answers}
+    labeled = _table(case, "labeled")
+    answers = answers_of(next((each for each in case.executions if each.wrote.has("labeled")), None))
+    ids = labeled.to_table(columns=["example_id"]).column(0).to_pylist() if labeled and answers else []
+    return {name: answers[name] for name in ids if name in answers}
 
 
-def measured_precision(snapshot: Snapshot) -> dict[str, Any] | None:
-    """Compare the accepted pseudo-labels with the hidden labels; None where there are none, or no classes."""
-    hidden, decisions = snapshot.table("hidden_labels"), snapshot.table("pseudo_labels")
-    if is_regression(snapshot) or hidden is None or decisions is None or not hidden.count_rows():
+def answers_of(split: Execution | None) -> dict[str, Annotation]:
+    """Return the answers that an execution read, by example id."""
+    text = split.read.text(ANNOTATIONS.stem) if split else None
+    return parse_annotations(text, ANNOTATIONS) if text else {}
+
+
+def measured_precision(case: Case, made: Held | None = None) -> dict[str, Any] | None:
+    """Compare accepted pseudo-labels with the hidden labels; None where there are none, or no classes.
+
+    Args:
+        made: where the pseudo-labels are, if not those that the model learned from.
+    """
+    hidden, labels = _table(case, "hidden_labels"), _table(case, "pseudo_labels")
+    labels = made.dataset("pseudo_labels") if made else labels
+    if is_regression(case) or hidden is None or labels is None or not hidden.count_rows():
         return None
     truth = hidden.to_table(columns=["example_id", "label"])
     right: Counter[int] = Counter()
     known: Counter[int] = Counter()
     columns = ["example_id", "pseudo_label", "accepted"]
-    for batch in decisions.to_batches(columns=columns):
+    for batch in labels.to_batches(columns=columns):
         kept = batch.filter(batch.column("accepted"))
         places = pc.index_in(kept.column("example_id"), value_set=truth.column("example_id"))
-        labels = truth.column("label").take(places)
-        for label, true in zip(kept.column("pseudo_label").to_pylist(), labels.to_pylist(), strict=True):
+        known_as = truth.column("label").take(places)
+        for label, true in zip(kept.column("pseudo_label").to_pylist(), known_as.to_pylist(), strict=True):
             if true is not None:
                 known[label] += 1
                 right[label] += label == true
-    names = class_names(snapshot)
+    names = class_names(case)
     return {
         "overall": share(right.total(), known.total()),
         "per_class": {name: share(right[index], known[index]) for index, name in enumerate(names)},
     }
 
 
-def overlaps(snapshot: Snapshot) -> dict[str, int]:
+def overlaps(case: Case) -> dict[str, int]:
     """Count the examples that stand in two roles, by content: an id is a hash of the example's input."""
-    held = {role: _ids(snapshot, role) for role in HUMAN_ROLES}
+    held = {role: _ids(case, role) for role in HUMAN_ROLES}
     found = {
         f"{one} and {other}": len(held[one] & held[other]) for one, other in combinations(HUMAN_ROLES, 2)
     }
-    pool = snapshot.table("pool")
+    pool = _table(case, "pool")
     counts: Counter[str] = Counter()
     values = {role: pa.array(sorted(ids), pa.string()) for role, ids in held.items()}
     for batch in pool.to_batches(columns=["example_id"]) if pool else []:
@@ -125,10 +131,14 @@ def overlaps(snapshot: Snapshot) -> dict[str, int]:
     return found | {f"{role} and pool": counts[role] for role in HUMAN_ROLES}
 
 
-def _ids(snapshot: Snapshot, role: str) -> set[str]:
-    table = snapshot.table(role)
+def _ids(case: Case, role: str) -> set[str]:
+    table = _table(case, role)
     return set(table.to_table(columns=["example_id"]).column(0).to_pylist()) if table else set()
 
 
 def _named(counts: Counter[tuple[Any, ...]], names: list[str]) -> dict[str, int]:
     return {name: counts[(index,)] for index, name in enumerate(names)}
+
+
+def _table(case: Case, stem: str) -> ds.Dataset | None:
+    return case.held(stem).dataset(stem)

@@ -23,6 +23,7 @@ class Table:
         self._files = [pq.ParquetFile(part, pre_buffer=False) for part in self._parts]
         self._counts = [file.metadata.num_rows for file in self._files]
         self.rows = sum(self._counts)
+        self._found: dict[str, int | None] = {}
 
     @property
     def columns(self) -> list[str]:
@@ -39,8 +40,12 @@ class Table:
         Args:
             hint: where it stands if this table has the order of another one.
         """
-        if hint is not None and hint < self.rows and self.row(hint)[ID] == example_id:
-            return hint
+        if example_id not in self._found:
+            fits = hint is not None and hint < self.rows and self.row(hint)[ID] == example_id
+            self._found[example_id] = hint if fits else self._search(example_id)
+        return self._found[example_id]
+
+    def _search(self, example_id: str) -> int | None:
         start = 0
         for file in self._files:
             for batch in file.iter_batches(batch_size=BATCH_IDS, columns=[ID]):

@@ -1,18 +1,17 @@
 """The model and its past as a CycloneDX 1.6 bill of materials, with a model card."""
 
-from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from selfsame.audit.case import Case
+from selfsame.audit.case import NOT_RECORDED, Case
+from selfsame.audit.execution import Execution
+from selfsame.audit.licences import spdx_id
 from selfsame.audit.questions import answer_all
 from selfsame.audit.records import Record
-from selfsame.audit.rows import reads
 from selfsame.audit.values import is_regression
 from selfsame.core.errors import SelfsameError
-from selfsame.core.layout import WEIGHTS
 
-ROLES = ("labeled", "validation", "holdout", "pool", "pseudo_labels")
+TABLES = ("labeled", "validation", "holdout", "pool", "pseudo_labels")
 
 
 def bill_of_materials(case: Case) -> dict[str, Any]:
@@ -24,8 +23,7 @@ def bill_of_materials(case: Case) -> dict[str, Any]:
     records = case.trace.executions
     if not records:
         raise SelfsameError(f"{case.artifact}: no record tells how it was made", "see 'selfsame audit'")
-    digests = case.snapshot.digests(case.artifact)
-    weights = next((sha for name, sha in digests.items() if Path(name).name == WEIGHTS), None)
+    digests, weights = case.digests, case.weights
     model = {
         "type": "machine-learning-model",
         "bom-ref": "model",
@@ -38,18 +36,8 @@ def bill_of_materials(case: Case) -> dict[str, Any]:
             for name, digest in digests.items()
         ],
     }
-    data = [_data(case, record, path) for record, path in _tables(case, records)]
-    packages = records[-1].environment["packages"]
-    libraries = [
-        {
-            "type": "library",
-            "bom-ref": f"pkg:pypi/{name}@{version}",
-            "name": name,
-            "version": version,
-            "purl": f"pkg:pypi/{name}@{version}",
-        }
-        for name, version in packages.items()
-    ]
+    data = [_data(case, execution, stem) for stem, execution in _tables(case)]
+    libraries = [_library(*each) for each in _packages(records)]
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -64,51 +52,84 @@ def bill_of_materials(case: Case) -> dict[str, Any]:
     }
 
 
-def _tables(case: Case, records: list[Record]) -> list[tuple[Record, str]]:
+def _tables(case: Case) -> list[tuple[str, Execution]]:
     """Return the tables that the model rests on, each with the execution that wrote it."""
-    found = []
-    for role in ROLES:
-        path = case.snapshot.path_of(role)
-        if path is None or not any(reads(record, path) for record in records):
-            continue
-        makers = [r for r in records if any(n == path or n.startswith(f"{path}/") for n in r.outputs)]
-        found += [(maker, path) for maker in makers]
-    return found
+    return [
+        (stem, execution)
+        for stem in TABLES
+        if any(each.read.has_table(stem) for each in case.executions)
+        for execution in case.executions
+        if execution.wrote.has_table(stem)
+    ]
 
 
-def _data(case: Case, record: Record, path: str) -> dict[str, Any]:
-    manifest = case.snapshot.document("manifest") or {}
-    files = {n: digest for n, digest in record.outputs.items() if n == path or n.startswith(f"{path}/")}
+def _data(case: Case, execution: Execution, stem: str) -> dict[str, Any]:
+    manifest = case.held("manifest").document("manifest") or {}
+    origin, files = manifest.get("origin", NOT_RECORDED), execution.wrote.named(stem, ".parquet")
     return {
         "type": "data",
-        "bom-ref": f"data:{path}",
-        "name": path,
-        "description": f"Written by stage {record.stage}; source: {manifest.get('origin', 'not recorded')}",
+        "bom-ref": f"data:{stem}",
+        "name": stem,
+        "description": f"Written by stage {execution.record.stage}; source: {origin}",
+        **licensed(manifest.get("licence")),
         "components": [
             {"type": "file", "bom-ref": f"file:{name}", "name": name, "hashes": [_hash(digest)]}
             for name, digest in files.items()
         ],
-        "data": [{"type": "dataset", "name": Path(path).stem}],
+        "data": [{"type": "dataset", "name": stem}],
     }
+
+
+def _packages(records: list[Record]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return name, version and what else is recorded of every package that an execution imported.
+
+    Older records say only what was installed.
+    """
+    found = {}
+    for record in records:
+        installed = record.environment["packages"]
+        imported = record.environment.get("imported") or {name: {} for name in installed}
+        found |= {(name, installed[name]): known for name, known in imported.items()}
+    return [(*package, found[package]) for package in sorted(found)]
+
+
+def _library(name: str, version: str, known: dict[str, Any]) -> dict[str, Any]:
+    """Return a package; its hash is that of its RECORD, which lists all its files with their digests."""
+    return {
+        "type": "library",
+        "bom-ref": f"pkg:pypi/{name}@{version}",
+        "name": name,
+        "version": version,
+        "purl": f"pkg:pypi/{name}@{version}",
+        **({"hashes": [_hash(known["record"])]} if known.get("record") else {}),
+        **licensed(known.get("license")),
+    }
+
+
+def licensed(name: str | None) -> dict[str, Any]:
+    """Return a component's licence: by its SPDX id if it has one, else by name; nothing if none is known."""
+    if not name:
+        return {}
+    known = spdx_id(name)
+    return {"licenses": [{"license": {"id": known} if known else {"name": name}}]}
 
 
 def _card(case: Case) -> dict[str, Any]:
     model = case.params("model")
-    metrics = case.metrics
-    champion = metrics.get("champion")
-    scores = metrics[champion]["holdout"] if champion else {}
+    scores = case.metrics[case.side]["holdout"] if case.side else {}
     names = {"accuracy": "accuracy", "macro_f1": "macro F1", "r2": "R2", "mae": "MAE", "rmse": "RMSE"}
     performance = [
         {"type": word, "value": str(scores[name]), "slice": "holdout", **_interval(scores, name)}
         for name, word in names.items()
         if name in scores
     ]
+    learned = case.training is not None and case.training.read.has_table("pool")
     return {
         "modelParameters": {
-            "approach": {"type": "semi-supervised"},
-            "task": "regression" if is_regression(case.snapshot) else "classification",
+            "approach": {"type": "semi-supervised" if learned else "supervised"},
+            "task": "regression" if is_regression(case) else "classification",
             **({"architectureFamily": model["architecture"]} if "architecture" in model else {}),
-            "datasets": [{"ref": f"data:{path}"} for _, path in _tables(case, case.trace.executions)],
+            "datasets": [{"ref": f"data:{stem}"} for stem, _ in _tables(case)],
         },
         **({"quantitativeAnalysis": {"performanceMetrics": performance}} if scores else {}),
         "properties": [

@@ -9,9 +9,8 @@ import urllib.request
 from typing import Any
 
 from selfsame.audit.case import Case
-from selfsame.audit.facts import label_counts, measured_precision
-from selfsame.audit.records import Record
-from selfsame.audit.rows import teachers_of
+from selfsame.audit.execution import Execution
+from selfsame.audit.facts import decisions, measured_precision
 from selfsame.core.errors import SelfsameError
 from selfsame.observe.record import BUILDER
 
@@ -26,12 +25,14 @@ TIMEOUT_SECONDS = 30.0
 def events(case: Case) -> list[dict[str, Any]]:
     """Return a START and a COMPLETE event for every execution behind the model, in order."""
     found = []
-    for record in case.trace.executions:
+    for execution in case.executions:
+        record = execution.record
         outputs = [_dataset(name, digest) for name, digest in record.outputs.items()]
-        own = case.snapshot.path_of("pseudo_labels")
+        labels = execution.wrote.named("pseudo_labels", ".parquet")
+        facet = _machine_labels(execution, case) if labels else {}
         for output in outputs:
-            if own is not None and output["name"].startswith(own):
-                output["facets"][FACET] = _machine_labels(case, record)
+            if output["name"] in labels:
+                output["facets"][FACET] = facet
         base = {
             "producer": BUILDER,
             "schemaURL": SPEC,
@@ -59,16 +60,17 @@ def _job_type() -> dict[str, Any]:
     return _facet(f"{FACETS}/2-0-3/JobTypeJobFacet.json#/$defs/JobTypeJobFacet") | kind
 
 
-def _machine_labels(case: Case, record: Record) -> dict[str, Any]:
-    counts = label_counts(case.snapshot)
-    precision = measured_precision(case.snapshot)
+def _machine_labels(execution: Execution, case: Case) -> dict[str, Any]:
+    counts = decisions(execution.wrote.dataset("pseudo_labels"), case)
+    precision = measured_precision(case, execution.wrote)
     return _facet(FACET_SCHEMA) | {
-        "teachers": [f"sha256:{digest}" for digest in teachers_of(record)],
-        "gate": record.params.get("pseudo_label", {}),
+        "teachers": [f"sha256:{digest}" for digest in execution.teachers],
+        "gate": execution.record.params.get("pseudo_label", {}),
         "accepted": sum(counts["accepted"].values()),
         "rejected": sum(counts["rejected"].values()),
         "acceptedPerClass": counts["accepted"],
         "precision": precision["overall"] if precision else None,
+        "learned": case.training.rows_taught() if case.training else 0,
     }
 
 

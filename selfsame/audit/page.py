@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from selfsame.audit.verdict import verdict_line
 from selfsame.pages.template import fill
 
 COLUMN, ROW, BOX = 200, 84, (160, 54)  # px
@@ -14,7 +15,8 @@ def render_page(audit: dict[str, Any]) -> str:
     Args:
         audit: what ``audit_chain`` returns, with the answers under ``questions``.
     """
-    return fill(Path(__file__).with_name("page.html.j2"), audit=audit, graph=layout(audit))
+    page = Path(__file__).with_name("page.html.j2")
+    return fill(page, audit=audit, graph=layout(audit), verdict=verdict_line(audit["verdict"]))
 
 
 def layout(audit: dict[str, Any]) -> dict[str, Any]:

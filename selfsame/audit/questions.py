@@ -5,16 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from selfsame.audit import trust
-from selfsame.audit.case import Asked, Case
-from selfsame.audit.facts import (
-    HUMAN_ROLES,
-    class_names,
-    gate_decision,
-    measured_precision,
-    overlaps,
-)
-from selfsame.audit.rows import NOT_RECORDED, Tables, is_training, reads
+from selfsame.audit.case import NOT_RECORDED, Asked, Case
+from selfsame.audit.execution import HUMAN_ROLES, Execution
+from selfsame.audit.facts import class_names, label_counts, measured_precision, overlaps
 from selfsame.audit.values import is_regression, measured_error
+from selfsame.core.errors import SelfsameError
 
 
 @dataclass(frozen=True)
@@ -33,39 +28,46 @@ class Answer:
 
 def who_labeled(case: Case) -> Asked:
     """Question 1."""
-    totals = {role: sum(counts.values()) for role, counts in case.counts.items()}
-    trainings = {}
-    for record in case.executions:
-        if not is_training(record, case.snapshot):
-            continue
-        human = totals["labeled"]
-        method = record.params.get("retrain", {}).get("method")
-        machine = totals["accepted"] if reads(record, case.snapshot.path_of("pseudo_labels")) else 0
-        if method not in (None, "offline"):  # these label every pool row anew while they train
-            machine += totals["rejected"]
-        trainings[record.stage] = {
-            "human": human,
-            "machine": machine,
-            "machine_share": machine / (human + machine),
-            "method": method or "supervised",
-        }
-    words = "; ".join(
+    totals = {role: sum(counts.values()) for role, counts in label_counts(case).items()}
+    trainings = {each.record.stage: _learned(each) for each in case.executions if each.is_training}
+    words = "; ".join(map(_learned_words, trainings, trainings.values()))
+    held = "Human labels: " + ", ".join(f"{totals.get(role, 0)} {role}" for role in HUMAN_ROLES)
+    machine = "Machine labels: none"
+    if case.held("pseudo_labels").has("pseudo_labels"):
+        machine = f"Machine labels: {totals['accepted']} accepted, {totals['rejected']} rejected"
+    return f"{held}. {machine}. {words or 'No training is behind it'}.", {
+        "rows": totals,
+        "trainings": trainings,
+    }
+
+
+def _learned(training: Execution) -> dict[str, Any]:
+    """Count the labels that a training learned; machine ones are None where it recorded none of them."""
+    roles = ("labeled", *(("validation",) if training.is_refit else ()))
+    human = sum(table.rows for role in roles if (table := training.read.table(role)))
+    machine = training.rows_taught()
+    share = None if machine is None else machine / (human + machine)
+    method = training.method if training.read.has("pool") else "supervised"
+    return {"human": human, "machine": machine, "machine_share": share, "method": method}
+
+
+def _learned_words(stage: str, rows: dict[str, Any]) -> str:
+    if rows["machine"] is None:
+        human = rows["human"]
+        return f"{stage} learned from {human} human labels, and from machine labels that it did not record"
+    return (
         f"{stage} learned from {rows['human']} human and {rows['machine']} machine labels "
         f"({rows['machine_share']:.1%} machine, method {rows['method']})"
-        for stage, rows in trainings.items()
     )
-    held = "Human labels: " + ", ".join(f"{totals[role]} {role}" for role in HUMAN_ROLES)
-    machine = f"machine labels: {totals['accepted']} accepted, {totals['rejected']} rejected"
-    return f"{held}; {machine}. {words}.", {"rows": totals, "trainings": trainings}
 
 
 def who_labeled_a_row(case: Case) -> Asked:
     """Question 2."""
-    table = Tables(case.snapshot).get("pseudo_labels")
+    table = case.held("pseudo_labels").table("pseudo_labels")
     if table is None:
-        return NOT_RECORDED, {}
+        return "No machine label is behind it.", {}
     columns = [*table.columns]
-    wanted = set() if is_regression(case.snapshot) else {"calibrated_confidence"} - set(columns)
+    wanted = set() if is_regression(case) else {"calibrated_confidence"} - set(columns)
     missing = f" {', '.join(sorted(wanted))}: {NOT_RECORDED}." if wanted else ""
     return (
         f"Each of the {table.rows} pool rows has a row of its own with {', '.join(columns)}; "
@@ -76,28 +78,30 @@ def who_labeled_a_row(case: Case) -> Asked:
 
 def how_threshold_was_chosen(case: Case) -> Asked:
     """Question 3."""
-    params = case.params("pseudo_label")
-    if not params:
-        return NOT_RECORDED, {}
-    labeling = [record for record in case.executions if "pseudo_label" in record.params][-1]
-    gate = gate_decision(case.snapshot)
+    labeling = next((each for each in reversed(case.executions) if each.is_labeling), None)
+    if labeling is None:
+        return "No machine label is behind it, so no threshold.", {}
+    params, gate = labeling.record.params.get("pseudo_label", {}), labeling.gate
     role = gate.get("judged_on")
     if params.get("rule", "threshold") == "threshold":
-        how = f"Set by hand to {params.get('threshold')} in params.yaml: it was chosen on no rows."
+        how = f"Set by hand to {params.get('threshold')} in params.yaml: no rows were used to choose it."
     else:
         how = gate.get("verdict", NOT_RECORDED)
-    used = [record.stage for record in case.executions if role and reads(record, case.snapshot.path_of(role))]
+    used = [each.record.stage for each in case.executions if role and each.read.has_table(role)]
     if role:
-        also = ", ".join(stage for stage in used if stage != labeling.stage) or "nothing else"
-        how += f" {gate['judged_rows']} {role} rows calibrated and judged; they were also read by {also}."
+        also = ", ".join(stage for stage in used if stage != labeling.record.stage) or "nothing else"
+        how += (
+            f" {gate['judged_rows']} {role} rows measured how often the teacher is right at which "
+            f"confidence; they were also read by {also}."
+        )
     return how, {"params": params, "gate": gate, "judges_used_by": used}
 
 
 def precision_of_labels(case: Case) -> Asked:
     """Question 4."""
-    if is_regression(case.snapshot):
+    if is_regression(case):
         return error_of_values(case)
-    found = measured_precision(case.snapshot)
+    found = measured_precision(case)
     if found is None:
         return f"{NOT_RECORDED}: no hidden labels are known for the pool", {}
     overall = found["overall"]
@@ -116,7 +120,7 @@ def precision_of_labels(case: Case) -> Asked:
 
 def error_of_values(case: Case) -> Asked:
     """Question 4, of a regression."""
-    found = measured_error(case.snapshot)
+    found = measured_error(case)
     if found is None:
         return f"{NOT_RECORDED}: no hidden values are known for the pool", {}
     if not found["rows"]:
@@ -130,7 +134,7 @@ def error_of_values(case: Case) -> Asked:
 
 def leaks(case: Case) -> Asked:
     """Question 5."""
-    found = overlaps(case.snapshot)
+    found = overlaps(case)
     shared = {pair: count for pair, count in found.items() if count}
     exact = f"Shared examples: {shared}" if shared else "No example stands in two roles (compared by content)"
     near = case.metrics.get("watches", {}).get("near_copies", NOT_RECORDED)
@@ -139,11 +143,11 @@ def leaks(case: Case) -> Asked:
 
 def class_shares(case: Case) -> Asked:
     """Question 6."""
-    if is_regression(case.snapshot):
+    if is_regression(case):
         return "A regression has no classes.", {}
-    prior = (case.snapshot.document("manifest") or {}).get("rows_per_class", {})
-    shares = {word: _shares(counts) for word, counts in {**case.counts, "prior": prior}.items()}
-    names = class_names(case.snapshot)
+    prior = (case.held("manifest").document("manifest") or {}).get("rows_per_class", {})
+    shares = {word: _shares(counts) for word, counts in {**label_counts(case), "prior": prior}.items()}
+    names = class_names(case)
     if not names or not prior:
         return NOT_RECORDED, {}
     furthest = max(names, key=lambda name: abs(shares["accepted"].get(name, 0) - shares["prior"][name]))
@@ -151,7 +155,7 @@ def class_shares(case: Case) -> Asked:
     return (
         f"Furthest from the source's own share is class {furthest}: {accepted:.1%} of the accepted labels, "
         f"{expected:.1%} of the source.",
-        {"rows": case.counts | {"prior": prior}, "shares": shares},
+        {"rows": label_counts(case) | {"prior": prior}, "shares": shares},
     )
 
 
@@ -187,7 +191,17 @@ def answer_all(case: Case) -> list[Answer]:
         ("Where did the data come from, under which licence?", trust.where_from),
         ("What changed since the version before?", trust.what_changed),
     ]
-    return [Answer(number, question, *ask(case)) for number, (question, ask) in enumerate(asked, start=1)]
+    return [
+        Answer(number, question, *_ask(ask, case)) for number, (question, ask) in enumerate(asked, start=1)
+    ]
+
+
+def _ask(ask: Callable[[Case], Asked], case: Case) -> Asked:
+    """Put a question; what can't be told because its bytes are nowhere is said so."""
+    try:
+        return ask(case)
+    except SelfsameError as error:
+        return f"{NOT_RECORDED}: {error.what}", {}
 
 
 def format_answers(answers: list[Answer]) -> str:

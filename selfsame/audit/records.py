@@ -45,6 +45,7 @@ class Record:
         git: ``commit``, ``dirty``, ``changed``; or ``absent`` with the reason.
         environment: interpreter, platform, hardware, packages.
         inputs, code, outputs: path and sha256 of every file read, run, written.
+        md5, code_md5: of every file written and run, by which DVC knows it; none in older records.
     """
 
     path: Path
@@ -60,6 +61,8 @@ class Record:
     inputs: dict[str, str]
     code: dict[str, str]
     outputs: dict[str, str]
+    md5: dict[str, str]
+    code_md5: dict[str, str]
 
 
 def read_lineage(folder: Path = LINEAGE) -> tuple[list[Record], list[Problem]]:
@@ -113,15 +116,22 @@ def _parse(path: Path, statement: dict[str, Any]) -> Record:
         finished=datetime.fromisoformat(metadata["finishedOn"]),
         started_by=internal["startedBy"],
         git=git,
-        environment={key: internal[key] for key in ("python", "platform", "hardware", "packages")},
+        environment={key: internal[key] for key in ("python", "platform", "hardware", "packages")}
+        | {"imported": internal.get("imported", {})},
         inputs=_digests(by_kind["input"]),
         code=_digests(by_kind["code"]),
         outputs=_digests(statement["subject"]),
+        md5=_digests(statement["subject"], "md5"),
+        code_md5=_digests(by_kind["code"], "md5"),
     )
 
 
-def _digests(descriptors: list[dict[str, Any]]) -> dict[str, str]:
-    return {descriptor["name"]: descriptor["digest"]["sha256"] for descriptor in descriptors}
+def _digests(descriptors: list[dict[str, Any]], kind: str = "sha256") -> dict[str, str]:
+    return {
+        each["name"]: each["digest"][kind]
+        for each in descriptors
+        if kind == "sha256" or kind in each["digest"]
+    }
 
 
 def _broken(path: Path, expected: str, found: str) -> Problem:

@@ -7,16 +7,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from selfsame.audit.anchors import RELEASE_WORD
 from selfsame.audit.card import model_card
 from selfsame.audit.case import Case
-from selfsame.audit.chain import audit_chain
+from selfsame.audit.chain import audit_chain, format_verdict
 from selfsame.audit.page import render_page
 from selfsame.audit.questions import answer_all
 from selfsame.audit.records import Problem, read_lineage
 from selfsame.audit.signature import SIGNATURE, Identity, sign_folder, signature_fault
 from selfsame.audit.snapshot import Snapshot
-from selfsame.audit.trust import RELEASE_WORD
-from selfsame.audit.verify import Report
+from selfsame.audit.verdict import Report, exit_status
 from selfsame.audit.walk import Walker
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
@@ -28,23 +28,32 @@ SUMS = "SHA256SUMS"
 
 
 def make_release(
-    snapshot: Snapshot, artifact: Path, folder: Path, key: Path | None, tag: str | None = None
+    snapshot: Snapshot,
+    artifact: Path,
+    folder: Path,
+    key: Path | None,
+    tag: str | None = None,
+    sign_tag: bool = False,
+    although: str | None = None,
 ) -> str:
     """Write and sign a release of a model; return its digest, the sha256 of its ``SHA256SUMS``.
 
     Args:
         key: PEM file of an elliptic-curve private key, kept outside of the repository; None: by Sigstore.
         tag: anchor the digest in an annotated git tag of this name.
+        sign_tag: sign that tag with the key that git has.
+        although: the verdict, other than ``verified`` and ``unsigned``, that the release is made in spite of.
 
     Raises:
-        SelfsameError: the chain has gaps, the folder is there already, or it can't be signed.
+        SelfsameError: the verdict on the chain is another, the folder is there, or it can't be signed.
     """
-    chain = audit_chain(artifact, snapshot)
-    if chain["problems"]:
+    case = Case(snapshot, artifact, release=tag or "")
+    chain = audit_chain(case)
+    if exit_status(chain["verdict"]) and chain["verdict"] != although:
         raise SelfsameError(
-            f"{artifact}: its chain has {len(chain['problems'])} problems, the first: "
-            f"{Problem(**chain['problems'][0])}",
-            "mend them first: what is handed over must lead back to the raw bytes",
+            f"{artifact}: {format_verdict(chain)}",
+            "mend it first: what is handed over must lead back to the raw bytes; "
+            f"or say that you know: --although {chain['verdict']}",
         )
     if folder.exists():
         raise SelfsameError(f"{folder}: is there already", "name a folder that is not, or remove it")
@@ -53,19 +62,28 @@ def make_release(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder.parent) as scratch:
         partial = Path(scratch) / folder.name
-        _write_files(snapshot, artifact, chain, partial)
+        _write_files(case, chain, partial)
         sign_folder(partial, key)
         partial.rename(folder)
     digest = sha256_file(folder / SUMS)
     if tag is not None:
         weights = sha256_file(folder / MODEL / WEIGHTS)
         message = f"{RELEASE_WORD} sha256:{digest} of {artifact}, weights sha256:{weights}"
-        git("tag", "--annotate", tag, "--message", message, fix="choose another name")
+        kind = "--sign" if sign_tag else "--annotate"
+        git(
+            "tag",
+            kind,
+            tag,
+            "--message",
+            message,
+            fix="choose another name; a signature needs a key of git's",
+        )
     return digest
 
 
-def _write_files(snapshot: Snapshot, artifact: Path, chain: dict[str, Any], folder: Path) -> None:
+def _write_files(case: Case, chain: dict[str, Any], folder: Path) -> None:
     """Write all of a release but its signature."""
+    snapshot, artifact = case.snapshot, case.artifact
     for name, place in snapshot.files(artifact).items():
         target = folder / MODEL / Path(name).relative_to(_inside(artifact))
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +93,6 @@ def _write_files(snapshot: Snapshot, artifact: Path, chain: dict[str, Any], fold
         target.parent.mkdir(parents=True, exist_ok=True)
         content = snapshot.read(execution["record"]) or Path(execution["record"]).read_bytes()
         target.write_bytes(content)
-    case = Case(snapshot, artifact)
     answers = answer_all(case)
     audit = chain | {"questions": [asdict(answer) for answer in answers]}
     _write(folder / "audit.json", json.dumps(audit, indent=2, ensure_ascii=False) + "\n")

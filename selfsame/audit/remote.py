@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from selfsame.audit.digesting import Digests, digest_stream
 from selfsame.audit.records import Problem
 from selfsame.audit.stored import FOLDER, Store
 from selfsame.core.errors import SelfsameError
+from selfsame.observe.hashing import Digests, digest_stream
 from selfsame.observe.progress import progress
 
 if TYPE_CHECKING:

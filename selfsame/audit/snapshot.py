@@ -1,19 +1,24 @@
 """The project at one moment: the working folder, or a git revision, with the bytes wherever they are kept."""
 
-import json
+from collections.abc import Iterator, Mapping
 from functools import cached_property
+from hashlib import md5, sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import Any
 
+from selfsame.audit.held import Held
+from selfsame.audit.lookup import Table
 from selfsame.audit.records import Problem, Record, parse_lineage
-from selfsame.audit.stored import FOLDER, Locked, Store, parse_lock, parse_yaml
+from selfsame.audit.stored import FOLDER, Locked, LockedStage, Store, md5_of, parse_lock, parse_yaml
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
-from selfsame.core.layout import LINEAGE, LOCK_FILE, PARAMS_FILE
-from selfsame.git import committed, head, read_blob, resolve
+from selfsame.core.graph_file import StageSpec, read_stages
+from selfsame.core.layout import GRAPH_FILE, LINEAGE, LOCK_FILE, PARAMS_FILE
+from selfsame.git import commits_of, committed, head, read_blob, resolve
+from selfsame.observe.hashing import both_digests
 
-if TYPE_CHECKING:
-    import pyarrow.dataset as ds
+HERE, MD5 = "here:", "md5:"  # begin a digest that isn't a sha256: the workspace's bytes, or those of an md5
 
 
 class Snapshot:
@@ -32,6 +37,7 @@ class Snapshot:
     def __init__(self, revision: str | None = None) -> None:
         self.revision = revision
         self.commit = head() if revision is None else resolve(revision)
+        self.tables: dict[tuple[tuple[str, str], ...], Table] = {}  # opened, by the files they are of
         self._store = Store()
 
     def __str__(self) -> str:
@@ -57,14 +63,18 @@ class Snapshot:
         return parse_lineage(files)
 
     @cached_property
-    def outs(self) -> dict[str, Locked]:
-        """Every output that ``dvc.lock`` names, by its path.
+    def lock(self) -> dict[str, LockedStage]:
+        """What ``dvc.lock`` says of every stage.
 
         Raises:
             SelfsameError: there is no readable ``dvc.lock``.
         """
-        outs, _ = parse_lock(self.read(LOCK_FILE.as_posix()))
-        return {out.path.as_posix(): out for out in outs}
+        return parse_lock(self.read(LOCK_FILE.as_posix()))
+
+    @cached_property
+    def outs(self) -> dict[str, Locked]:
+        """Every output that ``dvc.lock`` names, by its path; raises as ``lock`` does."""
+        return {out.path.as_posix(): out for stage in self.lock.values() for out in stage.outs}
 
     @cached_property
     def params(self) -> dict[str, Any]:
@@ -72,9 +82,40 @@ class Snapshot:
         content = self.read(PARAMS_FILE.as_posix())
         return parse_yaml(content) if content else {}
 
-    def path_of(self, stem: str) -> str | None:
-        """Return the output of that stem (``data/splits/pool`` is ``pool``), if there is one."""
-        return next((path for path in self.outs if Path(path).stem == stem), None)
+    @cached_property
+    def stages(self) -> dict[str, StageSpec]:
+        """What ``dvc.yaml`` says of every stage, with the parameters that stand for paths."""
+        if self.revision is None:
+            return read_stages()
+        with TemporaryDirectory() as folder:
+            for path in (GRAPH_FILE, PARAMS_FILE):
+                (Path(folder) / path).write_bytes(self.read(path.as_posix()) or b"{}")
+            return read_stages(Path(folder) / GRAPH_FILE)
+
+    def source_md5(self, path: Path) -> str | None:
+        """Return the md5 by which DVC knows a source as it is now: code, or data that no stage makes.
+
+        None where only the revision's own machine had it.
+        """
+        if self.revision is None or self.commit is None:
+            files = [file for file in files_under(path) if not _is_ignored(file)]
+            digests = {file.as_posix(): str(both_digests(file).md5) for file in files}
+        else:
+            names = [] if path.is_absolute() else committed(self.commit, [path.as_posix()])
+            contents = {name: self.read(name) or b"" for name in names if not _is_ignored(Path(name))}
+            digests = {name: md5(text, usedforsecurity=False).hexdigest() for name, text in contents.items()}
+        if not digests and (self.revision is not None or not path.exists()):
+            return None if self.revision is not None else "absent"
+        return md5_of(path, digests)
+
+    @cached_property
+    def current(self) -> Held:
+        """All outputs as they stand, whichever execution they are of."""
+        return Held(self, {name: digest for out in self.outs.values() for name, digest in self._now(out)})
+
+    def held(self, digests: Mapping[str, str]) -> Held:
+        """Return files by name and sha256, to read the tables and documents among them."""
+        return Held(self, digests)
 
     def files(self, path: Path) -> dict[str, Path]:
         """Return the files at or below ``path``: name in the project → where its bytes are.
@@ -82,11 +123,12 @@ class Snapshot:
         Raises:
             SelfsameError: there is no such artifact, or its bytes are nowhere.
         """
-        name = _in_project(path)
+        name = in_project(path)
         outs = [] if Path(name).is_absolute() else self._outs_at(name)
-        places = {file: place for out in outs for file, place in self._kept(out) if _is_below(file, name)}
+        found = (file for out in outs for file in self._now(out) if is_below(file[0], name))
+        places = {file: self.place(file, digest) for file, digest in found}
         if not outs and self.revision is None and path.exists():
-            places = {_in_project(file): file for file in files_under(path)}
+            places = {in_project(file): file for file in files_under(path)}
         if not places:
             raise SelfsameError(
                 f"{path}: no such artifact in {self}",
@@ -94,55 +136,103 @@ class Snapshot:
             )
         return places
 
-    def _outs_at(self, name: str) -> list[Locked]:
-        if not Path(LOCK_FILE).exists() and self.revision is None:
-            return []  # files can be followed by their digests alone
-        return [out for place, out in self.outs.items() if _is_below(place, name) or _is_below(name, place)]
-
-    def _kept(self, out: Locked) -> list[tuple[str, Path]]:
-        """Return an output's files with their places: workspace, git, cache or remote."""
-        name = out.path.as_posix()
-        if self.revision is None and out.path.exists():
-            return [(file.as_posix(), file) for file in files_under(out.path)]
-        if out.md5.endswith(FOLDER):
-            listing = self._store.fetch_listing(out.md5)
-            return [(f"{name}/{file}", self._store.fetch(md5)) for file, md5 in listing.items()]
-        content = read_blob(self.commit, name) if self.commit else None
-        return [(name, self._store.fetch(out.md5, content))]
-
     def digests(self, path: Path) -> dict[str, str]:
         """Return the sha256 of every file at or below ``path``, by its name in the project."""
         return {name: sha256_file(place) for name, place in self.files(path).items()}
 
-    def parts(self, stem: str) -> list[Path] | None:
-        """Return where the parts of a table are, in their order; None if no stage writes such a table."""
-        path = self.path_of(stem)
-        if path is None:
-            return None
-        places = self.files(Path(path))
-        return [places[name] for name in sorted(places) if name.endswith(".parquet")]
+    def recorded(self, out: Locked) -> dict[str, str]:
+        """Return the sha256 of every file of an output as a record of its stage has them, without reading it.
 
-    def table(self, stem: str) -> "ds.Dataset | None":
-        """Open the table of that stem, if a stage writes one."""
-        import pyarrow.dataset as ds
+        Empty if no record is of these bytes; older records, which have no md5, must be held against them.
+        """
+        ours = [record for record in self.lineage[0] if record.stage == out.stage]
+        for record in ours:
+            written = {name: md5 for name, md5 in record.md5.items() if is_below(name, out.path.as_posix())}
+            if written and md5_of(out.path, written) == out.md5:
+                return {name: record.outputs[name] for name in written}
+        return self.digests(out.path) if any(not record.md5 for record in ours) else {}
 
-        parts = self.parts(stem)
-        return ds.dataset([part.as_posix() for part in parts], format="parquet") if parts else None
+    def place(self, name: str, digest: str) -> Path:
+        """Return a file with the bytes that an execution read or wrote under ``name``.
 
-    def document(self, stem: str) -> Any:
-        """Read the JSON output of that stem; None if no stage writes one."""
-        path = self.path_of(stem)
-        if path is None:
-            return None
-        (place,) = self.files(Path(path)).values()
-        return json.loads(place.read_bytes())
+        The cache's objects are taken at their names; ``verify`` is what reads them. Any other place is
+        believed only if its bytes have the digest.
+
+        Args:
+            digest: a sha256; or an md5 after ``md5:``; or ``here:``, for whatever the workspace has.
+
+        Raises:
+            SelfsameError: the bytes are nowhere.
+        """
+        if digest == HERE:
+            return Path(name)
+        if digest.startswith(MD5):
+            stored = digest.removeprefix(MD5)
+            return self._store.at_hand(stored) or self._store.fetch(stored, self.read(name))
+        stored = self.md5s.get(digest)
+        if stored is not None and (place := self._store.at_hand(stored)):
+            return place
+        if Path(name).is_file() and sha256_file(Path(name)) == digest:
+            return Path(name)
+        for content in self._in_git(name):
+            if sha256(content).hexdigest() == digest:
+                return self._store.keep(digest, content)
+        named = stored or self._locked_md5(name)
+        if named is not None:
+            place = self._store.fetch(named)
+            if stored is not None or sha256_file(place) == digest:
+                return place
+        raise SelfsameError(
+            f"{name}: the bytes of sha256 {digest} are neither in the workspace, nor in git, nor where DVC "
+            "keeps its objects",
+            "'dvc push' them from where they were made; 'dvc gc' may have removed them for good",
+        )
+
+    @cached_property
+    def md5s(self) -> dict[str, str]:
+        """Sha256 → md5 of every file that a record says was written."""
+        records, _ = self.lineage
+        return {each.outputs[name]: known for each in records for name, known in each.md5.items()}
+
+    def _in_git(self, name: str) -> Iterator[bytes]:
+        if not Path(name).is_absolute():
+            blobs = (read_blob(commit.id, name) for commit in commits_of(name, before=self.commit or "HEAD"))
+            yield from filter(None, blobs)
+
+    def _locked_md5(self, name: str) -> str | None:
+        for out in self.outs.values() if self.read(LOCK_FILE.as_posix()) else ():
+            if is_below(name, out.path.as_posix()):
+                digest = dict(self._now(out, workspace=False)).get(name, "")
+                return digest.removeprefix(MD5) or None
+        return None
+
+    def _outs_at(self, name: str) -> list[Locked]:
+        if not Path(LOCK_FILE).exists() and self.revision is None:
+            return []  # files can be followed by their digests alone
+        return [out for place, out in self.outs.items() if is_below(place, name) or is_below(name, place)]
+
+    def _now(self, out: Locked, workspace: bool = True) -> list[tuple[str, str]]:
+        """Return an output's files, and by what digest each is to be placed."""
+        name = out.path.as_posix()
+        if workspace and self.revision is None and out.path.exists():
+            return [(file.as_posix(), HERE) for file in files_under(out.path)]
+        if out.md5.endswith(FOLDER):
+            listing = self._store.fetch_listing(out.md5)
+            return [(f"{name}/{file}", f"{MD5}{known}") for file, known in listing.items()]
+        return [(name, f"{MD5}{out.md5}")]
 
 
-def _is_below(path: str, folder: str) -> bool:
+def _is_ignored(file: Path) -> bool:
+    """Tell whether ``.dvcignore`` keeps a file out of what DVC knows."""
+    return file.suffix == ".pyc" or file.name.startswith(".partial-") or "__pycache__" in file.parts
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Tell whether a path is ``folder`` or in it."""
     return path == folder or path.startswith(f"{folder}/")
 
 
-def _in_project(path: Path) -> str:
+def in_project(path: Path) -> str:
     """Name a file as the records do, relative to the project's root; outside of it by its whole path."""
     absolute, root = path.absolute(), Path.cwd()
     return (absolute.relative_to(root) if absolute.is_relative_to(root) else absolute).as_posix()

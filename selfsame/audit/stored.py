@@ -2,18 +2,21 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfsame.audit.digesting import AUDIT_SCRATCH, CHUNK_BYTES, both_digests
+from selfsame.audit.digesting import AUDIT_SCRATCH
 from selfsame.core.errors import SelfsameError
-from selfsame.core.layout import LOCK_FILE
+from selfsame.core.layout import LOCK_FILE, PARAMS_FILE
+from selfsame.observe.hashing import CHUNK_BYTES, both_digests
 
 if TYPE_CHECKING:
     from selfsame.dag.storage import Remote
 
+OBJECTS = AUDIT_SCRATCH / "objects"
 FOLDER = ".dir"  # ends the digest of a folder, which is the md5 of its listing
 
 
@@ -26,8 +29,22 @@ class Locked:
     md5: str
 
 
-def parse_lock(content: bytes | None) -> tuple[list[Locked], list[Locked]]:
-    """Return all outputs and all dependencies that a ``dvc.lock`` names.
+@dataclass(frozen=True)
+class LockedStage:
+    """One stage in ``dvc.lock``: what it read and wrote when DVC last booked it.
+
+    Attributes:
+        params: sections of ``params.yaml``.
+    """
+
+    cmd: str
+    outs: tuple[Locked, ...]
+    deps: tuple[Locked, ...]
+    params: dict[str, Any]
+
+
+def parse_lock(content: bytes | None) -> dict[str, LockedStage]:
+    """Return every stage that a ``dvc.lock`` names.
 
     Raises:
         SelfsameError: there is none, or it isn't as DVC writes it.
@@ -37,21 +54,20 @@ def parse_lock(content: bytes | None) -> tuple[list[Locked], list[Locked]]:
             f"{LOCK_FILE}: no such file in {Path.cwd()}", "run 'dvc repro' first, from the root"
         )
     try:
-        stages = parse_yaml(content)["stages"]
-        outs, deps = (
-            [
-                Locked(name, Path(entry["path"]), entry["md5"])
-                for name, stage in stages.items()
-                for entry in stage.get(key, [])
-            ]
-            for key in ("outs", "deps")
-        )
+        return {name: _locked_stage(name, entry) for name, entry in parse_yaml(content)["stages"].items()}
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise SelfsameError(
             f"{LOCK_FILE}: not as DVC writes it ({type(error).__name__}: {error})",
             f"take it back from git: 'git restore {LOCK_FILE}'",
         ) from None
-    return outs, deps
+
+
+def _locked_stage(name: str, entry: dict[str, Any]) -> LockedStage:
+    outs, deps = (
+        tuple(Locked(name, Path(each["path"]), each["md5"]) for each in entry.get(key, []))
+        for key in ("outs", "deps")
+    )
+    return LockedStage(entry["cmd"], outs, deps, dict(entry.get("params", {}).get(PARAMS_FILE.name, {})))
 
 
 def parse_yaml(content: bytes) -> Any:
@@ -105,6 +121,17 @@ class Store:
         """Return where the cache keeps the object named ``md5`` if it has it."""
         return self._folder / md5[:2] / md5[2:]
 
+    def at_hand(self, md5: str) -> Path | None:
+        """Return a file with the bytes named ``md5`` that is on this machine, if there is one."""
+        return next((place for place in (self.in_cache(md5), OBJECTS / md5) if place.is_file()), None)
+
+    def keep(self, name: str, content: bytes) -> Path:
+        """Keep a copy of bytes that were checked against their name; return its place."""
+        place = OBJECTS / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+        return place
+
     def fetch(self, md5: str, content: bytes | None = None) -> Path:
         """Return a file with the bytes named ``md5``: the cache's, or a checked copy of the remote's.
 
@@ -114,14 +141,12 @@ class Store:
         Raises:
             SelfsameError: no place has them, or the remote's are not of that name.
         """
-        path = self.in_cache(md5)
-        copy = AUDIT_SCRATCH / "objects" / md5
-        if path.is_file() or (path := copy).is_file():
+        path = self.at_hand(md5)
+        if path is not None:
             return path
+        copy = OBJECTS / md5
         if content is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(content)
-            return copy
+            return self.keep(md5, content)
         if self.remote is None or not self.remote.exists(md5):
             where = f"the remote '{self.remote.name}'" if self.remote else "any remote (none is set)"
             raise SelfsameError(
@@ -174,3 +199,10 @@ def folder_md5(files: dict[str, str]) -> str:
     return (
         hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + FOLDER
     )
+
+
+def md5_of(path: Path, files: Mapping[str, str]) -> str:
+    """Return the md5 that ``dvc.lock`` has for a path of these files (name in the project → md5)."""
+    if path.as_posix() in files:
+        return files[path.as_posix()]
+    return folder_md5({Path(name).relative_to(path).as_posix(): md5 for name, md5 in files.items()})

@@ -1,29 +1,23 @@
 """How far a withdrawn example reaches: pseudo-labels and models that rest on it, and a way without."""
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from selfsame.audit.execution import OWN_LABEL, Execution
 from selfsame.audit.records import Record
-from selfsame.audit.rows import (
-    OWN_LABEL,
-    Tables,
-    executions_of,
-    find_row,
-    is_labeling,
-    models_of,
-    teachers_of,
-    use_in,
-)
+from selfsame.audit.rows import executions_of, find_row, stale_lines
 from selfsame.audit.snapshot import Snapshot
+from selfsame.audit.stale import stale
 from selfsame.core.errors import SelfsameError
-from selfsame.core.layout import LOCK_FILE
+from selfsame.core.layout import LOCK_FILE, METRICS
 from selfsame.git import commits_of
 
 
 def trace_taint(snapshot: Snapshot, example_ids: Sequence[str]) -> dict[str, Any]:
-    """Follow withdrawn examples through the executions behind the models of a snapshot.
+    """Follow withdrawn examples through the executions behind all that ``dvc.lock`` names.
 
     A model that learned from one, or was chosen with one, is tainted; so is every pseudo-label that such a
     model made, and all that learned from those. A pool row by itself taints its own pseudo-label.
@@ -31,53 +25,55 @@ def trace_taint(snapshot: Snapshot, example_ids: Sequence[str]) -> dict[str, Any
     Raises:
         SelfsameError: no table has one of the examples.
     """
-    tables = Tables(snapshot)
-    found = {example_id: find_row(tables, example_id) for example_id in dict.fromkeys(example_ids)}
-    tainted: set[str] = set()  # names of files: in one chain each stands for the same bytes throughout
+    executions = executions_of(snapshot)
+    found = {one: find_row(snapshot, executions, one) for one in dict.fromkeys(example_ids)}
+    tainted: set[tuple[str, str]] = set()  # files, by name and digest
     models: list[dict[str, Any]] = []
-    teachers: list[str] = []
     reports: list[str] = []
-    for record in executions_of(snapshot):
-        passed_on = [name for name in record.inputs if name in tainted]
-        why = _reasons(record, found, snapshot, passed_on)
-        weights = models_of(record)
+    own: set[str] = set()
+    labels = Counter({"by_tainted_teachers": 0, "of": 0})
+    for execution in executions:
+        record, table = execution.record, execution.wrote.table("pseudo_labels")
+        passed_on = [name for name, digest in record.inputs.items() if (name, digest) in tainted]
+        why = _reasons(execution, found, passed_on)
+        if table is not None:
+            labels["of"] += table.rows
+            own |= {one for one in found if execution.decision_on(one)}
         if not why or why == [OWN_LABEL]:  # with a clean teacher only the row's own pseudo-label goes
             continue
-        if is_labeling(record, snapshot):
-            teachers += teachers_of(record)
-        clean = {folder for folder, digest in weights.items() if _is_clean_copy(record, digest, tainted)}
-        tainted |= {name for name in record.outputs if Path(name).parent.as_posix() not in clean}
+        if table is not None:
+            labels["by_tainted_teachers"] += table.count("teacher", execution.teachers)
+        clean = {
+            folder for folder, digest in execution.models.items() if _is_clean_copy(record, digest, tainted)
+        }
+        tainted |= {file for file in record.outputs.items() if Path(file[0]).parent.as_posix() not in clean}
         models += [
             {"model": folder, "weights": digest, "why": why, "record": record.path.as_posix()}
-            for folder, digest in weights.items()
+            for folder, digest in execution.models.items()
             if folder not in clean
         ]
-        reports += [name for name in record.outputs if name.startswith("reports/")]
-    decisions = tables.get("pseudo_labels")
+        reports += [name for name in record.outputs if Path(name).is_relative_to(METRICS.parent)]
     return {
+        "stale": [str(problem) for problem in stale(snapshot)],
         "revision": str(snapshot),
         "examples": {example_id: row["role"] for example_id, row in found.items()},
-        "pseudo_labels": {
-            "own": [example_id for example_id, row in found.items() if row["decision"]],
-            "by_tainted_teachers": decisions.count("teacher", teachers) if decisions and teachers else 0,
-            "of": decisions.rows if decisions else 0,
-        },
+        "pseudo_labels": {"own": [one for one in found if one in own], **labels},
         "models": models,
         "reports": reports,
         "rebuild": rebuild_command(snapshot, list(found)),
     }
 
 
-def _reasons(record: Record, found: dict[str, Any], snapshot: Snapshot, passed_on: list[str]) -> list[str]:
-    direct = dict.fromkeys(use for row in found.values() if (use := use_in(record, row, snapshot)))
+def _reasons(execution: Execution, found: Iterable[str], passed_on: list[str]) -> list[str]:
+    direct = dict.fromkeys(use for example_id in found if (use := execution.use_of(example_id)))
     folders = dict.fromkeys(Path(name).parent.as_posix() for name in passed_on)
     return [*direct, *(f"rests on {folder}, which is tainted" for folder in folders)]
 
 
-def _is_clean_copy(record: Record, weights: str, tainted: set[str]) -> bool:
+def _is_clean_copy(record: Record, weights: str, tainted: set[tuple[str, str]]) -> bool:
     """Tell whether an execution copied these weights from a model that is clean, as the champion may be."""
-    sources = [name for name, digest in record.inputs.items() if digest == weights]
-    return bool(sources) and not any(name in tainted for name in sources)
+    sources = [file for file in record.inputs.items() if file[1] == weights]
+    return bool(sources) and not any(file in tainted for file in sources)
 
 
 def rebuild_command(snapshot: Snapshot, example_ids: Sequence[str]) -> str:
@@ -107,7 +103,7 @@ def format_taint(answer: dict[str, Any]) -> str:
     """Return a taint as text for a person."""
     if "unknown" in answer:
         return f"{answer['revision']}: {answer['unknown']}"
-    lines = [f"{answer['revision']}"]
+    lines = [*stale_lines(answer["stale"]), f"{answer['revision']}"]
     lines += [f"  {example_id}  {role or 'no role'}" for example_id, role in answer["examples"].items()]
     labels = answer["pseudo_labels"]
     lines.append(

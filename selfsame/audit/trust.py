@@ -4,32 +4,31 @@ import json
 from collections import Counter
 from typing import Any
 
-from selfsame.audit.case import Asked, Case
+from selfsame.audit.anchors import anchors_of
+from selfsame.audit.case import NOT_RECORDED, Asked, Case
 from selfsame.audit.chain import was_restored
 from selfsame.audit.diff import Side, compare
 from selfsame.audit.facts import given_labels
 from selfsame.audit.records import Record
-from selfsame.audit.rows import NOT_RECORDED
 from selfsame.audit.taint import trace_taint
 from selfsame.audit.values import score_name
 from selfsame.core.errors import SelfsameError
-from selfsame.core.layout import LINEAGE, LOCK_FILE, WEIGHTS
-from selfsame.git import commits_of, committed, head, read_blob, tags_with
+from selfsame.core.layout import LINEAGE, LOCK_FILE, METRICS
+from selfsame.git import commits_of, committed, head, read_blob
 
 CHANCE = 0.05  # p-value above which a difference is called chance
 TESTS = {  # by score: the test that compares both models on the holdout, and its key in the metrics
     "accuracy": ("McNemar's exact test", "mcnemar_p_value"),
     "r2": ("a paired permutation test", "permutation_p_value"),
 }
-RELEASE_WORD = "selfsame release"  # begins the message of a tag that anchors a release's digest
 
 
 def did_it_help(case: Case) -> Asked:
     """Question 7."""
-    metrics = case.metrics
-    if not metrics:
-        return NOT_RECORDED, {}
-    path = case.snapshot.path_of("metrics") or ""
+    metrics, judged = case.metrics, case.judged
+    if not metrics or judged is None:
+        return f"{NOT_RECORDED}: nothing has measured it on the holdout", {}
+    path = METRICS.as_posix()
     history = {"this one": metrics}
     for commit in commits_of(path, before=case.snapshot.commit or "HEAD"):
         content = read_blob(commit.id, path)
@@ -42,13 +41,22 @@ def did_it_help(case: Case) -> Asked:
     p_value = metrics["holdout"][key]
     gain = holdout["student"] - holdout["baseline"]
     words = "more than chance would explain" if p_value <= CHANCE else "no more than chance would explain"
+    said = "p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.2g}"
     promoted = (
         f"A worse student was promoted in {', '.join(worse)}" if worse else "No worse student was promoted"
     )
+    this = f", and this model is the {case.side}" if case.side else ""
     return (
-        f"On the holdout {_said(score, gain)}, {words} ({test}, p = {p_value:.2g}); the "
-        f"champion is the {metrics['champion']}. {promoted} in {len(history)} recorded results.",
-        {f"holdout_{score}": holdout, "p_value": p_value, "champion": metrics["champion"], "worse": worse},
+        f"On the holdout the student has {_said(score, gain)} against the baseline, {words} ({test}, "
+        f"{said}); the champion is the {metrics['champion']}{this}. {promoted} in {len(history)} recorded "
+        "results.",
+        {
+            f"holdout_{score}": holdout,
+            "this_model": case.side,
+            "p_value": p_value,
+            "champion": metrics["champion"],
+            "worse": worse,
+        },
     )
 
 
@@ -67,7 +75,7 @@ def can_be_repeated(case: Case) -> Asked:
     """Question 8."""
     records, _ = case.snapshot.lineage
     repeats: dict[str, dict[str, Any]] = {}
-    for record in case.executions:
+    for record in case.trace.executions:
         same = [other for other in records if _same_request(record, other)]
         repeats[record.stage] = {
             "executions": len(same),
@@ -75,7 +83,7 @@ def can_be_repeated(case: Case) -> Asked:
             "hardware": sorted({_hardware(other) for other in same}),
         }
     tried = {stage: each for stage, each in repeats.items() if each["executions"] > 1}
-    on_gpu = any(record.environment["hardware"]["gpus"] for record in case.executions)
+    on_gpu = any(record.environment["hardware"]["gpus"] for record in case.trace.executions)
     hardware = sorted({name for each in repeats.values() for name in each["hardware"]})
     if not tried:
         words = f"{NOT_RECORDED}: no stage was executed twice on the same inputs"
@@ -155,10 +163,12 @@ def is_complete(case: Case) -> Asked:
 
 def who_signed(case: Case) -> Asked:
     """Question 11."""
-    weights = [
-        digest for name, digest in case.snapshot.digests(case.artifact).items() if name.endswith(WEIGHTS)
-    ]
-    tags = [tag for tag in tags_with(RELEASE_WORD) if any(digest in tag.message for digest in weights)]
+    tags = anchors_of(case.weights)
+    if case.release is not None:
+        anchored = f", and tag {case.release} of the repository anchors its digest" if case.release else ""
+        return f"Whoever signed the release that this stands in, by model.sig over all of it{anchored}.", {
+            "tag": case.release or None
+        }
     if not tags:
         return f"{NOT_RECORDED}: no tag anchors a release ('selfsame release … --tag …' makes one)", {}
     words = "; ".join(f"{tag.name}{' (signed)' if tag.signed else ''}: {tag.message}" for tag in tags)
@@ -170,9 +180,9 @@ def who_signed(case: Case) -> Asked:
 
 def what_is_tainted(case: Case) -> Asked:
     """Question 12: one labeled row as the example, for whichever is asked for ``selfsame taint`` tells."""
-    table = case.snapshot.table("labeled")
+    table = case.held("labeled").dataset("labeled")
     if table is None:
-        return NOT_RECORDED, {}
+        return "No labeled row is behind it.", {}
     example = table.head(1, columns=["example_id"]).column(0)[0].as_py()
     found = trace_taint(case.snapshot, [example])
     labels, models = found["pseudo_labels"], [model["model"] for model in found["models"]]
@@ -189,10 +199,10 @@ def was_drawn_actively(case: Case) -> Asked:
     if not split:
         return NOT_RECORDED, {}
     drawn = (
-        f"drawn at random, the same number of every class, with seed {split.get('seed')}; "
+        f"drawn at random within each class, with seed {split.get('seed')}; "
         f"{len(split.get('exclude', []))} examples were withdrawn."
     )
-    answers = list(given_labels(case.snapshot).values())
+    answers = list(given_labels(case).values())
     if not answers:
         return f"No: {drawn}", {"split": split}
     strategies, people = Counter(one.strategy for one in answers), Counter(one.annotator for one in answers)
@@ -201,7 +211,12 @@ def was_drawn_actively(case: Case) -> Asked:
         f"In part: {len(answers)} rows were labeled on request, chosen by {_counted(strategies)}, labeled by "
         f"{_counted(people)} from {times[0]} to {times[-1]}: they are no random draw. The other labeled rows "
         f"and all validation and holdout rows, were {drawn}",
-        {"split": split, "strategies": strategies, "annotators": people, "times": [times[0], times[-1]]},
+        {
+            "split": split,
+            "strategies": dict(strategies),
+            "annotators": dict(people),
+            "times": [times[0], times[-1]],
+        },
     )
 
 
@@ -211,10 +226,15 @@ def _counted(counts: Counter[str]) -> str:
 
 def where_from(case: Case) -> Asked:
     """Question 14."""
-    manifest = case.snapshot.document("manifest")
+    manifest = case.held("manifest").document("manifest")
     if not manifest:
         return NOT_RECORDED, {}
-    return f"{manifest['origin']}; licence {manifest['licence']}; {manifest['rows']} rows.", manifest
+    content = ", ".join(f"{name} {digest}" for name, digest in (manifest.get("content_sha256") or {}).items())
+    return (
+        f"{manifest['origin']}; licence {manifest['licence']}; {manifest['rows']} rows; "
+        f"sha256 of what was read: {content or NOT_RECORDED}.",
+        manifest,
+    )
 
 
 def what_changed(case: Case) -> Asked:

@@ -1,21 +1,18 @@
 """What an audit says of a regression: it has no classes, and its machine labels are off, not wrong."""
 
-import json
 from math import sqrt
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from selfsame.audit.snapshot import Snapshot
+from selfsame.audit.case import Case
 from selfsame.core.layout import INFO_KEY
 
 
-def is_regression(snapshot: Snapshot) -> bool:
+def is_regression(case: Case) -> bool:
     """Tell whether values are learned."""
-    table = snapshot.table("labeled")
-    metadata = (table.schema.metadata or {}) if table else {}
-    return INFO_KEY in metadata and json.loads(metadata[INFO_KEY])["target"] == "regression"
+    return case.held("labeled").metadata("labeled", INFO_KEY).get("target") == "regression"
 
 
 def score_name(metrics: dict[str, Any]) -> str:
@@ -23,13 +20,13 @@ def score_name(metrics: dict[str, Any]) -> str:
     return "r2" if "r2" in metrics["baseline"]["holdout"] else "accuracy"
 
 
-def measured_error(snapshot: Snapshot) -> dict[str, Any] | None:
+def measured_error(case: Case) -> dict[str, Any] | None:
     """Compare accepted machine-made values with hidden ones; None where there are none.
 
     Returns:
         ``rows`` compared and their root mean square ``error``, None of no rows.
     """
-    hidden, decisions = snapshot.table("hidden_labels"), snapshot.table("pseudo_labels")
+    hidden, decisions = (case.held(stem).dataset(stem) for stem in ("hidden_labels", "pseudo_labels"))
     if hidden is None or decisions is None or not hidden.count_rows():
         return None
     truth = hidden.to_table(columns=["example_id", "label"])

@@ -5,41 +5,18 @@ against the bytes it names, and all that git tracks of the project against the c
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from selfsame.audit.digesting import Digests, both_digests, digest_files, sha256_only
+from selfsame.audit.digesting import digest_files
 from selfsame.audit.records import Problem, read_lineage
 from selfsame.audit.remote import check_remote
 from selfsame.audit.stored import FOLDER, Locked, Store, folder_md5, parse_lock, uncached_paths
 from selfsame.audit.tracked import check_tracked
+from selfsame.audit.verdict import Report
 from selfsame.audit.walk import Walker, gap_problem
 from selfsame.core.digests import files_under
 from selfsame.core.layout import GRAPH_FILE, LOCK_FILE
-
-
-@dataclass(frozen=True)
-class Report:
-    """What ``verify`` found.
-
-    Attributes:
-        problems: empty when everything is as it should be.
-        checked: what was re-hashed or followed → how many.
-    """
-
-    problems: list[Problem]
-    checked: dict[str, int]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the report as values that JSON can hold."""
-        return {"problems": [asdict(problem) for problem in self.problems], "checked": self.checked}
-
-    def format(self) -> str:
-        """Return one line per problem and a last one that sums up."""
-        counts = ", ".join(f"{count} {name}" for name, count in self.checked.items())
-        verdict = f"problems: {len(self.problems)}" if self.problems else "everything matches"
-        return "\n".join([*map(str, self.problems), f"{verdict}; checked {counts}"])
+from selfsame.observe.hashing import Digests, both_digests, sha256_only
 
 
 def verify(remote: bool = False, resume: bool = False, uncommitted: bool = False) -> Report:
@@ -64,7 +41,9 @@ def verify(remote: bool = False, resume: bool = False, uncommitted: bool = False
     Raises:
         SelfsameError: there is no readable ``dvc.lock``, no such remote, or DVC can't say where its cache is.
     """
-    outs, deps = parse_lock(LOCK_FILE.read_bytes() if LOCK_FILE.is_file() else None)
+    stages = parse_lock(LOCK_FILE.read_bytes() if LOCK_FILE.is_file() else None).values()
+    outs = [out for stage in stages for out in stage.outs]
+    deps = [dep for stage in stages for dep in stage.deps]
     return _Verification(outs, deps).run(remote, resume, uncommitted)
 
 

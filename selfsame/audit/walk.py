@@ -1,12 +1,12 @@
 """The way back: from any artifact, by digest, through the records, to the bytes it all began with."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from selfsame.audit.records import Problem, Record
-from selfsame.git import committed_sha256
+from selfsame.git import committed_sha256s
 
 FROM_GIT = "git "  # begins the origin of a file that a commit has
 GIVEN = "given"  # the origin of a file that someone put at data.path: the chain begins with its bytes
@@ -38,9 +38,13 @@ class Walker:
     the bytes were first computed. The files that one reader took are looked up together, because the
     outputs of an execution belong together: taken one by one, a small file that many executions have in
     common would lead to the wrong one.
+
+    Args:
+        preferred: paths of records; of executions that made the same bytes, one of these comes first.
     """
 
-    def __init__(self, records: Iterable[Record]) -> None:
+    def __init__(self, records: Iterable[Record], preferred: Collection[Path] = ()) -> None:
+        self._preferred = preferred
         self._records = list(records)  # oldest first
         self._makers: dict[tuple[str, str], list[int]] = {}
         self._names: dict[str, list[str]] = {}
@@ -63,7 +67,10 @@ class Walker:
     def _follow(self, files: Mapping[str, str], reader: Record | None, trace: Trace) -> None:
         remaining = dict(files)
         while makers := Counter(index for file in remaining.items() for index in self._makers.get(file, ())):
-            first = max(makers, key=lambda index: (makers[index], -index))
+            first = max(
+                makers,
+                key=lambda index: (makers[index], self._records[index].path in self._preferred, -index),
+            )
             record = self._records[first]
             made = remaining.items() & record.outputs.items()
             remaining = {name: digest for name, digest in remaining.items() if (name, digest) not in made}
@@ -77,7 +84,7 @@ class Walker:
             commit = reader.git.get("commit") if reader else None
             if reader and _was_given(name, reader):
                 trace.origin[name, digest] = GIVEN
-            elif commit and committed_sha256(commit, name) == digest:
+            elif commit and committed_sha256s(commit, [name]).get(name) == digest:
                 trace.origin[name, digest] = f"{FROM_GIT}{commit}"
             else:
                 trace.gaps[name] = digest

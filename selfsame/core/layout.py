@@ -19,12 +19,14 @@ METRICS = Path("reports/metrics.json")
 # Tables
 ID = "example_id"
 INFO_KEY = b"selfsame"  # of the metadata in which a table of examples carries its description
+LEARNED_KEY = b"learned"  # of the metadata in which a record of what was learned names its rounds
 GATE_KEY = b"gate"  # of the metadata in which a table of pseudo-labels carries the gate's decision
 
 # A model's folder
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 HISTORY = "history.csv"
+LEARNED = "learned.parquet"  # every machine-made label that the training was taught
 VALIDATION = "validation.json"
 VALIDATED = "validated"  # the model from before a refit, by which it was chosen, in a folder of its own
 ENSEMBLE = "ensemble"  # further nets of a regression's baseline, in folders of their own

@@ -22,6 +22,7 @@ from selfsame.core.graph_file import StageSpec, read_yaml
 from selfsame.core.layout import GRAPH_FILE, LINEAGE, PARAMS_FILE
 from selfsame.observe.commit import commit_of
 from selfsame.observe.environment import describe_environment, started_by
+from selfsame.observe.hashing import both_digests, sha256_only
 from selfsame.observe.notes import take_notes
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -78,8 +79,8 @@ class Recorder:
         statement = {
             "_type": STATEMENT_TYPE,
             "subject": [
-                {"name": name, "digest": {"sha256": digest}}
-                for name, digest in _sha256_files(self._spec.outputs)
+                {"name": each["name"], "digest": each["digest"]}
+                for each in _descriptors("output", self._spec.outputs)
             ],
             "predicateType": PREDICATE_TYPE,
             "predicate": {
@@ -144,10 +145,22 @@ def lineage_folder() -> Path:
 
 
 def _descriptors(kind: str, paths: Iterable[str]) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "digest": {"sha256": digest}, "annotations": {"kind": kind}}
-        for name, digest in _sha256_files(paths)
-    ]
+    """Describe every file at or below ``paths``, some at a time: hashing releases the interpreter lock.
+
+    DVC knows bytes by their md5, so that an audit can fetch them by it; an input is the output of another
+    record, which has it.
+    """
+    files = [file for path in paths for file in files_under(Path(path))]
+    with ThreadPoolExecutor() as pool:
+        digests = pool.map(sha256_only if kind == "input" else both_digests, files)
+        return [
+            {
+                "name": file.as_posix(),
+                "digest": {"sha256": both.sha256, **({"md5": both.md5} if both.md5 else {})},
+                "annotations": {"kind": kind},
+            }
+            for file, both in zip(files, digests, strict=True)
+        ]
 
 
 def _signatures(spec: StageSpec) -> dict[str, tuple[int, int, int]]:
@@ -158,13 +171,6 @@ def _signatures(spec: StageSpec) -> dict[str, tuple[int, int, int]]:
         for file in files
         for status in [file.stat()]
     }
-
-
-def _sha256_files(paths: Iterable[str]) -> list[tuple[str, str]]:
-    """Digest every file at or below ``paths``, some at a time: hashing releases the interpreter lock."""
-    files = [file for path in paths for file in files_under(Path(path))]
-    with ThreadPoolExecutor() as pool:
-        return list(zip([file.as_posix() for file in files], pool.map(sha256_file, files), strict=True))
 
 
 def _write(folder: Path, content: bytes) -> Path:

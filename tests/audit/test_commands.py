@@ -9,7 +9,8 @@ import pytest
 from project import Project
 
 from selfsame.audit import digesting
-from selfsame.audit.digesting import Digests, both_digests, digest_files
+from selfsame.audit.digesting import digest_files
+from selfsame.observe.hashing import Digests, both_digests
 
 
 def example(path: str) -> str:

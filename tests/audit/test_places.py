@@ -24,7 +24,7 @@ Asked = tuple[dict, list, dict, dict]
 def ask() -> Asked:
     """Ask everything that an auditor may."""
     snapshot = Snapshot()
-    chain = audit_chain(CHAMPION, snapshot)
+    chain = audit_chain(Case(snapshot, CHAMPION))
     answers = answer_all(Case(snapshot, CHAMPION))
     row = next(iter(answers[11].evidence["examples"]))
     return chain, answers, describe_row(snapshot, row), trace_taint(snapshot, [row])
@@ -76,7 +76,7 @@ def test_nowhere_is_said(real_copy: Project) -> None:
     remove_outputs()
     shutil.rmtree(".dvc/cache")
     with pytest.raises(SelfsameError, match="neither in the workspace, nor in DVC's cache, nor in"):
-        audit_chain(CHAMPION)
+        audit_chain(Case(Snapshot(), CHAMPION))
     assert {problem.kind for problem in verify().problems} == {"workspace"}
 
 
@@ -91,7 +91,7 @@ def test_remote_must_have_everything(real_copy: Project) -> None:
 
 
 def test_an_earlier_revision(real: Project) -> None:
-    then = audit_chain(CHAMPION, Snapshot("HEAD~1"))
+    then = audit_chain(Case(Snapshot("HEAD~1"), CHAMPION))
     labeling = next(each for each in then["executions"] if each["stage"] == "pseudo_label")
     assert labeling["params"]["pseudo_label"]["threshold"] == 0.9 and then["problems"] == []
     answers = answer_all(Case(Snapshot("HEAD~1"), CHAMPION))

@@ -13,20 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from project import Project
 
-from selfsame.audit.case import Case
+from selfsame.audit.execution import Execution
 from selfsame.audit.lookup import Table
-from selfsame.audit.questions import answer_all
-from selfsame.audit.rows import (
-    describe_row,
-    executions_of,
-    format_row,
-    id_of_source_row,
-    teachers_of,
-    use_in,
-)
+from selfsame.audit.rows import describe_row, executions_of, format_row, id_of_source_row
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.taint import format_taint, rebuild_command, taint_history, trace_taint
-from selfsame.core.annotations import ANNOTATIONS, Annotation, format_annotations
 from selfsame.core.errors import SelfsameError
 
 MODELS = ["models/baseline", "models/student", "models/champion"]
@@ -59,32 +50,18 @@ def test_labeled_row(real: Project) -> None:
 
 def test_a_refit_is_told_apart(real: Project) -> None:
     """Its nets learn validation rows; the teacher is the one from before."""
-    found = describe_row(Snapshot(), pick("data/splits/validation.parquet")["example_id"])
+    snapshot, row = Snapshot(), pick("data/splits/validation.parquet")["example_id"]
     training, labeling = (
-        next(record for record in executions_of(Snapshot()) if record.stage == stage)
+        next(each for each in executions_of(snapshot) if each.record.stage == stage)
         for stage in ("train_baseline", "pseudo_label")
     )
-    refitted = replace(training, params={"training": {"refit_on_validation": True}})
-    uses = [use_in(record, found, Snapshot()) for record in (training, refitted)]
+    validated = {"models/baseline/validated/model.safetensors": "ab"}
+    refitted = replace(training.record, outputs=training.record.outputs | validated)
+    uses = [each.use_of(row) for each in (training, Execution(refitted, snapshot))]
     assert uses == ["chose its checkpoint with its human label", f"{uses[0]}, then trained on it"]
-    assert teachers_of(labeling) == [sha256("models/baseline/model.safetensors")]
-    before = {"models/baseline/validated/model.safetensors": "ab"}
-    assert teachers_of(replace(labeling, inputs=labeling.inputs | before)) == ["ab"]
-
-
-def test_row_labeled_on_request(real_copy: Project) -> None:
-    row = pick("data/splits/labeled.parquet")["example_id"]
-    ANNOTATIONS.write_text(
-        format_annotations([Annotation(row, "benign", "Ada", "2026-01-02T03:04:05Z", "entropy")])
-    )
-    told = describe_row(Snapshot(), row)
-    assert told["labeled_by"] == "human: Ada at 2026-01-02T03:04:05Z, asked by the strategy entropy"
-    answers = answer_all(Case(Snapshot(), Path("models/champion")))
-    assert answers[12].answer.startswith(
-        "In part: 1 rows were labeled on request, chosen by entropy (1), labeled by Ada (1) from 2026-01-02"
-    )
-    assert "validation and holdout rows, were drawn at random" in answers[12].answer
-    assert answers[12].evidence["strategies"] == {"entropy": 1}
+    assert labeling.teachers == [sha256("models/baseline/model.safetensors")]
+    other = replace(labeling.record, inputs=labeling.record.inputs | validated)
+    assert Execution(other, snapshot).teachers == ["ab"]
 
 
 @pytest.mark.parametrize("accepted", [True, False])

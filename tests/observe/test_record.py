@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from hashlib import sha256
+from hashlib import md5, sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from project import settings
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import StageSpec
 from selfsame.observe import record
+from selfsame.observe.hashing import Digests, both_digests
 from selfsame.observe.record import begin
 
 ROOT = Path(__file__).parents[2]
@@ -93,8 +94,10 @@ def commit_in(path: Path) -> dict[str, Any]:
     return entry
 
 
-def digest_of(name: str) -> dict[str, str]:
-    return {"sha256": sha256(Path(name).read_bytes()).hexdigest()}
+def digest_of(name: str, kind: str = "") -> dict[str, str]:
+    content = Path(name).read_bytes()
+    by_dvc = {} if kind == "input" else {"md5": md5(content).hexdigest()}
+    return {"sha256": sha256(content).hexdigest(), **by_dvc}
 
 
 def test_record_is_named_by_its_own_bytes(project: Path) -> None:
@@ -109,7 +112,7 @@ def test_record_names_every_file_with_its_digest(project: Path) -> None:
     assert subjects == {name: digest_of(name) for name in WRITTEN}
     for kind in ("input", "code"):
         read = {entry["name"]: entry["digest"] for entry in dependencies(path, kind)}
-        assert read == {name: digest_of(name) for name in READ if READ[name] == kind}
+        assert read == {name: digest_of(name, kind) for name in READ if READ[name] == kind}
 
 
 def test_record_holds_parameters_as_they_were_set(project: Path) -> None:
@@ -218,11 +221,12 @@ def test_root_of_another_project_is_not_ours(
 def test_every_file_is_read_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: Counter[str] = Counter()
 
-    def counting(path: Path) -> str:
+    def counting(path: Path) -> Digests:
         read[path.as_posix()] += 1
-        return sha256(path.read_bytes()).hexdigest()
+        return both_digests(path)
 
-    monkeypatch.setattr(record, "sha256_file", counting)
+    monkeypatch.setattr(record, "both_digests", counting)
+    monkeypatch.setattr(record, "sha256_only", counting)
     execute()
     assert read == Counter([*READ, *WRITTEN])
 

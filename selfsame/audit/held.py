@@ -1,0 +1,76 @@
+"""Files known by name and digest, with the tables and documents among them, wherever their bytes are."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfsame.audit.lookup import Table
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+
+    from selfsame.audit.snapshot import Snapshot
+
+
+class Held:
+    """What one execution read, or wrote, or what a project has at a moment.
+
+    Args:
+        digests: name in the project → digest, as ``Snapshot.place`` takes it.
+    """
+
+    def __init__(self, snapshot: "Snapshot", digests: Mapping[str, str]) -> None:
+        self._snapshot, self._digests = snapshot, digests
+
+    def named(self, stem: str, suffix: str) -> dict[str, str]:
+        """Return the files of that stem, or below a folder of it (``data/splits/pool`` is ``pool``)."""
+        return {
+            name: digest
+            for name, digest in sorted(self._digests.items())
+            if name.endswith(suffix) and stem in (Path(name).stem, Path(name).parent.name)
+        }
+
+    def has(self, stem: str) -> bool:
+        """Tell whether there is a table or a document of that stem."""
+        return self.has_table(stem) or bool(self.named(stem, ".json"))
+
+    def has_table(self, stem: str) -> bool:
+        """Tell whether there is a table of that stem."""
+        return bool(self.named(stem, ".parquet"))
+
+    def parts(self, stem: str) -> list[Path] | None:
+        """Return where the parts of a table are, in their order; None if there is no such table."""
+        named = self.named(stem, ".parquet")
+        return [self._snapshot.place(*file) for file in named.items()] or None
+
+    def dataset(self, stem: str) -> "ds.Dataset | None":
+        """Open the table of that stem, to read all of it."""
+        import pyarrow.dataset as ds
+
+        parts = self.parts(stem)
+        return ds.dataset([part.as_posix() for part in parts], format="parquet") if parts else None
+
+    def metadata(self, stem: str, key: bytes) -> dict[str, Any]:
+        """Return what a table carries under a key of its metadata; empty if nothing."""
+        table = self.dataset(stem)
+        metadata = (table.schema.metadata or {}) if table else {}
+        return json.loads(metadata[key]) if key in metadata else {}
+
+    def table(self, stem: str) -> Table | None:
+        """Open the table of that stem, to look up single rows; the same files are opened once."""
+        key = tuple(self.named(stem, ".parquet").items())
+        tables = self._snapshot.tables
+        if key and key not in tables:
+            tables[key] = Table([self._snapshot.place(*file) for file in key])
+        return tables.get(key)
+
+    def text(self, stem: str) -> str | None:
+        """Read the CSV file of that stem; None if there is none."""
+        place = next((self._snapshot.place(*file) for file in self.named(stem, ".csv").items()), None)
+        return place.read_text(encoding="utf-8") if place else None
+
+    def document(self, stem: str) -> Any:
+        """Read the JSON file of that stem; None if there is none."""
+        place = next((self._snapshot.place(*file) for file in self.named(stem, ".json").items()), None)
+        return json.loads(place.read_bytes()) if place else None
