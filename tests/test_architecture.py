@@ -22,6 +22,7 @@ HEAVY = ("torch", "torchvision", "sklearn", "matplotlib", "prefect", "dvc")  # s
 MAY_IMPORT = {
     "selfsame.core": set(),
     "selfsame.processes": set(),
+    "selfsame.stage_lock": {"selfsame.core", "selfsame.processes"},
     "selfsame.git": {"selfsame.core"},
     "selfsame.observe": {"selfsame.core", "selfsame.git"},
     "selfsame.sources": {"selfsame.core"},
