@@ -13,10 +13,10 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
-from prefect.states import Failed
 
 from flows.pipeline import check_params, run_graph
 from flows.request import RunRequest
+from flows.runs import guarded
 from selfsame.core.errors import SelfsameError
 
 POLL_SECONDS = 5
@@ -47,18 +47,20 @@ def active_learning(rounds: int = 1, wait_hours: float = 72, commit: bool = True
     Returns:
         The pipeline's state after the last round, or a failed one.
     """
+    return guarded(lambda: run_rounds(rounds, wait_hours, commit))
+
+
+def run_rounds(rounds: int, wait_hours: float, commit: bool) -> State:
+    """Bring all up to date, and after each round's answers again."""
     request = RunRequest(commit=commit)
-    try:
+    state = run_graph(check_params, request)
+    for number in range(1, rounds + 1):
+        if state.is_failed():
+            break
+        answers = ask_people(number, wait_hours)
+        options = ["--annotator", answers.annotator] if answers.annotator else []
+        run_command("answer", answers.file, *options, *(["--commit"] if commit else []))
         state = run_graph(check_params, request)
-        for number in range(1, rounds + 1):
-            if state.is_failed():
-                break
-            answers = ask_people(number, wait_hours)
-            options = ["--annotator", answers.annotator] if answers.annotator else []
-            run_command("answer", answers.file, *options, *(["--commit"] if commit else []))
-            state = run_graph(check_params, request)
-    except SelfsameError as error:
-        return Failed(message=str(error))
     return state
 
 

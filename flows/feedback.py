@@ -12,9 +12,10 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed
 
-from selfsame.core.errors import SelfsameError
+from flows.runs import guarded
+from selfsame.core.layout import METRICS
 from selfsame.dag.experiments import apply_experiment
-from selfsame.trials.draws import METRICS, read_figures
+from selfsame.trials.draws import read_figures
 from selfsame.trials.settings import load_feedback
 from selfsame.trials.study import Attempt, Study
 
@@ -32,10 +33,7 @@ def feedback(apply: bool = False) -> State:
     Returns:
         A completed state whose message says why the loop stopped, or a failed one.
     """
-    try:
-        return run_loop(apply)
-    except SelfsameError as error:
-        return Failed(message=str(error))
+    return guarded(lambda: run_loop(apply))
 
 
 def run_loop(apply: bool) -> State:
@@ -54,7 +52,7 @@ def run_loop(apply: bool) -> State:
     trial = evaluate_best(study)
     if apply:
         apply_experiment(trial.name)
-    figures = read_figures(trial.metrics[METRICS])
+    figures = read_figures(trial.metrics[METRICS.as_posix()])
     message = (
         f"{reason}; best: trial {best.number}, {study.settings.metric} {best.value:.4g}; "
         f"holdout, read once: {_first(figures, 'champion.')}; "

@@ -14,11 +14,11 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
 from prefect.futures import wait as wait_for_all
-from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 
 from flows.artifacts import publish
 from flows.request import RunRequest
+from flows.runs import guarded
 from selfsame.core.errors import PassingError, SelfsameError
 from selfsame.core.params import all_schemas, load_params
 from selfsame.dag import storage
@@ -66,10 +66,9 @@ def pipeline(
         A completed state (`Cached` if nothing ran), or a failed one whose message says what failed.
     """
     request = RunRequest(targets or [], force, overrides or {}, refresh, pull, push, commit, rehash, wait)
-    try:
-        return run_experiment_of(request) if request.overrides else run_graph(check_params, request)
-    except SelfsameError as error:
-        return Failed(message=str(error))
+    return guarded(
+        lambda: run_experiment_of(request) if request.overrides else run_graph(check_params, request)
+    )
 
 
 # Parameters are plain JSON values already. Prefect's own way imports FastAPI, a tenth of a no-op run.
@@ -156,11 +155,6 @@ def run_chore(chore: Callable[[], str]) -> State:
         return Failed(name=HINDERED, message=str(error))
     except SelfsameError as error:
         return Failed(message=str(error))
-
-
-def has_server() -> bool:
-    """Tell whether Prefect is set up to use a running server, instead of starting one for every run."""
-    return PREFECT_API_URL.value() is not None
 
 
 def check_params() -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 from prefect import serve
 from prefect.client.schemas.actions import DeploymentScheduleCreate
-from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
 
@@ -31,7 +30,6 @@ def _deployment(entry: dict[str, Any]) -> RunnerDeployment:
         description=entry["description"],
         schedules=[DeploymentScheduleCreate(schedule=CronSchedule(**item)) for item in entry["schedules"]],
         parameters=entry["parameters"],
-        concurrency_limit=ConcurrencyLimitConfig(**entry["concurrency_limit"]),
     )
 
 

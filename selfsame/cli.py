@@ -55,13 +55,11 @@ def run(
     """Run the flow: bring every stale stage up to date."""
     prepare_prefect()
     from flows.pipeline import pipeline
+    from flows.runs import start
     from selfsame.dag.experiments import parse_overrides
 
     overrides = parse_overrides(settings or [])
-    state = pipeline(target, force, overrides, refresh, pull, push, commit, rehash, wait, return_state=True)
-    if not state.is_completed():
-        raise SelfsameError(state.message or f"the flow ended as {state.name}")
-    typer.echo(state.message)
+    typer.echo(start(pipeline, target, force, overrides, refresh, pull, push, commit, rehash, wait))
 
 
 @app.command()
@@ -107,11 +105,9 @@ def feedback(
     """Change parameters until validation reaches feedback.target, each trial an experiment."""
     prepare_prefect()
     from flows.feedback import feedback as flow
+    from flows.runs import start
 
-    state = flow(apply, return_state=True)
-    if not state.is_completed():
-        raise SelfsameError(state.message or f"the flow ended as {state.name}")
-    typer.echo(state.message)
+    typer.echo(start(flow, apply))
 
 
 @app.command()
@@ -171,13 +167,9 @@ for command in (*commands.COMMANDS, *active.COMMANDS):
 
 
 def prepare_prefect() -> None:
-    """Turn Prefect's telemetry off before it is imported; say so if there is no server to talk to."""
+    """Turn Prefect's telemetry off before it is imported."""
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    from flows.pipeline import has_server
-
-    if not has_server():
-        typer.echo("no Prefect server is configured: starting a temporary one, which takes a while", err=True)
 
 
 def to_json(value: Any) -> str:

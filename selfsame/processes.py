@@ -5,6 +5,7 @@ of signaled; Windows takes those of ``msvcrt`` and ``psutil``. Neither of the tw
 """
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -138,3 +139,11 @@ def runs(process: Any) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+if (
+    __name__ == "__main__"
+):  # python -m selfsame.processes MODULE ARGUMENT …: a module that ends with its parent
+    end_with_parent()
+    sys.argv = sys.argv[1:]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

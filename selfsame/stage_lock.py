@@ -1,8 +1,8 @@
 """One execution of a stage at a time, and none that outlives the DVC that started it.
 
 DVC's own locks end with DVC, and it doesn't take its stage along: one killed in the middle would leave one
-that goes on writing beside the next run. So a stage ends with its DVC; and whoever starts it, DVC or a person,
-holds a lock on it, which the kernel takes back whatever happens.
+that goes on writing beside the next run. So a stage ends with its DVC; and whoever starts it, DVC or a
+person, holds a lock on it, which the kernel takes back whatever happens.
 """
 
 import os

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from selfsame.processes import kill_group, leader_options, lock
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -48,9 +51,36 @@ TOY_GRAPH = {  # a diamond: prepare → left, right → join
 }
 
 
-def pytest_configure() -> None:
+SHARED = "SELFSAME_TESTS"  # folder that all processes of a test run share; its name ends in the first's id
+SERVER = """
+import os, sys, threading, time
+import psutil
+from selfsame.processes import kill_group, runs
+owner = psutil.Process(int(sys.argv.pop(1)))
+def watch():
+    while runs(owner):
+        time.sleep(0.5)
+    kill_group(os.getpid())
+threading.Thread(target=watch, daemon=True).start()
+from prefect.cli import app
+sys.exit(app())
+"""
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Let what tests start be interrupted: a shell's background job ignores SIGINT, its children too."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if not hasattr(config, "workerinput"):  # the first process; pytest-xdist's others inherit the variable
+        os.environ[SHARED] = tempfile.mkdtemp(suffix=f"-{os.getpid()}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what the test run has shared; its server ends by itself if this isn't reached."""
+    if not hasattr(config, "workerinput"):
+        folder = Path(os.environ.pop(SHARED))
+        if (pid := folder / "pid").exists():
+            kill_group(int(pid.read_text()))
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -163,30 +193,57 @@ def make_toy(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run a Prefect server for the session, without telemetry; its address is in the environment too."""
-    folder = tmp_path_factory.mktemp("prefect")
+def server() -> dict[str, str]:
+    """Return the environment of the run's one Prefect server, which whoever needs it first starts."""
+    folder = Path(os.environ[SHARED])
+    with (folder / "lock").open("w") as file:
+        lock(file)
+        known = folder / "server.json"
+        if not known.exists():
+            known.write_text(json.dumps(_start_server(folder)))
+    environment: dict[str, str] = json.loads(known.read_text())
+    return environment
+
+
+@pytest.fixture
+def prefect_api(server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Use the server, here and in what is started from here; return the address of its API."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+    for name, value in server.items():
+        monkeypatch.setenv(name, value)
+    url, home = server["PREFECT_API_URL"], Path(server["PREFECT_HOME"])
+    with temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: home}):
+        yield url
+
+
+def _start_server(folder: Path) -> dict[str, str]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/api"
-    with pytest.MonkeyPatch.context() as patch, (folder / "server.log").open("w") as log:
-        patch.setenv("PREFECT_HOME", str(folder))
-        patch.setenv("PREFECT_API_URL", url)
-        patch.setenv("DO_NOT_TRACK", "1")
-        patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-        command = [str(BIN / "prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            deadline = time.monotonic() + SERVER_SECONDS
-            while not _is_healthy(url):
-                if server.poll() is not None or time.monotonic() > deadline:
-                    pytest.fail(f"no Prefect server:\n{(folder / 'server.log').read_text()}")
-                time.sleep(0.2)
-            yield url
-        finally:
-            server.kill()
-            server.wait()
+    given = {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    }
+    command = [sys.executable, "-c", SERVER, folder.name.rpartition("-")[2], "server", "start"]
+    with (folder / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            env=os.environ | given | {"PYTHONPATH": str(ROOT)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            **leader_options(),
+        )
+    (folder / "pid").write_text(str(process.pid))
+    deadline = time.monotonic() + SERVER_SECONDS
+    while not _is_healthy(given["PREFECT_API_URL"]):
+        if process.poll() is not None or time.monotonic() > deadline:
+            pytest.fail(f"no Prefect server:\n{(folder / 'server.log').read_text()}")
+        time.sleep(0.2)
+    process.returncode = 0  # nobody waits for its end
+    return given
 
 
 def _is_healthy(url: str) -> bool:

@@ -67,10 +67,7 @@ def hold_workspace(wait: bool = True, say: Callable[[str], None] = print) -> Ite
     Raises:
         SelfsameError: not a DVC project, or another flow holds it and ``wait`` is false.
     """
-    if not DVC_FOLDER.is_dir():
-        raise SelfsameError(f"{Path.cwd()}: not a DVC project", "run from the project's root folder")
-    folder = (DVC_FOLDER / "tmp").absolute()
-    folder.mkdir(exist_ok=True)
+    folder = require_project()
     with (folder / "selfsame.lock").open("a+", encoding="utf-8") as file:
         _lock(file, wait, say)
         clear_dead_locks(folder)
@@ -82,6 +79,19 @@ def hold_workspace(wait: bool = True, say: Callable[[str], None] = print) -> Ite
             yield workspace
         finally:
             workspace.let_go()
+
+
+def require_project() -> Path:
+    """Return the folder of the project here in which processes leave each other files, as DVC's own do.
+
+    Raises:
+        SelfsameError: not a DVC project.
+    """
+    if not DVC_FOLDER.is_dir():
+        raise SelfsameError(f"{Path.cwd()}: not a DVC project", "run from the project's root folder")
+    folder = (DVC_FOLDER / "tmp").absolute()
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def clear_dead_locks(folder: Path) -> None:

@@ -17,6 +17,8 @@ class OperationParams(Section):
     stage_minutes_of: dict[str, Positive]
     retries: Annotated[int, Field(ge=0)]
     retry_seconds: Positive
+    keep_runs_days: Annotated[float, Field(ge=1)] = 90.0
+    alert_hours: Positive = 30.0
 
     @model_validator(mode="after")
     def _limits_are_of_stages(self) -> Self:

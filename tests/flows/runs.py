@@ -8,8 +8,17 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from tests.flows.toy_flow import toy
+
 FLOW = Path(__file__).parent / "toy_flow.py"
 STAGES = {"prepare", "left", "right", "join"}
+
+
+def run_flow(**options: Any) -> dict[str, Any]:
+    """Run the toy flow in this process."""
+    state = toy(options, return_state=True)
+    run_id = str(state.state_details.flow_run_id)
+    return {"id": run_id, "type": state.type.value, "message": state.message}
 
 
 def start_flow(**options: Any) -> "subprocess.Popen[str]":

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Toy
-from tests.flows.runs import STAGES, finish, start_flow, task_runs
+from tests.flows.runs import STAGES, finish, run_flow, start_flow, task_runs
 
 
 def shell(*command: str) -> str:
@@ -46,10 +46,10 @@ def test_what_cannot_be_done_is_refused_before_anything_runs(toy: Toy, prefect_a
     params = toy.params | {"data": {"url": None, "path": "source.txt"}}
     (toy.folder / "params.yaml").write_text(json.dumps(params))
     for message, options in refusals.items():
-        answer = finish(start_flow(**options))
+        answer = run_flow(**options)
         assert answer["type"] == "FAILED" and message in answer["message"]
     toy.dvc("remote", "add", "-d", "store", "../store")
-    assert "not verified" in finish(start_flow(pull=True))["message"]
+    assert "not verified" in run_flow(pull=True)["message"]
     assert toy.runs() == []
 
 
@@ -57,7 +57,7 @@ def test_what_cannot_be_done_is_refused_before_anything_runs(toy: Toy, prefect_a
 def test_another_machine_runs_nothing_that_this_one_ran(
     shared: Toy, prefect_api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = finish(start_flow(push=True, commit=True))
+    first = run_flow(push=True, commit=True)
     task_runs(prefect_api, first["id"], **dict.fromkeys([*STAGES, "push", "commit"], "Completed"))
     assert shell("git", "log", "-1", "--format=%s").startswith("Run: ")
     assert shell("git", "status", "--porcelain") == ""
@@ -67,7 +67,7 @@ def test_another_machine_runs_nothing_that_this_one_ran(
         copy = second_copy(shared, tmp_path, monkeypatch, name)
         if not lock:
             (copy.folder / "dvc.lock").unlink()
-        answer = finish(start_flow(pull=True))
+        answer = run_flow(pull=True)
         assert answer["message"] == "restored: prepare, left, right, join"
         assert copy.runs() == []
         for stage in STAGES:
@@ -75,24 +75,24 @@ def test_another_machine_runs_nothing_that_this_one_ran(
 
     # What is computed there is used here.
     copy.set("left", value=5)
-    assert finish(start_flow(pull=True, push=True))["message"].startswith("ran: left, join")
+    assert run_flow(pull=True, push=True)["message"].startswith("ran: left, join")
     monkeypatch.chdir(shared.folder)
     shared.runs()
     shared.set("left", value=5)
-    assert finish(start_flow(pull=True))["message"] == "restored: left, join; unchanged: prepare, right"
+    assert run_flow(pull=True)["message"] == "restored: left, join; unchanged: prepare, right"
     assert shared.runs() == []
 
 
 def test_a_push_that_failed_is_caught_up(shared: Toy, prefect_api: str, tmp_path: Path) -> None:
     store = tmp_path / "store"
     store.write_text("in the way\n")
-    failed = finish(start_flow(push=True, commit=True))
+    failed = run_flow(push=True, commit=True)
     assert failed["type"] == "FAILED" and "push: DVC: " in failed["message"]
     task_runs(prefect_api, failed["id"], **dict.fromkeys(STAGES, "Completed"), push="Hindered")
     assert shell("git", "log", "-1", "--format=%s") == "the project\n", "what isn't shared isn't recorded"
     assert set(shared.runs()) == STAGES
     store.unlink()
-    again = finish(start_flow(push=True, commit=True))
+    again = run_flow(push=True, commit=True)
     assert again["type"] == "COMPLETED" and shared.runs() == []
     assert shared.dvc("status", "--cloud").strip().endswith("in sync.")
     assert shell("git", "log", "-1", "--format=%s").startswith("Run: ")
@@ -117,10 +117,10 @@ def test_a_hindrance_that_passes_is_waited_for(shared: Toy, prefect_api: str) ->
 def test_a_stage_has_a_time_limit_and_no_second_try(toy: Toy, prefect_api: str) -> None:
     toy.set("left", sleep=60)
     toy.set("operation", stage_minutes_of={"left": 0.15})
-    answer = finish(start_flow())
+    answer = run_flow()
     assert "left: killed at its time limit of 9 s" in answer["message"]
     assert answer["message"].startswith("failed: left; blocked: join")
     assert sorted(toy.runs()) == ["prepare", "right"]
     toy.set("left", sleep=0)
     toy.set("operation", stage_minutes_of={})
-    assert finish(start_flow())["message"] == "ran: left, join; unchanged: prepare, right"
+    assert run_flow()["message"] == "ran: left, join; unchanged: prepare, right"

@@ -16,7 +16,8 @@ import psutil
 import pytest
 from prefect.cli._app import _app as app
 
-from flows.up import POOL
+from flows.up import POOL, WORKER_RUNS
+from flows.up import environment as up_environment
 from selfsame.core.graph_file import read_yaml
 from tests.conftest import BIN, ROOT, Toy
 from tests.flows.house import START_SECONDS, ask_with_key
@@ -73,7 +74,17 @@ def test_the_commands_are_prefects(name: str) -> None:
 def test_the_pool_is_that_of_the_table() -> None:
     pools = {entry["work_pool"]["name"] for entry in read_yaml(ROOT / "prefect.yaml")["deployments"]}
     (create, _, start) = unit_commands("worker")
-    assert pools == {POOL, create[3], start[-1]} == {POOL}
+    assert pools == {POOL, create[3], start[start.index("--pool") + 1]} == {POOL}
+    assert start[-2:] == ["--limit", WORKER_RUNS]
+
+
+def test_the_servers_settings_are_those_of_make_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    up = up_environment("127.0.0.1", "4200")
+    given = environment()
+    names = {name for name in given if name.startswith("PREFECT_SERVER_") and "AUTH" not in name}
+    assert {name: given[name] for name in names} == {name: up[name] for name in names}
+    assert len(names) == 4
 
 
 def test_a_key_is_asked_for_and_nothing_is_reported() -> None:

@@ -1,6 +1,5 @@
 """The feedback loop as a flow: its page tells the story; and the real thing, killed on its way."""
 
-import json
 import os
 import signal
 import subprocess
@@ -10,52 +9,77 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect import State
 from project import ROOT, TINY, Project
 from ruamel.yaml import YAML
-from test_pipeline import ask, task_runs
 
-FLOW = Path(__file__).parent / "feedback_flow.py"
+from flows import feedback as flow_module
+from selfsame.core.errors import SelfsameError
+from selfsame.dag.experiments import Trial
+from selfsame.trials import study
+from tests.conftest import Toy
+from tests.flows.runs import ask, task_runs
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(done: Toy, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("dvc.yaml", "params.yaml"):
-        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+        (done.folder / name).write_bytes((ROOT / name).read_bytes())
     yaml = YAML()
-    params = yaml.load(tmp_path / "params.yaml")
+    params = yaml.load(done.folder / "params.yaml")
     search = {"training.learning_rate": {"low": 0.0001, "high": 0.03, "log": True}}
     params["feedback"].update(target=2.0, max_trials=4, search=search)
-    yaml.dump(params, tmp_path / "params.yaml")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    return tmp_path
+    yaml.dump(params, done.folder / "params.yaml")
+    return done.folder
 
 
-def run_flow(*arguments: str) -> dict[str, Any]:
-    done = subprocess.run([sys.executable, str(FLOW), *arguments], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout.splitlines()[-1])
-    assert isinstance(answer, dict)
-    return answer
+class Pipeline:
+    """Stands for the pipeline: the closer the learning rate is to 0.01, the better the model."""
+
+    def __init__(self, fails: int) -> None:
+        self.fails = fails  # the number of the trial that does
+        self.calls: list[Any] = []
+
+    def run(self, overrides: dict[str, Any], name: str, log: Any, targets: Any = ()) -> Trial:
+        self.calls.append(targets)
+        log(f"a stage of {name}")
+        if len(self.calls) - 1 == self.fails:
+            raise SelfsameError("the loss became nan")
+        accuracy = 1 - abs(overrides.get("training.learning_rate", 0.02) - 0.01)
+        metrics: dict[str, Any] = {"models/student/validation.json": {"accuracy": accuracy}}
+        if not targets:
+            student = {"holdout": {"accuracy": 0.75}}
+            metrics["reports/metrics.json"] = {"student": student, "champion": "student", "pool": {}}
+        return Trial(name, overrides, metrics, {}, 1.0)
 
 
-def test_every_trial_is_a_task_and_the_holdout_is_read_once(project: Path, prefect_api: str) -> None:
-    answer = run_flow("2")
-    assert answer["type"] == "COMPLETED"
-    assert answer["message"].startswith("budget spent: 4 trials; best: trial ")
-    assert "holdout, read once: accuracy 0.7500" in answer["message"]
-    *trials, evaluated, applied = answer["calls"]
+def run_flow(fails: int, patch: pytest.MonkeyPatch) -> tuple[State, list[Any]]:
+    pipeline = Pipeline(fails)
+    patch.setattr(study, "run_experiment", pipeline.run)
+    patch.setattr(flow_module, "apply_experiment", pipeline.calls.append)
+    return flow_module.feedback(apply=True, return_state=True), pipeline.calls
+
+
+def test_every_trial_is_a_task_and_the_holdout_is_read_once(
+    project: Path, prefect_api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, calls = run_flow(2, monkeypatch)
+    assert state.is_completed()
+    assert state.message.startswith("budget spent: 4 trials; best: trial ")
+    assert "holdout, read once: accuracy 0.7500" in state.message
+    *trials, evaluated, applied = calls
     assert trials == [["retrain"]] * 4, "no trial reads the holdout"
-    assert evaluated == [] and applied.startswith("feedback-")
+    assert evaluated == () and applied.startswith("feedback-")
+    run = str(state.state_details.flow_run_id)
     names = {f"trial {number}": "Completed" for number in range(4)} | {"best, on the holdout": "Completed"}
-    runs = task_runs(prefect_api, answer["id"], **(names | {"trial 2": "Failed"}))
+    runs = task_runs(prefect_api, run, **(names | {"trial 2": "Failed"}))
     assert runs["trial 2"]["state"]["message"] == "the loss became nan"
     assert "training.learning_rate" in runs["trial 1"]["state"]["message"]
-    artifacts = ask(prefect_api, "artifacts", {"flow_runs": {"id": {"any_": [answer["id"]]}}})
+    artifacts = ask(prefect_api, "artifacts", {"flow_runs": {"id": {"any_": [run]}}})
     (story,) = [artifact["data"] for artifact in artifacts if artifact["key"] == "feedback"]
     assert story.count("\n| ") == 5 and "| 2 | failed |" in story
-    again = run_flow("-1")
-    assert again["calls"][:-1] == [[]], "the study is finished: only the best is looked at again"
+    _, calls = run_flow(-1, monkeypatch)
+    assert calls[:-1] == [()], "the study is finished: only the best is looked at again"
 
 
 @pytest.mark.slow

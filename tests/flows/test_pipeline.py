@@ -9,7 +9,7 @@ import psutil
 from ruamel.yaml import YAML
 
 from tests.conftest import Toy
-from tests.flows.runs import STAGES, ask, finish, start_flow, task_runs
+from tests.flows.runs import STAGES, ask, finish, run_flow, start_flow, task_runs
 
 
 def digests(toy: Toy) -> dict[str, str]:
@@ -20,7 +20,7 @@ def digests(toy: Toy) -> dict[str, str]:
 
 
 def test_three_runs(toy: Toy, prefect_api: str) -> None:
-    first = finish(start_flow())
+    first = run_flow()
     assert first["type"] == "COMPLETED"
     runs = task_runs(prefect_api, first["id"], **dict.fromkeys(STAGES, "Completed"))
     assert set(toy.runs()) == STAGES
@@ -29,13 +29,13 @@ def test_three_runs(toy: Toy, prefect_api: str) -> None:
     }
     assert edges["join"] == {runs["left"]["id"], runs["right"]["id"]}
 
-    second = finish(start_flow())
+    second = run_flow()
     runs = task_runs(prefect_api, second["id"], **dict.fromkeys(STAGES, "Cached"))
     assert toy.runs() == []
     assert runs["left"]["state"]["message"] == "unchanged: up to date"
 
     toy.set("left", value=2)
-    third = finish(start_flow())
+    third = run_flow()
     task_runs(prefect_api, third["id"], prepare="Cached", left="Completed", right="Cached", join="Completed")
     assert toy.runs() == ["left", "join"]
     assert third["message"] == "ran: left, join; unchanged: prepare, right"
@@ -53,10 +53,10 @@ def test_three_runs(toy: Toy, prefect_api: str) -> None:
 
 def test_restored_after_a_parameter_is_set_back(done: Toy, prefect_api: str) -> None:
     done.set("left", value=2)
-    finish(start_flow())
+    run_flow()
     done.runs()
     done.set("left", value=1)
-    answer = finish(start_flow())
+    answer = run_flow()
     runs = task_runs(prefect_api, answer["id"], **dict.fromkeys(STAGES, "Cached"))
     assert runs["left"]["state"]["message"].startswith("restored: ")
     assert answer["message"] == "restored: left, join; unchanged: prepare, right"
@@ -69,14 +69,14 @@ def test_downstream_of_the_same_bytes_is_not_run(done: Toy, prefect_api: str) ->
     done.set("prepare", unread=1)
     text = (done.folder / "dvc.yaml").read_text().replace('"stage.py", "prepare.txt"', '"prepare.txt"')
     (done.folder / "dvc.yaml").write_text(text)
-    answer = finish(start_flow(targets=["left"]))
+    answer = run_flow(targets=["left"])
     task_runs(prefect_api, answer["id"], prepare="Completed", left="Cached")
     assert done.runs() == ["prepare"]
 
 
 def test_failure_blocks_what_is_downstream(toy: Toy, prefect_api: str) -> None:
     toy.set("left", fail=True)
-    answer = finish(start_flow())
+    answer = run_flow()
     assert answer["type"] == "FAILED"
     runs = task_runs(
         prefect_api, answer["id"], prepare="Completed", left="Failed", right="Completed", join="NotReady"
@@ -87,7 +87,7 @@ def test_failure_blocks_what_is_downstream(toy: Toy, prefect_api: str) -> None:
 
 
 def test_the_same_as_dvc(toy: Toy, prefect_api: str) -> None:
-    finish(start_flow())
+    run_flow()
     by_flow = digests(toy)
     lock = YAML(typ="safe").load(toy.folder / "dvc.lock")
     for path in [*(toy.folder / f"{stage}.txt" for stage in STAGES), toy.folder / "dvc.lock"]:
@@ -109,7 +109,7 @@ def test_killing_the_flow_kills_the_stage(toy: Toy, prefect_api: str) -> None:
         time.sleep(0.05)
     toy.runs()
     toy.set("left", sleep=0)
-    assert finish(start_flow(wait=False))["type"] == "COMPLETED"
+    assert run_flow(wait=False)["type"] == "COMPLETED"
     assert set(toy.runs()) == {"left", "right", "join"}, "prepare had ended before"
 
 
@@ -127,7 +127,7 @@ def test_two_flows_at_once(toy: Toy, prefect_api: str) -> None:
     toy.set("prepare", sleep=2)
     flows = [start_flow(force=True), start_flow(force=True)]
     toy.wait_for_start("prepare")
-    refused = finish(start_flow(wait=False))
+    refused = run_flow(wait=False)
     assert refused["type"] == "FAILED"
     assert "the workspace is in use by process" in refused["message"]
     assert [finish(flow)["type"] for flow in flows] == ["COMPLETED", "COMPLETED"]

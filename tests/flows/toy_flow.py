@@ -12,6 +12,7 @@ from prefect.states import State
 
 from flows.pipeline import run_graph
 from flows.request import RunRequest
+from flows.runs import guarded
 
 
 def no_check() -> None:
@@ -21,7 +22,7 @@ def no_check() -> None:
 @flow(name="toy")
 def toy(options: dict[str, Any]) -> State:
     """Run the graph."""
-    return run_graph(no_check, RunRequest(**options))
+    return guarded(lambda: run_graph(no_check, RunRequest(**options)))
 
 
 if __name__ == "__main__":
