@@ -16,6 +16,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -31,12 +32,15 @@ from active_learning_page import draw_figure, read_curves, write_table
 
 from selfsame.active.answers import merge_answers
 from selfsame.active.request import REQUEST, make_request, write_request
-from selfsame.active.settings import ActiveLearningParams
 from selfsame.core.annotations import ANNOTATIONS, COLUMNS
 from selfsame.core.graph_file import StageSpec, by_stem, read_stages, read_yaml
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
+from selfsame.params.active_learning import ACTIVE_LEARNING
 from selfsame.params.compute import ComputeParams
+from selfsame.params.overrides import with_overrides
+from selfsame.params.reading import parse
+from selfsame.params.registry import SECTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 CURVES, PAGE, FIGURE = (
@@ -45,13 +49,13 @@ CURVES, PAGE, FIGURE = (
     ROOT / "docs/active-learning.svg",
 )
 STRATEGIES: dict[str, dict[str, Any]] = {  # name: what differs from section active_learning of params.yaml
-    "random": {"strategy": "random", "diversity": "none"},
-    "least confidence": {"strategy": "least_confidence", "diversity": "none"},
-    "margin": {"strategy": "margin", "diversity": "none"},
-    "entropy": {"strategy": "entropy", "diversity": "none"},
-    "BALD": {"strategy": "bald", "diversity": "none"},
-    "margin, k-means": {"strategy": "margin", "diversity": "k_means"},
-    "margin, core-set": {"strategy": "margin", "diversity": "core_set"},
+    "random": {"strategy": "random"},
+    "least confidence": {"strategy": "least_confidence", "diversity": {"name": "none"}},
+    "margin": {"strategy": "margin", "diversity": {"name": "none"}},
+    "entropy": {"strategy": "entropy", "diversity": {"name": "none"}},
+    "BALD": {"strategy": "bald", "diversity": {"name": "none"}},
+    "margin, k-means": {"strategy": "margin", "diversity": {"name": "k_means"}},
+    "margin, core-set": {"strategy": "margin", "diversity": {"name": "core_set"}},
 }
 DRAWS = 5
 MARK = "<!-- made by benchmarks/active_learning.py -->\n"
@@ -139,7 +143,7 @@ def learn(setup: SetUp, examples: Path, changes: dict[str, Any], seed: int) -> I
     from selfsame.model.models import load_model, predict_table
 
     copy_examples(examples, setup, seed)
-    Path("params.yaml").write_text(json.dumps({"monitoring": parameters()["monitoring"]}), encoding="utf-8")
+    Path("params.yaml").write_text(json.dumps({"monitoring": {}}), encoding="utf-8")
     ANNOTATIONS.parent.mkdir(parents=True)
     ANNOTATIONS.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
     rounds = setup.labels + (setup.further if changes["strategy"] == "random" else ())
@@ -147,15 +151,14 @@ def learn(setup: SetUp, examples: Path, changes: dict[str, Any], seed: int) -> I
         run_stage("split", setup, {"split": {"seed": seed}})
         assert pq.read_metadata("data/splits/labeled.parquet").num_rows == labels
         epochs = ceil(setup.steps / ceil(labels / setup.changes["training"]["batch_size"]))
-        own_epochs = {"max_epochs": epochs, "patience_epochs": epochs, "seed": seed}
+        own_epochs = {"max_epochs": epochs, "seed": seed}
         run_stage("train_baseline", setup, {"train_baseline": own_epochs})
         found = predict_table(load_model(Path("models/baseline")), Path("data/splits/holdout.parquet"))
         yield labels, float((found.predicted == found.labels).mean())
         if wanted is not None:
             own = {"model": "baseline", "rows": wanted - labels, "seed": seed} | changes
-            section = parameters()["active_learning"] | own
             compute = ComputeParams(device="cpu", cpu_threads=1, precision="float32", compile=False)
-            write_request(make_request(ActiveLearningParams.model_validate(section), compute))
+            write_request(make_request(parse("active_learning", ACTIVE_LEARNING, own), compute))
             answer()
 
 
@@ -177,11 +180,13 @@ def run_stage(name: str, setup: SetUp, changes: dict[str, dict[str, Any]]) -> No
     written = parameters()
     own = {"compute": {"device": "cpu", "cpu_threads": 1}}
     params = {}
-    for section, schema in module.PARAMS.items():
-        values = written[section]
+    for section in spec.params:
+        values = {section: deepcopy(written[section])}
         for layer in (own, setup.changes, changes):
-            values = merged(values, layer.get(section, {}))
-        params[section] = schema.model_validate(values)
+            with_overrides(
+                values, {f"{section}.{key}": value for key, value in layer.get(section, {}).items()}
+            )
+        params[section] = parse(section, SECTIONS[section], values[section])
     for path in spec.outputs:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     module.main(Stage(spec, by_stem(spec.inputs), by_stem(spec.outputs), params))
@@ -195,14 +200,6 @@ def parameters() -> dict[str, Any]:
 @cache
 def stages() -> dict[str, StageSpec]:
     return read_stages(ROOT / "dvc.yaml")
-
-
-def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Return ``values`` with ``changes`` in their place, also inside of values that have keys themselves."""
-    return values | {
-        key: merged(values[key], value) if isinstance(value, dict) else value
-        for key, value in changes.items()
-    }
 
 
 def copy_examples(examples: Path, setup: SetUp, seed: int) -> None:

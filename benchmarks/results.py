@@ -27,7 +27,9 @@ from ruamel.yaml import YAML
 
 from selfsame.core.digests import sha256_file, sha256_json
 from selfsame.core.graph_file import read_stages, read_yaml
-from selfsame.dag.experiments import with_overrides
+from selfsame.params.check import check_params
+from selfsame.params.overrides import with_overrides
+from selfsame.params.registry import STAGES
 from selfsame.trials.draws import METRICS, read_figures
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -192,10 +194,11 @@ class Workplace:
 def draw_params(row: Row, number: int, data: Path | None) -> Any:
     """Return the parameters of a draw: the preset's, the row's own, the data's place, and the seeds."""
     params = read_yaml(ROOT / "presets" / f"{row.preset}.yaml")
-    sections = {name for stage in read_stages(ROOT / "dvc.yaml").values() for name in stage.params}
-    seeds = {f"{name}.seed": params[name]["seed"] + number for name in sections if "seed" in params[name]}
     place = {} if data is None else {"data.path": str(data)}
-    return with_overrides(params, {**row.overrides, **place, **seeds, "compute.cpu_threads": 1})
+    params = with_overrides(params, {**row.overrides, **place, "compute.cpu_threads": 1})
+    seeds = {name: getattr(section, "seed", None) for name, section in check_params(params).items()}
+    known = {name: seed for name, seed in seeds.items() if name in STAGES and seed is not None}
+    return with_overrides(params, {f"{name}.seed": seed + number for name, seed in known.items()})
 
 
 def run_rows(rows: Iterable[Row], draws: int, data_dir: Path | None, jobs: int) -> None:

@@ -18,7 +18,7 @@ from prefect.events.actions import CallWebhook
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.settings import PREFECT_UI_URL
 
-from selfsame.operation.settings import load_operation
+from selfsame.params.check import load_section
 
 FAILURE, SILENCE = "selfsame-failed", "selfsame-silent"
 RUNS = {"prefect.resource.id": "prefect.flow-run.*"}
@@ -57,4 +57,4 @@ def main(address: str, silent_for: timedelta) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], timedelta(hours=load_operation().alert_hours))
+    main(sys.argv[1], timedelta(hours=load_section("operation").alert_hours))

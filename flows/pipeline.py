@@ -20,7 +20,6 @@ from flows.artifacts import publish
 from flows.request import RunRequest
 from flows.runs import guarded
 from selfsame.core.errors import PassingError, SelfsameError
-from selfsame.core.params import all_schemas, load_params
 from selfsame.dag import storage
 from selfsame.dag.adapter import find_reasons
 from selfsame.dag.commit import record_run
@@ -29,7 +28,8 @@ from selfsame.dag.experiments import name_of, run_experiment
 from selfsame.dag.plan import PlannedStage, read_plan
 from selfsame.dag.workspace import Workspace, hold_workspace
 from selfsame.operation.refresh import refresh as fetch_news
-from selfsame.operation.settings import OperationParams, load_operation
+from selfsame.params.check import load_params, load_section
+from selfsame.params.operation import OperationParams
 
 KINDS = ("ran", "restored", "unchanged")  # of outcomes, each the first word of its state's message
 FLOW_RUN_VARIABLE = "SELFSAME_FLOW_RUN"  # the flow run's id and name, for the provenance record
@@ -55,7 +55,7 @@ def pipeline(
         force: run every stage, stale or not.
         overrides: other values of `params.yaml` by dotted key, as `{"pseudo_label.threshold": 0.9}`, run as a
             DVC experiment: the workspace stays as it is.
-        refresh: first fetch `data.url`, if it has changed.
+        refresh: first fetch `operation.refresh_url`, if it has changed.
         pull: take from the DVC remote what another machine has computed, instead of computing it.
         push: at the end send to the DVC remote whatever it lacks.
         commit: at the end record the run in git, and tag a promoted champion.
@@ -87,7 +87,7 @@ def run_graph(check: Callable[[], None], request: RunRequest) -> State:
             the run is not to wait, or the check failed.
     """
     request.check()
-    operation = load_operation()
+    operation: OperationParams = load_section("operation")
     with hold_workspace(request.wait, get_run_logger().info) as workspace:
         if request.refresh:
             do_chore("refresh", lambda: fetch_news().message, operation)
@@ -159,7 +159,7 @@ def run_chore(chore: Callable[[], str]) -> State:
 
 def check_params() -> None:
     """Check the whole of ``params.yaml``; imports every stage's module."""
-    load_params(all_schemas())
+    load_params()
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

@@ -8,8 +8,8 @@ from typing import Any
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_stages
 from selfsame.dag.commit import check_git
-from selfsame.dag.experiments import check_overrides
 from selfsame.dag.storage import check_remote
+from selfsame.params.check import check_overrides
 
 WORKSPACE_ONLY = ("force", "refresh", "pull", "push", "commit", "rehash")
 

@@ -45,7 +45,9 @@ def run(
         list[str] | None,
         typer.Option("--set", help="key=value: run with it as a DVC experiment; the workspace stays."),
     ] = None,
-    refresh: Annotated[bool, typer.Option(help="First fetch data.url, if it has changed.")] = False,
+    refresh: Annotated[
+        bool, typer.Option(help="First fetch operation.refresh_url, if it has changed.")
+    ] = False,
     pull: Annotated[bool, typer.Option(help="Take from the DVC remote what it has, if needed.")] = False,
     push: Annotated[bool, typer.Option(help="Send to the DVC remote what it lacks.")] = False,
     commit: Annotated[bool, typer.Option(help="Record the run in git; tag a promoted champion.")] = False,
@@ -56,7 +58,7 @@ def run(
     prepare_prefect()
     from flows.pipeline import pipeline
     from flows.runs import start
-    from selfsame.dag.experiments import parse_overrides
+    from selfsame.params.overrides import parse_overrides
 
     overrides = parse_overrides(settings or [])
     typer.echo(start(pipeline, target, force, overrides, refresh, pull, push, commit, rehash, wait))
@@ -64,7 +66,7 @@ def run(
 
 @app.command()
 def refresh() -> None:
-    """Fetch data.url into data.path, if it has changed at its source."""
+    """Fetch operation.refresh_url into data.path, if it has changed at its source."""
     from selfsame.operation.refresh import refresh as fetch_news
 
     typer.echo(fetch_news().message)
@@ -89,7 +91,7 @@ def draws(
     as_json: AsJson = False,
 ) -> None:
     """Repeat the pipeline over label draws and seeds, as experiments; print mean and spread."""
-    from selfsame.dag.experiments import parse_overrides
+    from selfsame.params.overrides import parse_overrides
     from selfsame.trials.draws import draws_as_json, format_draws, run_draws
 
     made = run_draws(count, parse_overrides(settings or []), lambda line: typer.echo(line, err=True))
@@ -113,18 +115,20 @@ def feedback(
 @app.command()
 def check() -> None:
     """Check params.yaml."""
-    from selfsame.core.params import PARAMS_FILE, all_schemas, load_params
+    from selfsame.core.layout import PARAMS_FILE
+    from selfsame.params.check import load_params
 
-    load_params(all_schemas())
+    load_params()
     typer.echo(f"{PARAMS_FILE} is valid")
 
 
 @app.command()
 def schema() -> None:
     """Write params.schema.json, from which editors complete params.yaml."""
-    from selfsame.core.params import all_schemas, json_schema
+    from selfsame.params.reading import json_schema
+    from selfsame.params.registry import AROUND, SECTIONS
 
-    SCHEMA.write_text(to_json(json_schema(all_schemas())) + "\n", encoding="utf-8")
+    SCHEMA.write_text(to_json(json_schema(SECTIONS, AROUND)) + "\n", encoding="utf-8")
     typer.echo(f"wrote {SCHEMA}")
 
 
@@ -134,7 +138,9 @@ def preset(
     force: Annotated[bool, typer.Option(help="Overwrite a params.yaml that was edited.")] = False,
 ) -> None:
     """List the presets, or copy one to params.yaml."""
-    from selfsame.core.params import PARAMS_FILE, all_schemas, load_params
+    from selfsame.core.graph_file import read_yaml
+    from selfsame.core.layout import PARAMS_FILE
+    from selfsame.params.check import check_params
 
     presets = {path.stem: path for path in sorted(PRESETS.glob("*.yaml"))}
     if name is None:
@@ -142,7 +148,7 @@ def preset(
         return
     if name not in presets:
         raise SelfsameError(f"no preset named '{name}'", f"choose one of {', '.join(presets)}")
-    load_params(all_schemas(), presets[name])
+    check_params(read_yaml(presets[name]), str(presets[name]))
     known = [path.read_bytes() for path in presets.values()]
     if PARAMS_FILE.exists() and PARAMS_FILE.read_bytes() not in known and not force:
         raise SelfsameError(

@@ -6,16 +6,15 @@ parts) and ``manifest.json`` (where it comes from, its licence, its counts, its 
 
 import json
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field, model_validator
 
 from selfsame.core.digests import files_under, sha256_file
-from selfsame.core.params import Section
-from selfsame.core.stage import Stage, run_stage
+from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
+from selfsame.params.data import BreastCancer, DataParams, Digits, Images, Mirrored, Table
 from selfsame.sources.california_housing import california_housing
 from selfsame.sources.cifar10 import cifar10
 from selfsame.sources.embedded import breast_cancer, digits
@@ -25,70 +24,29 @@ from selfsame.sources.place import refuse_files
 from selfsame.sources.source import OWN_ROLES, UNLABELED, Batch, Source
 from selfsame.sources.table import table
 
-MIRRORED = ("mnist", "fashion_mnist", "cifar10")
 ORIGIN_FIELDS = (
     pa.field("source_row", pa.int64(), nullable=False),  # position in the source, for the auditor
     pa.field("source_role", pa.string()),  # train, validation, holdout; null where the source says nothing
 )
 
 
-class DataParams(Section):
-    """Section ``data``: which source, and where it lies.
-
-    ``path`` is a dependency of the stage: ``dvc.yaml`` takes it from here.
-    """
-
-    source: Literal[
-        "digits",
-        "breast_cancer",
-        "mnist",
-        "fashion_mnist",
-        "cifar10",
-        "california_housing",
-        "table",
-        "images",
-    ]
-    path: str = Field(min_length=1)
-    mirror: str | None
-    target_column: str | None
-    target_kind: Literal["classification", "regression"]
-    ignore_columns: list[str]
-    separator: str | None = Field(min_length=1, max_length=1)
-    image_size: int = Field(ge=8)
-    url: str | None = Field(pattern="^https?://")  # `selfsame refresh` reads it, not the stage
-
-    @model_validator(mode="after")
-    def _keys_belong_to_their_source(self) -> Self:
-        if self.mirror is not None and self.source not in MIRRORED:
-            raise ValueError(f"mirror belongs to {', '.join(MIRRORED)}, not to {self.source}")
-        for key in ("target_column", "ignore_columns", "separator"):
-            if self.source != "table" and getattr(self, key):
-                raise ValueError(f"{key} belongs to the source table, not to {self.source}")
-        if self.source == "table" and not self.target_column:
-            raise ValueError("target_column: the source table needs the name of the column with the labels")
-        return self
-
-
-PARAMS = {"data": DataParams}
-
-
 def open_source(params: DataParams, place: Path) -> Source:
     """Open the source that the parameters name, in the file or folder ``place``."""
-    if params.source == "mnist":
-        return idx_source(MNIST, place, params.mirror)
-    if params.source == "fashion_mnist":
-        return idx_source(FASHION_MNIST, place, params.mirror)
-    if params.source == "cifar10":
-        return cifar10(place, params.mirror)
-    if params.source == "california_housing":
-        return california_housing(place)
-    if params.source == "images":
-        return images(place, params.image_size)
-    if params.source == "table":
-        assert params.target_column is not None
-        return table(place, params.target_column, params.target_kind, params.ignore_columns, params.separator)
-    refuse_files(params.source, place)
-    return {"digits": digits, "breast_cancer": breast_cancer}[params.source]()
+    match params:
+        case Mirrored(source="cifar10"):
+            return cifar10(place, params.mirror)
+        case Mirrored():
+            return idx_source(MNIST if params.source == "mnist" else FASHION_MNIST, place, params.mirror)
+        case Images():
+            return images(place, params.image_size)
+        case Table():
+            return table(
+                place, params.target_column, params.target_kind, params.ignore_columns, params.separator
+            )
+        case Digits() | BreastCancer():
+            refuse_files(params.source, place)
+            return digits() if isinstance(params, Digits) else breast_cancer()
+    return california_housing(place)
 
 
 def write_examples(source: Source, folder: Path) -> np.ndarray:
@@ -154,4 +112,6 @@ def main(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("download", main, PARAMS)
+    from selfsame.runner import run_stage
+
+    run_stage("download", main)

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import Field
 
 from selfsame.core.annotations import read_annotations
-from selfsame.core.params import Section
-from selfsame.core.stage import Stage, run_stage
+from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, count_rows, read_column, take_all, take_inputs
 from selfsame.params.compute import ComputeParams
+from selfsame.params.evaluate import EvaluateParams
 from selfsame.report.card import CARD, render_card
 from selfsame.report.champion import keep_calibration
 from selfsame.report.files import digest_files, read_history, settings_of, write_csv
@@ -49,19 +48,6 @@ from selfsame.selection.record import GateRecord
 
 if TYPE_CHECKING:
     from selfsame.model.models import Model, Predictions
-
-
-class EvaluateParams(Section):
-    """Section ``evaluate``: when the student is promoted, and how the report is headed.
-
-    ``promotion_level`` is at most 0.5: above, a student that is no better would do.
-    """
-
-    promotion_level: float = Field(gt=0, le=0.5)
-    title: str = Field(min_length=1)
-
-
-PARAMS = {"compute": ComputeParams, "evaluate": EvaluateParams}
 
 
 def rows_per_class(table: Path, info: TableInfo) -> np.ndarray:
@@ -237,4 +223,6 @@ def main(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("evaluate", main, PARAMS)
+    from selfsame.runner import run_stage
+
+    run_stage("evaluate", main)

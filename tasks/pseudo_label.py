@@ -16,14 +16,21 @@ import pyarrow as pa
 
 from selfsame.core.digests import sha256_file
 from selfsame.core.layout import ENSEMBLE, WEIGHTS
-from selfsame.core.stage import Stage, run_stage
-from selfsame.core.tables import BATCH_ROWS, TableInfo, TableWriter, count_rows, iter_batches
+from selfsame.core.stage import Stage
+from selfsame.core.tables import BATCH_ROWS, TableWriter, count_rows, iter_batches
 from selfsame.observe.progress import progress
 from selfsame.params.compute import ComputeParams
+from selfsame.params.pseudo_label import (
+    AgreementGate,
+    ClassGate,
+    PseudoLabelParams,
+    TargetPrecisionGate,
+    ThresholdGate,
+    TopK,
+)
 from selfsame.selection.agreement import decide_values, judge
 from selfsame.selection.balance import most_confident, rows_for_prior
 from selfsame.selection.calibration import calibrate, fit_temperature, measure_reliability
-from selfsame.selection.params import PseudoLabelParams
 from selfsame.selection.record import GateRecord
 from selfsame.selection.threshold import Search, lowest_threshold
 
@@ -48,8 +55,6 @@ SCHEMA = pa.schema(
     ]
 )
 
-PARAMS = {"compute": ComputeParams, "pseudo_label": PseudoLabelParams}
-
 
 @dataclass(frozen=True)
 class Labels:
@@ -68,14 +73,14 @@ class Labels:
 
 
 def choose_thresholds(
-    own: PseudoLabelParams, pool: Labels, judges: Predictions, classes: int
+    own: ThresholdGate | TargetPrecisionGate, pool: Labels, judges: Predictions, classes: int
 ) -> tuple[np.ndarray, str]:
     """Choose every class's threshold.
 
     Returns:
         (K,) float32 thresholds, NaN where no label is to be accepted, and why, in one sentence.
     """
-    if own.rule == "threshold":
+    if isinstance(own, ThresholdGate):
         return np.full(classes, own.threshold, np.float32), "The threshold is a fixed one."
     right = judges.predicted == judges.labels
     error = 1 - own.confidence_level
@@ -102,7 +107,7 @@ def _or_nan(search: Search) -> float:
     return np.nan if search.threshold is None else search.threshold
 
 
-def _verdict(own: PseudoLabelParams, searches: list[Search], judges: int) -> str:
+def _verdict(own: TargetPrecisionGate, searches: list[Search], judges: int) -> str:
     promise = f"a precision of {own.target_precision:g} with a confidence of {own.confidence_level:g}"
     found = [search for search in searches if search.threshold is not None]
     of_class = f" for {len(found)} of {len(searches)} classes" if own.per_class else ""
@@ -120,7 +125,7 @@ def _verdict(own: PseudoLabelParams, searches: list[Search], judges: int) -> str
     )
 
 
-def decide(own: PseudoLabelParams, pool: Labels, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def decide(own: ClassGate, pool: Labels, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Accept the labels that reach their class's threshold and that the balance keeps.
 
     Returns:
@@ -130,9 +135,10 @@ def decide(own: PseudoLabelParams, pool: Labels, thresholds: np.ndarray) -> tupl
     passed = pool.confidence >= of_row  # never where the threshold is NaN
     accepted = passed
     classes = len(thresholds)
-    if own.balance != "none":
-        rows = np.full(classes, own.rows_per_class)
-        if own.balance == "prior":
+    if own.balance.name != "none":
+        if isinstance(own.balance, TopK):
+            rows = np.full(classes, own.balance.rows_per_class)
+        else:
             rows = rows_for_prior(np.bincount(pool.labels[passed], minlength=classes), own.prior(classes))
         accepted = most_confident(pool.labels, pool.confidence, passed, rows)
     reasons = np.select(
@@ -162,11 +168,10 @@ def label_pool(model: Model, pool: Path, temperature: float) -> Labels:
 def main(stage: Stage) -> None:
     """Label the pool and write every row's decision: of classes by confidence, of values by agreement."""
     own = stage.section("pseudo_label", PseudoLabelParams)
-    target = TableInfo.of(stage.inputs["pool"]).target
-    own.check_rule(target)
-    if target == "regression":
+    if isinstance(own, AgreementGate):
         label_values(stage, own)
     else:
+        assert isinstance(own, ThresholdGate | TargetPrecisionGate)
         label_classes(stage, own)
 
 
@@ -175,7 +180,7 @@ def judging_role(stage: Stage) -> str:
     return "calibration" if count_rows(stage.inputs["calibration"]) else "validation"
 
 
-def label_values(stage: Stage, own: PseudoLabelParams) -> None:
+def label_values(stage: Stage, own: AgreementGate) -> None:
     """Let the ensemble name values, and see on rows of known value what its agreement is worth."""
     from selfsame.model.device import prepare_device
     from selfsame.model.models import load_model, validated
@@ -209,7 +214,7 @@ def label_values(stage: Stage, own: PseudoLabelParams) -> None:
             bar.update(advance=batch.num_rows)
 
 
-def label_classes(stage: Stage, own: PseudoLabelParams) -> None:
+def label_classes(stage: Stage, own: ThresholdGate | TargetPrecisionGate) -> None:
     """Calibrate the teacher, label the pool, choose thresholds, write every row's decision."""
     from selfsame.model.device import prepare_device
     from selfsame.model.models import load_model, predict_table, validated
@@ -231,14 +236,16 @@ def label_classes(stage: Stage, own: PseudoLabelParams) -> None:
     record = GateRecord(
         rule=own.rule,
         thresholds=tuple(None if np.isnan(value) else float(value) for value in thresholds),
-        promise=(own.target_precision, own.confidence_level) if own.rule == "target_precision" else None,
+        promise=(own.target_precision, own.confidence_level)
+        if isinstance(own, TargetPrecisionGate)
+        else None,
         verdict=verdict,
         judged_on=judged_on,
         judged_rows=len(right),
         temperature=temperature,
         before=measure_reliability(judges.confidence, right),
         after=measure_reliability(calibrated, right),
-        balance=own.balance,
+        balance=own.balance.name,
         prior=tuple(own.prior(classes).tolist()),
     )
     teacher = sha256_file(baseline / WEIGHTS)
@@ -267,4 +274,6 @@ def _as_lists(rows: np.ndarray) -> pa.ListArray:
 
 
 if __name__ == "__main__":
-    run_stage("pseudo_label", main, PARAMS)
+    from selfsame.runner import run_stage
+
+    run_stage("pseudo_label", main)

@@ -6,19 +6,14 @@ retrain training``. Out: ``models/student``, the weights of its best checkpoint.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import Field, model_validator
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.params import Section
-from selfsame.core.stage import Stage, run_stage
+from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, count_rows, inputs_of, iter_batches, read_column, same_ids
-from selfsame.params.augmentation import AugmentationParams, Fraction
-from selfsame.params.compute import ComputeParams
-from selfsame.params.model import ModelParams
-from selfsame.params.training import TrainingParams
+from selfsame.params.retrain import FixMatch, Online, RetrainParams
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,112 +22,26 @@ if TYPE_CHECKING:
     from selfsame.learning.methods import Method
 
 
-class RetrainParams(Section):
-    """Section ``retrain``: how the student learns from the pool."""
-
-    seed: int = Field(ge=0)
-    method: Literal["offline", "online", "fixmatch"]
-    max_epochs: int = Field(ge=1)
-    patience_epochs: int = Field(ge=1)
-    pool_batch_size: int = Field(ge=1)
-    unlabeled_weight: float = Field(ge=0)
-    ramp_up_start_epochs: int = Field(ge=0)
-    ramp_up_end_epochs: int = Field(ge=0)
-    fixmatch_threshold: Fraction | None
-    strong_augmentation: AugmentationParams
-    distribution_alignment: Fraction
-    class_prior: list[float] | None
-    pseudo_labels: Literal["hard", "soft"]
-    soft_temperature: float = Field(gt=0, le=1)
-
-    @model_validator(mode="after")
-    def _ramp_up_ends_after_it_starts(self) -> Self:
-        if self.ramp_up_end_epochs < self.ramp_up_start_epochs:
-            raise ValueError(
-                f"ramp_up_end_epochs = {self.ramp_up_end_epochs} is before "
-                f"ramp_up_start_epochs = {self.ramp_up_start_epochs}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _soft_labels_teach_something(self) -> Self:
-        if self.method == "online" and self.pseudo_labels == "soft" and self.soft_temperature == 1:
-            raise ValueError(
-                "soft_temperature = 1 teaches nothing online: the net already has its own distribution"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _prior_is_a_distribution(self) -> Self:
-        shares = self.class_prior
-        if shares is not None and (min(shares, default=0) <= 0 or abs(sum(shares) - 1) > 1e-6):
-            raise ValueError(f"class_prior = {shares} must be shares above 0 that add up to 1")
-        return self
-
-    @property
-    def temperature(self) -> float | None:
-        """That of soft pseudo-labels; None for hard ones."""
-        return self.soft_temperature if self.pseudo_labels == "soft" else None
-
-    def prior(self, labels: np.ndarray, classes: int) -> tuple[float, ...]:
-        """Return the shares (K,) that the pool's classes are thought to have: given, or of ``labels`` (N,).
-
-        Raises:
-            SelfsameError: they are not one for each class.
-        """
-        if self.class_prior is None:
-            return tuple((np.bincount(labels, minlength=classes) / len(labels)).tolist())
-        if len(self.class_prior) != classes:
-            raise SelfsameError(
-                f"params.yaml: retrain.class_prior has {len(self.class_prior)} shares, "
-                f"the data {classes} classes",
-                "give one share for each class, or null for those of the labeled rows",
-            )
-        return tuple(self.class_prior)
-
-    def check_for_values(self) -> None:
-        """Make sure that nothing here needs classes.
-
-        Raises:
-            SelfsameError: something does.
-        """
-        for key, needed in (("method", "offline"), ("pseudo_labels", "hard"), ("class_prior", None)):
-            value = getattr(self, key)
-            if value != needed:
-                raise SelfsameError(
-                    f"params.yaml: retrain.{key} = {value!r} needs classes; this is a regression",
-                    f"set retrain.{key} to {needed or 'null'}",
-                )
-
-
-PARAMS = {
-    "compute": ComputeParams,
-    "model": ModelParams,
-    "retrain": RetrainParams,
-    "training": TrainingParams,
-}
-
-
 def choose_method(own: RetrainParams, labeled: Path) -> Method:
     """Return the method that the parameters name, for a table of labeled rows.
 
     Raises:
-        SelfsameError: it needs classes, and there are none.
+        SelfsameError: the shares of its classes aren't one for each.
     """
-    from selfsame.learning.fixmatch import FixMatch
-    from selfsame.learning.methods import Offline, OfflineValues, Online, RampUp
+    from selfsame.learning import fixmatch, methods
 
-    ramp_up = RampUp(own.unlabeled_weight, own.ramp_up_start_epochs, own.ramp_up_end_epochs)
+    ramp_up = methods.RampUp(own.unlabeled_weight, own.ramp_up_start_epochs, own.ramp_up_end_epochs)
     info = TableInfo.of(labeled)
     if info.target == "regression":
-        own.check_for_values()
-        return OfflineValues(ramp_up)
-    if own.method == "fixmatch":
+        return methods.OfflineValues(ramp_up)
+    if isinstance(own, FixMatch):
         prior = own.prior(read_column(labeled, "label"), len(info.classes))
-        return FixMatch(ramp_up, own.fixmatch_threshold, own.distribution_alignment, own.temperature, prior)
-    if own.method == "online":
-        return Online(ramp_up, own.temperature)
-    return Offline(ramp_up)
+        return fixmatch.FixMatch(
+            ramp_up, own.fixmatch_threshold, own.distribution_alignment, own.temperature, prior
+        )
+    if isinstance(own, Online):
+        return methods.Online(ramp_up, own.temperature)
+    return methods.Offline(ramp_up)
 
 
 def load_pool(
@@ -188,10 +97,12 @@ def main(stage: Stage) -> None:
         own.max_epochs,
         own.patience_epochs,
         own.pool_batch_size,
-        own.strong_augmentation,
+        own.strong_augmentation if isinstance(own, FixMatch) else None,
     )
     fit_model(stage, plan, pool, folder=stage.outputs["student"])
 
 
 if __name__ == "__main__":
-    run_stage("retrain", main, PARAMS)
+    from selfsame.runner import run_stage
+
+    run_stage("retrain", main)

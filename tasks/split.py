@@ -18,14 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from selfsame.core.annotations import ANNOTATIONS, class_indices, is_answered, read_annotations, with_answers
-from selfsame.core.stage import Stage, run_stage
+from selfsame.core.stage import Stage
 from selfsame.core.tables import ID, TableInfo, TableWriter, inputs_of, iter_batches, read_column
 from selfsame.params.split import SplitParams
 from selfsame.roles.decide import REASONS, REPEAT, Decision, Given, account, decide, halves, said
 from selfsame.roles.draw import DROPPED, LABELED, OWN_HOLDOUT, OWN_VALIDATION, POOL, ROLE_NAMES
 
 ROUNDING = 1e-12  # of the mean: a smaller standard deviation is that of a constant
-PARAMS = {"split": SplitParams}
 
 
 def read_given(examples: Path) -> Given:
@@ -146,4 +145,6 @@ def _write_roles(
 
 
 if __name__ == "__main__":
-    run_stage("split", main, PARAMS)
+    from selfsame.runner import run_stage
+
+    run_stage("split", main)

@@ -5,54 +5,9 @@ Out: ``models/baseline``, the weights of the best validation loss; for a regress
 ``ensemble``: nets like it from further seeds, by whose agreement its pseudo-labels are judged.
 """
 
-from pydantic import Field
-
-from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import ENSEMBLE
-from selfsame.core.params import Section
-from selfsame.core.stage import Stage, run_stage
-from selfsame.core.tables import TableInfo
-from selfsame.params.compute import ComputeParams
-from selfsame.params.model import OF_TABLES, ModelParams
-from selfsame.params.training import TrainingParams
-
-
-class TrainBaselineParams(Section):
-    """Section ``train_baseline``: how long the baseline trains."""
-
-    seed: int = Field(ge=0)
-    max_epochs: int = Field(ge=1)
-    patience_epochs: int = Field(ge=1)
-    ensemble_members: int = Field(ge=0)
-
-
-PARAMS = {
-    "compute": ComputeParams,
-    "model": ModelParams,
-    "train_baseline": TrainBaselineParams,
-    "training": TrainingParams,
-}
-
-
-def check_ensemble(own: TrainBaselineParams, architecture: str, info: TableInfo) -> None:
-    """Make sure that there is an ensemble exactly where its agreement is asked for.
-
-    Raises:
-        SelfsameError: there isn't.
-    """
-    if architecture in OF_TABLES:
-        if own.ensemble_members:
-            raise SelfsameError(
-                f"params.yaml: train_baseline.ensemble_members = {own.ensemble_members}, but a "
-                f"{architecture} comes out the same for any seed",
-                "set it to 0; the members of a committee are its ensemble",
-            )
-        return
-    if bool(own.ensemble_members) != (info.target == "regression"):
-        raise SelfsameError(
-            f"params.yaml: train_baseline.ensemble_members = {own.ensemble_members}, for a {info.target}",
-            "set it to 0 for classes, whose teacher has a confidence, and to 1 or more for values",
-        )
+from selfsame.core.stage import Stage
+from selfsame.params.train_baseline import TrainBaselineParams
 
 
 def main(stage: Stage) -> None:
@@ -62,9 +17,6 @@ def main(stage: Stage) -> None:
     from selfsame.learning.methods import Supervised
 
     own = stage.section("train_baseline", TrainBaselineParams)
-    check_ensemble(
-        own, stage.section("model", ModelParams).architecture, TableInfo.of(stage.inputs["labeled"])
-    )
     baseline = stage.outputs["baseline"]
     for member in range(own.ensemble_members + 1):
         plan = Plan(Supervised(), own.seed + member, own.max_epochs, own.patience_epochs)
@@ -73,4 +25,6 @@ def main(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("train_baseline", main, PARAMS)
+    from selfsame.runner import run_stage
+
+    run_stage("train_baseline", main)

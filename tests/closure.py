@@ -7,6 +7,7 @@ from pathlib import Path
 from selfsame.core.graph_file import StageSpec
 
 PACKAGES = ("tasks", "selfsame", "flows")
+AS_MAIN = "__name__ == '__main__'"
 OBSERVERS = "selfsame/observe"  # the one import that is no code dependency
 
 
@@ -15,13 +16,21 @@ def python_files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*.py")) if path.read_text(encoding="utf-8").strip()]
 
 
-def imported_names(path: Path, root: Path) -> Iterator[str]:
+def imported_names(path: Path, root: Path, as_module: bool = False) -> Iterator[str]:
     """Yield the dotted names that a file imports anywhere: in functions and for type checkers too.
 
     ``from a import b`` yields ``a`` and ``a.b``, since b may be a module.
+
+    Args:
+        as_module: without what it imports only when it is run: the runner, which can't change a byte.
     """
     package = path.relative_to(root).with_suffix("").parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if as_module:
+        tree.body = [
+            node for node in tree.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == AS_MAIN)
+        ]
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -34,7 +43,7 @@ def imported_names(path: Path, root: Path) -> Iterator[str]:
 def imported_files(path: Path, root: Path) -> set[Path]:
     """Return the project's files with code that importing ``path`` runs, not counting what those import."""
     found = set()
-    for name in imported_names(path, root):
+    for name in imported_names(path, root, as_module=True):
         parts = name.split(".")
         if parts[0] not in PACKAGES:
             continue

@@ -1,6 +1,5 @@
 """A small copy of the project, the commands a person would run in it, and its files computed anew."""
 
-import json
 import multiprocessing
 import os
 import re
@@ -19,6 +18,9 @@ from selfsame.core.annotations import ANNOTATIONS
 from selfsame.core.digests import files_under, sha256_file, sha256_json
 from selfsame.core.graph_file import by_stem, read_stages, read_yaml
 from selfsame.core.stage import Stage
+from selfsame.params.overrides import with_overrides
+from selfsame.params.reading import parse
+from selfsame.params.registry import SECTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -29,23 +31,21 @@ FILES = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", *EMPTY)
 TINY: dict[str, dict[str, Any]] = {  # what differs from params.yaml: seconds instead of a minute
     "data": {"source": "breast_cancer"},
     "split": {"labels_per_class": 10, "validation_per_class": 10},
-    "model": {"architecture": "mlp", "widths": [4], "halve_after": [], "dense": None},
+    "model": {"architecture": "mlp", "widths": [4]},
     "compute": {"device": "cpu", "cpu_threads": 1},
-    "training": {"checkpoint": "validation_loss", "ema_decay": 0.0, "refit_on_validation": False},
+    "training": {
+        "checkpoint": "validation_loss",
+        "ema_decay": 0.0,
+        "refit_on_validation": False,
+        "augmentation": {"name": "table"},
+    },
     "train_baseline": {"max_epochs": 2},
     "pseudo_label": {"threshold": 0.6},
-    "retrain": {"method": "offline", "max_epochs": 2, "distribution_alignment": 0.0},
+    "retrain": {"method": "offline", "max_epochs": 2},
 }
 FOREIGN = ("DVC_ROOT", "DVC_EXP_NAME", "SELFSAME_OBSERVE", "SELFSAME_DEBUG", "SELFSAME_FLOW_RUN")
 # What a stage loads before it does anything: a process that is forked after it starts in no time.
 PRELOADED = ["torch", "sklearn.datasets", "matplotlib.pyplot", "pyarrow.dataset", "pydantic", "ruamel.yaml"]
-
-
-def settings() -> str:
-    """Return, as YAML, the sections of ``params.yaml`` that no stage reads and every project has."""
-    read = {section for spec in read_stages(ROOT / "dvc.yaml").values() for section in spec.params}
-    written = read_yaml(ROOT / "params.yaml")
-    return "".join(f"{name}: {json.dumps(written[name])}\n" for name in written if name not in read)
 
 
 @dataclass(frozen=True)
@@ -129,13 +129,18 @@ class Project:
         path = self.root / "params.yaml"
         yaml = YAML()
         params = yaml.load(path)
-        assert values.keys() <= params[section].keys(), f"{section}: {values}"
-        params[section].update(values)
-        yaml.dump(params, path)
+        yaml.dump(with_overrides(params, {f"{section}.{key}": value for key, value in values.items()}), path)
 
     def digests(self) -> dict[str, str]:
         """Return the sha256 of every output file."""
         return output_digests(self.root)
+
+
+def section(name: str, **changes: Any) -> Any:
+    """Return a section of ``params.yaml`` with other values, checked."""
+    written = {name: read_yaml(ROOT / "params.yaml").get(name, {})}
+    with_overrides(written, {f"{name}.{key}": value for key, value in changes.items()})
+    return parse(name, SECTIONS[name], written[name])
 
 
 def run_task(name: str, folder: Path, **changes: dict[str, Any]) -> None:
@@ -146,10 +151,10 @@ def run_task(name: str, folder: Path, **changes: dict[str, Any]) -> None:
     module = import_module(f"tasks.{name}")
     spec = read_stages(ROOT / "dvc.yaml")[name]
     written = read_yaml(ROOT / "params.yaml")
-    sections = {
-        key: schema.model_validate(written[key] | TINY.get(key, {}) | changes.get(key, {}))
-        for key, schema in module.PARAMS.items()
-    }
+    for values in (TINY, changes):
+        overrides = {f"{name}.{key}": value for name, own in values.items() for key, value in own.items()}
+        with_overrides(written, overrides)
+    sections = {key: parse(key, SECTIONS[key], written[key]) for key in spec.params}
     given = [sections["data"].path] if name == "download" else spec.inputs
     inputs, outputs = (
         {stem: folder / path for stem, path in by_stem(paths).items()} for paths in (given, spec.outputs)
@@ -222,9 +227,9 @@ def _run_all_stages(root: Path) -> None:
     os.environ["SELFSAME_OBSERVE"] = "0"
     for name in [name for name in sys.modules if name.split(".")[0] in CODE]:
         del sys.modules[name]  # the tests' own copy, which this module has imported
-    from selfsame.core.stage import run_stage
+    from selfsame.runner import run_stage
 
     for stage in read_stages():
         module = import_module(f"tasks.{stage}")
         assert Path(module.__file__ or "").is_relative_to(root)
-        run_stage(stage, module.main, module.PARAMS)
+        run_stage(stage, module.main)

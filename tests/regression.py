@@ -16,8 +16,6 @@ VALUES: dict[str, dict[str, Any]] = {
     "model": {
         "architecture": "mlp",
         "widths": [16, 16],
-        "halve_after": [],
-        "dense": None,
         "batch_norm": False,
         "dropout": 0.0,
     },

@@ -14,7 +14,9 @@ from closure import OBSERVERS, closure, imported_names, misfits, python_files
 from project import ROOT, copy_sources
 
 from selfsame.core.graph_file import StageSpec, read_stages, read_yaml
-from selfsame.core.params import all_schemas, json_schema, load_params
+from selfsame.params import registry
+from selfsame.params.check import check_params
+from selfsame.params.reading import json_schema
 
 STAGES = read_stages(ROOT / "dvc.yaml")
 HEAVY = ("torch", "torchvision", "sklearn", "matplotlib", "prefect", "dvc")  # slow to import
@@ -24,7 +26,7 @@ MAY_IMPORT = {
     "selfsame.processes": set(),
     "selfsame.stage_lock": {"selfsame.core", "selfsame.processes"},
     "selfsame.git": {"selfsame.core"},
-    "selfsame.observe": {"selfsame.core", "selfsame.git"},
+    "selfsame.observe": {"selfsame.core", "selfsame.git", "selfsame.params"},
     "selfsame.sources": {"selfsame.core"},
     "selfsame.params": {"selfsame.core"},
     "selfsame.roles": {"selfsame.core", "selfsame.params"},
@@ -47,8 +49,9 @@ MAY_IMPORT = {
         "selfsame.selection",
         "selfsame.stats",
     },
-    "selfsame.dag": {"selfsame.core", "selfsame.git", "selfsame.processes"},
-    "selfsame.operation": {"selfsame.core"},
+    "selfsame.dag": {"selfsame.core", "selfsame.git", "selfsame.params", "selfsame.processes"},
+    "selfsame.operation": {"selfsame.core", "selfsame.params"},
+    "selfsame.runner": {"selfsame.core", "selfsame.observe", "selfsame.params"},
     "selfsame.audit": {
         "selfsame.core",
         "selfsame.dag",
@@ -57,7 +60,7 @@ MAY_IMPORT = {
         "selfsame.pages",
         "selfsame.stats",
     },
-    "selfsame.trials": {"selfsame.core", "selfsame.dag", "selfsame.processes"},
+    "selfsame.trials": {"selfsame.core", "selfsame.dag", "selfsame.params", "selfsame.processes"},
     "selfsame.active": {
         "selfsame.core",
         "selfsame.dag",
@@ -72,6 +75,7 @@ MAY_IMPORT = {
         "selfsame.core",
         "selfsame.dag",
         "selfsame.operation",
+        "selfsame.params",
         "selfsame.trials",
         "flows",
     },
@@ -83,19 +87,25 @@ MAY_IMPORT = {
         "selfsame.params",
         "selfsame.report",
         "selfsame.roles",
+        "selfsame.runner",
         "selfsame.selection",
         "selfsame.sources",
         "selfsame.stats",
     },
-    "flows": {"selfsame.core", "selfsame.dag", "selfsame.operation", "selfsame.processes", "selfsame.trials"},
+    "flows": {
+        "selfsame.core",
+        "selfsame.dag",
+        "selfsame.operation",
+        "selfsame.params",
+        "selfsame.processes",
+        "selfsame.trials",
+    },
 }
 OWNERS = {
     "prefect": {"flows"},
     "dvc": {"selfsame.dag"},
     "torch": {"selfsame.families", "selfsame.learning", "selfsame.model"},
 }
-# Modules loaded by name, so that they are no import: the observers, and every stage's schemas.
-LOADED_BY_NAME = {"selfsame/core/stage.py", "selfsame/core/params.py"}
 UNSAFE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 
 
@@ -228,7 +238,7 @@ def test_importing_a_stage_loads_nothing_heavy(stage: str) -> None:
     assert done.stdout.split() == []
 
 
-def test_modules_are_loaded_by_name_in_two_places_only() -> None:
+def test_nothing_is_imported_by_name() -> None:
     places = {
         file.relative_to(ROOT).as_posix()
         for file in product_files()
@@ -236,7 +246,7 @@ def test_modules_are_loaded_by_name_in_two_places_only() -> None:
         if isinstance(node, ast.Name) and node.id in ("import_module", "__import__", "importlib")
         if file.relative_to(ROOT).parts[0] != "flows"
     }
-    assert places == LOADED_BY_NAME
+    assert places == set()
 
 
 def test_no_pickle() -> None:
@@ -258,47 +268,57 @@ def test_a_stage_is_one_name_everywhere() -> None:
 
 @pytest.mark.parametrize("spec", STAGES.values(), ids=STAGES)
 def test_a_stage_lists_the_parameter_sections_that_it_reads(spec: StageSpec) -> None:
-    module = __import__(f"tasks.{spec.name}", fromlist=["PARAMS"])
-    assert list(module.PARAMS) == list(spec.params) == sorted(spec.params)
+    read = {
+        node.args[0].value
+        for path in closure(ROOT / "tasks" / f"{spec.name}.py", ROOT)
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "stage.section"
+    }
+    assert sorted(read) == list(spec.params)
 
 
-def test_every_section_of_the_parameters_has_a_reader() -> None:
-    assert set(read_yaml(ROOT / "params.yaml")) == set(all_schemas())
+def test_every_section_has_a_reader_or_is_read_by_no_stage() -> None:
+    read = {name for spec in STAGES.values() for name in spec.params}
+    assert read == set(registry.STAGES)
+
+
+def test_every_module_of_parameters_is_in_the_registry() -> None:
+    schemas = {path.stem for path in python_files(ROOT / "selfsame/params")}
+    machinery = {"augmentation", "check", "migrate", "overrides", "reading", "registry", "together"}
+    assert schemas - machinery == set(registry.SECTIONS)
 
 
 def test_the_published_schema_is_that_of_the_code() -> None:
     written = json.loads((ROOT / "params.schema.json").read_text(encoding="utf-8"))
-    assert written == json.loads(json.dumps(json_schema(all_schemas()))), "run 'selfsame schema'"
+    assert written == json.loads(json.dumps(json_schema(registry.SECTIONS, registry.AROUND))), (
+        "run 'selfsame schema'"
+    )
 
 
 @pytest.mark.parametrize(
     "path", [Path("params.yaml"), *sorted(Path("presets").glob("*.yaml"))], ids=lambda path: path.stem
 )
 def test_parameters_satisfy_both_schemas(path: Path) -> None:
-    load_params(all_schemas(), path)
-    jsonschema.validate(read_yaml(path), json_schema(all_schemas()), jsonschema.Draft202012Validator)
+    check_params(read_yaml(path), path.name)
+    schema = json_schema(registry.SECTIONS, registry.AROUND)
+    jsonschema.validate(read_yaml(path), schema, jsonschema.Draft202012Validator)
 
 
 def test_the_default_is_the_preset_digits() -> None:
     assert (ROOT / "presets" / "digits.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
 
 
-def explanations(path: Path) -> dict[str, str]:
-    """Return what a parameters file says of each key; what is marked EDIT is said of that preset alone."""
-    said: dict[str, str] = {}
-    section = key = ""
-    for line in path.read_text(encoding="utf-8").splitlines():
-        name, comment = re.match(r"(?:( *[a-z_0-9.]+):.*?)? *(?:# (.*))?$", line).groups()
-        if name:
-            section = section if name[0] == " " else name
-            key = f"{section}.{name.strip()}"
-        if key and comment:
-            said[key] = f"{said.get(key, '')} {comment}".strip()
-    return {key: text for key, text in said.items() if "EDIT" not in text}
+def test_the_default_parameters_fit_on_a_page_and_explain_themselves() -> None:
+    lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 60
+    comments = [
+        line.partition("# ")[2] for line in lines if "# " in line and "yaml-language-server" not in line
+    ]
+    assert len(comments) > 20
+    assert [text for text in comments if not (text[0].isupper() or text[0] == "`") or text[-1] != "."] == []
 
 
 @pytest.mark.parametrize("path", sorted(Path("presets").glob("*.yaml")), ids=lambda path: path.stem)
-def test_a_key_is_explained_alike_everywhere(path: Path) -> None:
-    default, own = explanations(ROOT / "params.yaml"), explanations(ROOT / path)
-    assert len(own) > 90
-    assert {key: text for key, text in own.items() if default[key] != text} == {}
+def test_a_preset_is_short_and_writes_only_what_differs(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 70

@@ -9,7 +9,7 @@ import pytest
 import torch
 from project import ROOT
 
-from selfsame.core.params import all_schemas, check_params
+from selfsame.params.check import check_params
 
 PROCEDURES = ("supervised", "online", "offline")
 
@@ -72,7 +72,7 @@ def test_with_nothing_measured_there_is_a_page_too(results: ModuleType) -> None:
 
 def test_every_row_has_valid_parameters(results: ModuleType, tmp_path: Path) -> None:
     for row in results.ROWS:
-        check_params(results.draw_params(row, 3, tmp_path if row.folder else None), all_schemas())
+        check_params(results.draw_params(row, 3, tmp_path if row.folder else None))
     first, fourth = (results.draw_params(results.ROWS[0], number, None) for number in (0, 3))
     assert fourth["split"]["seed"] == first["split"]["seed"] + 3
 

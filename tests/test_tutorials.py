@@ -8,8 +8,8 @@ from project import ROOT
 from ruamel.yaml import YAML
 
 from selfsame.core.graph_file import read_yaml
-from selfsame.core.params import all_schemas, check_params
-from selfsame.dag.experiments import with_overrides
+from selfsame.params.check import check_params
+from selfsame.params.overrides import with_overrides
 
 PAGE = (ROOT / "docs/tutorials.md").read_text(encoding="utf-8")
 ROWS = {
@@ -46,7 +46,7 @@ def test_what_a_row_sets_is_valid_where_it_starts(row: str) -> None:
     assert changes or row == "T10"
     for preset in re.findall(r"selfsame preset ([\w-]+)", ROWS[row][2]) or ["digits"]:
         written = read_yaml(ROOT / "presets" / f"{preset}.yaml")
-        check_params(with_overrides(written, changes), all_schemas())  # refuses what no stage would read
+        check_params(with_overrides(written, changes))  # refuses what no stage would read
 
 
 def test_the_methods_are_the_tutorials_ramps() -> None:

@@ -9,7 +9,6 @@ from typing import Self
 
 import numpy as np
 
-from selfsame.active.settings import ActiveLearningParams
 from selfsame.active.uncertainty import (
     bald,
     dropout_masks,
@@ -20,6 +19,7 @@ from selfsame.active.uncertainty import (
     softmax,
 )
 from selfsame.core.errors import SelfsameError
+from selfsame.params.active_learning import ActiveLearningParams
 
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
 OF_PROBABILITIES = {"least_confidence": least_confidence, "margin": margin, "entropy": entropy}
@@ -105,9 +105,9 @@ def choose(candidates: Candidates, own: ActiveLearningParams, known: np.ndarray)
         candidates: the most uncertain first.
         known: (L, D) features of the labeled rows.
     """
-    if own.diversity == "none" or len(candidates) <= own.rows:
+    if own.chosen_by == "none" or len(candidates) <= own.rows:
         return candidates.take(np.arange(min(own.rows, len(candidates))))
-    if own.diversity == "k_means":
+    if own.chosen_by == "k_means":
         places = one_of_each_cluster(candidates, own.rows, own.seed)
     else:
         places = farthest_first(candidates.features, known, own.rows)

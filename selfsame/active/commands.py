@@ -9,11 +9,11 @@ import typer
 def ask() -> None:
     """Choose the pool rows whose labels would help most, and write them out to be labeled."""
     from selfsame.active import request
-    from selfsame.active.settings import ActiveLearningParams
-    from selfsame.core.params import all_schemas, load_params
+    from selfsame.params.active_learning import ActiveLearningParams
+    from selfsame.params.check import load_params
     from selfsame.params.compute import ComputeParams
 
-    params = load_params(all_schemas())
+    params = load_params()
     own, compute = params["active_learning"], params["compute"]
     assert isinstance(own, ActiveLearningParams) and isinstance(compute, ComputeParams)
     made = request.make_request(own, compute)

@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from selfsame.active.acquisition import build_score, choose, most_uncertain, score_batches
 from selfsame.active.labeling_page import render_page
-from selfsame.active.settings import ActiveLearningParams
 from selfsame.core.annotations import ANNOTATIONS, read_annotations
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo, inputs_of, iter_batches, take_all
 from selfsame.pages.picture import picture
+from selfsame.params.active_learning import ActiveLearningParams
 from selfsame.params.compute import ComputeParams
 
 FOLDER = ANNOTATIONS.parent
@@ -87,7 +87,7 @@ def make_request(own: ActiveLearningParams, compute: ComputeParams) -> Request:
 
     weights, biases = last_layer_of(model)
     score = build_score(own, weights, biases, model.params.dropout)
-    wanted = own.rows * (1 if own.diversity == "none" else own.candidates_per_row)
+    wanted = own.rows * own.candidates_per_row
     candidates = most_uncertain(score_batches(open_rows(), weights, biases, score), wanted)
     if candidates is None or not len(candidates):
         raise SelfsameError(f"{POOL}: no row is left that nobody has labeled", "there is nothing to ask for")

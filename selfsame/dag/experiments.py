@@ -15,21 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
 
 from selfsame.core.digests import sha256_json
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_stages, read_yaml
 from selfsame.core.layout import GRAPH_FILE, LOCK_FILE, PARAMS_FILE
-from selfsame.core.params import all_schemas, check_params
 from selfsame.dag.adapter import open_project
 from selfsame.dag.execute import run_child
 from selfsame.dag.scratch import make_scratch, require_commit
 from selfsame.dag.workspace import hold_workspace
 from selfsame.git import AUTHOR, ask, git
+from selfsame.params.check import check_overrides
+from selfsame.params.overrides import Overrides, with_overrides
 
 SCRATCH = Path(".dvc/tmp/trial")
-Overrides = Mapping[str, Any]  # dotted keys of params.yaml, as pseudo_label.threshold, with their values
 
 
 @dataclass(frozen=True)
@@ -71,53 +71,8 @@ def run_experiment(
     Raises:
         SelfsameError: an override or the name is not valid, a stage failed, there is no commit yet.
     """
-    check_overrides(overrides)
+    check_overrides(overrides, log)
     return run_trial(overrides, name, log, targets, wait, environment)
-
-
-def check_overrides(overrides: Overrides) -> None:
-    """Check what ``params.yaml`` would be with overrides, as strictly as the file itself."""
-    check_params(with_overrides(read_yaml(PARAMS_FILE), overrides), all_schemas())
-
-
-def with_overrides(params: Any, overrides: Overrides) -> Any:
-    """Return ``params``, changed in place, with each dotted key's value replaced.
-
-    Raises:
-        SelfsameError: a key leads into something that has no keys. An unknown key is written as it is:
-            the check of the whole names it.
-    """
-    for key, value in overrides.items():
-        *path, last = key.split(".")
-        place = params
-        for part in path:
-            place = place.setdefault(part, {}) if isinstance(place, dict) else None
-        if not isinstance(place, dict):
-            raise SelfsameError(
-                f"override {key} = {value!r}: {'.'.join(path)} has no keys", "see params.yaml"
-            )
-        place[last] = value
-    return params
-
-
-def parse_overrides(settings: Sequence[str]) -> dict[str, Any]:
-    """Read ``key=value`` as a command line gives it; the value as ``params.yaml`` would have it.
-
-    Raises:
-        SelfsameError: a setting without a ``=``, or a value that is no YAML.
-    """
-    overrides = {}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        try:
-            overrides[key.strip()] = YAML(typ="safe", pure=True).load(text)
-        except YAMLError:
-            equals = ""
-        if not equals:
-            raise SelfsameError(
-                f"{setting!r}: not a setting", "write key=value, as pseudo_label.threshold=0.9"
-            )
-    return overrides
 
 
 def name_of(prefix: str, overrides: Overrides) -> str:

@@ -19,10 +19,9 @@ from selfsame.model.models import VALIDATED, Model, Views, save_model, save_vali
 from selfsame.model.nets import build_net
 from selfsame.model.torchvision_nets import input_scaling, load_weights
 from selfsame.observe.notes import note
-from selfsame.observe.settings import monitoring
-from selfsame.observe.watch import watch
+from selfsame.observe.watch import monitoring, watch
 from selfsame.params.compute import ComputeParams
-from selfsame.params.model import OF_TABLES, ModelParams
+from selfsame.params.model import FittedParams, ModelParams, Torchvision
 from selfsame.params.training import TrainingParams
 
 
@@ -40,14 +39,14 @@ def fit_model(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> 
     params = stage.section("model", ModelParams)
     training = stage.section("training", TrainingParams)
     info = TableInfo.of(stage.inputs["labeled"])
-    if params.architecture in OF_TABLES:
+    if isinstance(params, FittedParams):
         fit_table(stage, plan, pool, folder)
         return
 
     def fresh_net() -> nn.Module:
         torch.manual_seed(plan.seed)
         net = build_net(params, info)
-        if params.weights is not None:
+        if isinstance(params, Torchvision) and params.weights is not None:
             load_weights(net, params)
         return net.to(device)
 

@@ -42,7 +42,7 @@ class Plan:
 
     Attributes:
         max_epochs: passes over the labeled rows, at most.
-        patience_epochs: epochs without a better checkpoint after which it stops.
+        patience_epochs: epochs without a better checkpoint after which it stops; None for never.
         pool_batch_size: pool rows in a step.
         strong: the strong view of pool rows, for methods that want one.
         stop_epochs: stop after so many of ``max_epochs``, by which the schedules still go; None for all.
@@ -51,7 +51,7 @@ class Plan:
     method: Method
     seed: int
     max_epochs: int
-    patience_epochs: int
+    patience_epochs: int | None
     pool_batch_size: int = 1
     strong: AugmentationParams | None = None
     stop_epochs: int | None = None
@@ -150,7 +150,7 @@ def train(
                     "lower training.learning_rate",
                 )
         best.offer(row)
-        if row["epoch"] - best.epoch >= plan.patience_epochs:
+        if plan.patience_epochs is not None and row["epoch"] - best.epoch >= plan.patience_epochs:
             break
         if checkpoints is not None:
             checkpoints.offer(moving, history)

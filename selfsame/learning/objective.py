@@ -7,17 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from selfsame.core.errors import SelfsameError
 from selfsame.learning.targets import LabeledLoss, disturb, disturb_values
 from selfsame.params.training import TrainingParams
-
-OFF_FOR_VALUES = {
-    "label_smoothing": 0.0,
-    "disturb_label_fraction": 0.0,
-    "class_sampling": "as_is",
-    "class_weights": "none",
-}
-OFF_FOR_CLASSES = {"disturb_value_fraction": 0.0}
 
 
 class Objective(Protocol):
@@ -87,25 +78,9 @@ def build_objective(params: TrainingParams, labels: Tensor, classes: int) -> Obj
     Args:
         labels: (N,) of the labeled rows.
         classes: 0 for values.
-
-    Raises:
-        SelfsameError: a technique is switched on that means nothing here.
     """
-    kind, off = ("classes", OFF_FOR_CLASSES) if classes else ("a regression", OFF_FOR_VALUES)
-    for key, neutral in off.items():
-        value = getattr(params, key)
-        if value != neutral:
-            raise SelfsameError(
-                f"params.yaml: training.{key} = {value!r} means nothing for {kind}",
-                f"set training.{key} to {neutral}",
-            )
     if classes:
         return Classes(
             LabeledLoss.build(params, labels, classes), params.disturb_label_fraction, count=classes
-        )
-    if params.checkpoint == "validation_accuracy":
-        raise SelfsameError(
-            "params.yaml: training.checkpoint = 'validation_accuracy', but a regression has no accuracy",
-            "set training.checkpoint to validation_loss: the best R² is that of the lowest squared error",
         )
     return Values(params.disturb_value_fraction, params.disturb_value_std)

@@ -6,7 +6,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from selfsame.params.training import TrainingParams
+from selfsame.params.training import Sgd, StepSchedule, TrainingParams
 
 _STEPS = "/steps"  # no parameter is named so
 
@@ -14,11 +14,12 @@ _STEPS = "/steps"  # no parameter is named so
 def build_optimizer(net: nn.Module, params: TrainingParams) -> torch.optim.Optimizer:
     """Build the optimizer; its learning rate is set anew before every step."""
     weights, decay = net.parameters(), params.weight_decay
-    if params.optimizer == "sgd":
+    own = params.optimizer
+    if isinstance(own, Sgd):
         return torch.optim.SGD(
-            weights, lr=0.0, momentum=params.momentum, weight_decay=decay, nesterov=params.nesterov
+            weights, lr=0.0, momentum=own.momentum, weight_decay=decay, nesterov=own.nesterov
         )
-    if params.optimizer == "adam":
+    if own.name == "adam":
         return torch.optim.Adam(weights, lr=0.0, weight_decay=decay)
     return torch.optim.AdamW(weights, lr=0.0, weight_decay=decay)
 
@@ -30,19 +31,19 @@ def learning_rate(params: TrainingParams, progress: float, epoch: int) -> float:
         progress: the middle of the step, from 0 at the training's start to 1 at its end.
         epoch: the step's epoch, counted from 0.
     """
-    warm_up = params.warm_up_fraction
+    warm_up, schedule = params.warm_up_fraction, params.schedule
     if progress < warm_up:
         rise = progress / warm_up
         # one_cycle (Smith and Topin, 2018) starts at 1/25 of the peak and rises along a cosine
         return params.learning_rate * (
-            1 / 25 + 24 / 25 * _half_cosine(1 - rise) if params.schedule == "one_cycle" else rise
+            1 / 25 + 24 / 25 * _half_cosine(1 - rise) if schedule.name == "one_cycle" else rise
         )
-    if params.schedule == "constant":
+    if schedule.name == "constant":
         return params.learning_rate
-    if params.schedule == "step":
-        return params.learning_rate * params.step_factor ** (epoch // params.step_every_epochs)
+    if isinstance(schedule, StepSchedule):
+        return params.learning_rate * schedule.factor ** (epoch // schedule.every_epochs)
     position = (progress - warm_up) / max(1 - warm_up, 1e-9)
-    if params.schedule == "cosine_7_16":  # FixMatch (Sohn et al., 2020), section 2.4: ends at a fifth
+    if schedule.name == "cosine_7_16":  # FixMatch (Sohn et al., 2020), section 2.4: ends at a fifth
         return params.learning_rate * math.cos(7 / 16 * math.pi * position)
     return params.learning_rate * _half_cosine(position)
 

@@ -15,7 +15,7 @@ from selfsame.learning.loop import Plan
 from selfsame.learning.objective import build_objective
 from selfsame.model.inputs import Scaling
 from selfsame.model.models import Model, save_model, save_validation
-from selfsame.params.model import ModelParams
+from selfsame.params.model import Committee, FittedParams
 from selfsame.params.training import TrainingParams
 
 
@@ -28,7 +28,7 @@ def fit_table(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> 
     Args:
         pool: the pool rows that the method learns from; None for the baseline.
     """
-    params, training = stage.section("model", ModelParams), stage.section("training", TrainingParams)
+    params, training = stage.section("model", FittedParams), stage.section("training", TrainingParams)
     info = TableInfo.of(stage.inputs["labeled"])
     scaling = Scaling.load(stage.inputs["scaling"])
     labeled, validation = (
@@ -58,8 +58,8 @@ def fit_table(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> 
     save_validation(folder, row)
 
 
-def _fit(params: ModelParams, rows: Rows, extra: Rows | None, seed: int) -> nn.Module:
-    if params.architecture == "committee":
+def _fit(params: FittedParams, rows: Rows, extra: Rows | None, seed: int) -> nn.Module:
+    if isinstance(params, Committee):
         return fit_committee(params.families, rows, extra, seed)
     return fit_family(params.architecture, together(rows, extra), seed)
 

@@ -26,7 +26,7 @@ def augment(
     if inputs.dim() == 4:
         inputs = _flip(_move(inputs, params, draws, generator), params.flip_fraction, draws, generator)
         inputs = _change_contrast(inputs, params.contrast_fraction, draws, generator)
-        inputs = _change_colour(inputs, params.colour_fraction, draws, generator)
+        inputs = _change_color(inputs, params.color_fraction, draws, generator)
     if params.erase_fraction:
         inputs = _erase(inputs, params.erase_fraction, draws, generator)
     if params.noise_std:
@@ -80,7 +80,7 @@ def _change_contrast(images: Tensor, fraction: float, draws: int, generator: tor
     return images * (1 + fraction * drawn).to(images.device)
 
 
-def _change_colour(images: Tensor, fraction: float, draws: int, generator: torch.Generator) -> Tensor:
+def _change_color(images: Tensor, fraction: float, draws: int, generator: torch.Generator) -> Tensor:
     """Move each channel of each image by up to ``fraction`` standard deviations, and its contrast likewise.
 
     The channels' moves are drawn on their own: together they change brightness, apart the cast.

@@ -28,8 +28,8 @@ from selfsame.model.augment import augment
 from selfsame.model.families import Committee
 from selfsame.model.inputs import Scaling, by_handfuls, prepare
 from selfsame.model.nets import build_net, for_prediction, last_layer_name, without_last_layer
-from selfsame.params.augmentation import AugmentationParams
-from selfsame.params.model import OF_TABLES, ModelParams
+from selfsame.params.augmentation import AugmentationParams, read_augmentation
+from selfsame.params.model import Family, FittedParams, ModelParams, read_model
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Model:
     @property
     def is_fitted(self) -> bool:
         """Whether it is no net, but of the families that scikit-learn fits: these take raw rows."""
-        return self.params.architecture in OF_TABLES
+        return isinstance(self.params, FittedParams)
 
     @property
     def members(self) -> tuple["Model", ...]:
@@ -84,10 +84,7 @@ class Model:
         if not isinstance(self.net, Committee):
             return (self,)
         return tuple(
-            replace(
-                self, net=net, params=self.params.model_copy(update={"architecture": name, "members": None})
-            )
-            for name, net in self.net.members.items()
+            replace(self, net=net, params=Family(architecture=name)) for name, net in self.net.members.items()
         )
 
     def logits(self, raw: Tensor) -> Tensor:
@@ -209,12 +206,12 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
             f"{folder / CONFIG}: format_version = {config['format_version']}, expected {MODEL_FORMAT}",
             "train the model again, or use the version of selfsame that wrote it",
         )
-    params = ModelParams.model_validate(config["model"])
+    params = read_model(config["model"])
     info = TableInfo.from_json(config["info"])
     net = build_net(params, info).to(device)
     net.load_state_dict(load_file(folder / WEIGHTS, device=str(device)))
     found = config["views"]
-    views = Views(found["count"], AugmentationParams.model_validate(found["limits"])) if found else None
+    views = Views(found["count"], read_augmentation(found["limits"])) if found else None
     return Model(net, params, info, Scaling.from_json(config["scaling"]), config["recipe"], views)
 
 

@@ -3,52 +3,35 @@
 from collections.abc import Callable
 from copy import deepcopy
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
 from selfsame.model.families import build_family
 from selfsame.model.torchvision_nets import torchvision_net
 from selfsame.model.wide_resnet import FEATURES, wrn_28_2
-from selfsame.params.model import OF_TABLES, ModelParams
+from selfsame.params.model import Cnn, FittedParams, Layered, Mlp, ModelParams
 
 SMALL_PIXELS = 64  # up to here a ResNet keeps the image's size at its start
 
 
 def build_net(params: ModelParams, info: TableInfo) -> nn.Module:
-    """Build an untrained net from inputs of ``info.input_shape`` to one logit per class, or to one value.
-
-    Raises:
-        SelfsameError: the architecture doesn't take this kind of input.
-    """
+    """Build an untrained net from inputs of ``info.input_shape`` to one logit per class, or to one value."""
     outputs = len(info.classes) if info.target == "classification" else 1
-    if params.architecture in OF_TABLES:
+    if isinstance(params, FittedParams):
         return build_family(params.architecture, params.families, outputs, values=not info.classes)
-    if params.architecture == "mlp":
+    if isinstance(params, Mlp):
         return _mlp(prod(info.input_shape), params, outputs)
-    if not info.image_shape:
-        raise SelfsameError(
-            f"params.yaml: model.architecture = '{params.architecture}', but {info.source} has no images",
-            "set model.architecture to committee, or to another that takes tables",
-        )
     net = _IMAGE_NETS[params.architecture](info.image_shape, params, outputs)
-    has_norm = any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in net.modules())
-    if has_norm != params.batch_norm:
-        raise SelfsameError(
-            f"params.yaml: model.batch_norm = {str(params.batch_norm).lower()}, but "
-            f"{params.torchvision_name or params.architecture} {'has' if has_norm else 'has no'} "
-            "batch normalization, always",
-            f"set model.batch_norm to {str(has_norm).lower()}",
-        )
     # channels_last: measured twice as fast on a CPU, and what tensor cores want on a GPU
     return net.to(memory_format=torch.channels_last)
 
 
-def _cnn(image_shape: tuple[int, int, int], params: ModelParams, outputs: int) -> nn.Module:
+def _cnn(image_shape: tuple[int, int, int], params: Cnn, outputs: int) -> nn.Module:
     """Convolve, halve the image where ``halve_after`` says so, end in an average or in dense layers.
 
     What is best depends on how large the image still is: a dense layer over 2×2 positions of a digit was
@@ -73,7 +56,7 @@ def _cnn(image_shape: tuple[int, int, int], params: ModelParams, outputs: int) -
     return nn.Sequential(*layers, nn.Flatten(), *dense, *_head(entering, params, outputs))
 
 
-def _mlp(inputs: int, params: ModelParams, outputs: int) -> nn.Module:
+def _mlp(inputs: int, params: Mlp, outputs: int) -> nn.Module:
     layers, entering = _dense(inputs, params.widths, params)
     return nn.Sequential(nn.Flatten(), *layers, *_head(entering, params, outputs))
 
@@ -101,7 +84,7 @@ def _wrn_28_2(image_shape: tuple[int, int, int], params: ModelParams, outputs: i
     return wrn_28_2(image_shape[0], nn.Sequential(*_head(FEATURES, params, outputs)))
 
 
-_IMAGE_NETS: dict[str, Callable[[tuple[int, int, int], ModelParams, int], nn.Module]] = {
+_IMAGE_NETS: dict[str, Callable[[tuple[int, int, int], Any, int], nn.Module]] = {
     "cnn": _cnn,
     "resnet18": _resnet18,
     "wrn_28_2": _wrn_28_2,
@@ -109,7 +92,7 @@ _IMAGE_NETS: dict[str, Callable[[tuple[int, int, int], ModelParams, int], nn.Mod
 }
 
 
-def _dense(inputs: int, widths: list[int], params: ModelParams) -> tuple[list[nn.Module], int]:
+def _dense(inputs: int, widths: list[int], params: Layered) -> tuple[list[nn.Module], int]:
     """Return fully connected hidden layers, and how many units the last has."""
     layers: list[nn.Module] = []
     for width in widths:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.model.inputs import Scaling
-from selfsame.params.model import ModelParams
+from selfsame.params.model import ModelParams, Torchvision
 
 LOCAL = ".safetensors"
 TRAINED_OUTPUTS = 1000  # of torchvision's own classifiers, which ImageNet trained
@@ -63,7 +63,7 @@ class TorchvisionNet(nn.Module):
         return self
 
 
-def torchvision_net(image_shape: tuple[int, int, int], params: ModelParams, outputs: int) -> nn.Module:
+def torchvision_net(image_shape: tuple[int, int, int], params: Torchvision, outputs: int) -> nn.Module:
     """Build a classifier with fresh weights.
 
     Raises:
@@ -105,6 +105,8 @@ def input_scaling(params: ModelParams, fitted: Scaling) -> Scaling:
     torchvision's own weights of that name expect. Images are resized to ``image_pixels``; where that is
     null, to the size that the weights were trained on.
     """
+    if not isinstance(params, Torchvision):
+        return fitted
     if params.weights is None:
         return replace(fitted, size=_size(params))
     preset = _entry(params).DEFAULT.transforms()
@@ -112,7 +114,7 @@ def input_scaling(params: ModelParams, fitted: Scaling) -> Scaling:
     return Scaling(mean, std, _size(params), fitted.target)
 
 
-def load_weights(net: TorchvisionNet, params: ModelParams) -> None:
+def load_weights(net: TorchvisionNet, params: Torchvision) -> None:
     """Put the weights that ``params`` names into all of ``net`` but its head.
 
     Raises:
@@ -138,7 +140,7 @@ def load_weights(net: TorchvisionNet, params: ModelParams) -> None:
         ) from None
 
 
-def _entry(params: ModelParams) -> Any:
+def _entry(params: Torchvision) -> Any:
     """Return torchvision's enumeration of published weights for the named classifier."""
     from torchvision import models
 
@@ -151,7 +153,7 @@ def _entry(params: ModelParams) -> Any:
     return models.get_model_weights(params.torchvision_name)
 
 
-def _size(params: ModelParams) -> tuple[int, int] | None:
+def _size(params: Torchvision) -> tuple[int, int] | None:
     """Return the height and width that images are resized to, if they are."""
     pixels = params.image_pixels
     if pixels is None and params.weights is not None:
@@ -180,7 +182,7 @@ def _with_channels(layer: Any, channels: int) -> nn.Conv2d:
 
 
 @torch.no_grad()
-def _must_take(net: nn.Module, shape: tuple[int, ...], params: ModelParams) -> None:
+def _must_take(net: nn.Module, shape: tuple[int, ...], params: Torchvision) -> None:
     net.eval()
     try:
         net(torch.zeros(1, *shape))
@@ -192,7 +194,7 @@ def _must_take(net: nn.Module, shape: tuple[int, ...], params: ModelParams) -> N
         ) from None
 
 
-def _local_state(params: ModelParams) -> dict[str, Tensor]:
+def _local_state(params: Torchvision) -> dict[str, Tensor]:
     path = Path(str(params.weights))
     if not path.is_file():
         raise SelfsameError(f"params.yaml: model.weights = '{path}': no such file", "correct the path")
@@ -205,7 +207,7 @@ def _local_state(params: ModelParams) -> dict[str, Tensor]:
         ) from None
 
 
-def _published_state(params: ModelParams) -> dict[str, Tensor]:
+def _published_state(params: Torchvision) -> dict[str, Tensor]:
     """Download the weights, or take them from torch's cache, and check them before they are read."""
     known = _entry(params)
     if params.weights not in known.__members__:
@@ -228,7 +230,7 @@ def _published_state(params: ModelParams) -> dict[str, Tensor]:
     return dict(chosen.get_state_dict(progress=False))
 
 
-def _must_match(path: Path, params: ModelParams) -> None:
+def _must_match(path: Path, params: Torchvision) -> None:
     found = sha256_file(path)
     if found != params.weights_sha256:
         raise SelfsameError(

@@ -7,12 +7,19 @@ from datetime import datetime
 from pathlib import Path
 
 from selfsame.core.errors import SelfsameError
+from selfsame.core.graph_file import read_yaml
+from selfsame.core.layout import PARAMS_FILE
 from selfsame.observe.progress import progress
-from selfsame.observe.settings import monitoring
+from selfsame.params.monitoring import MonitoringParams
 
 TENSORBOARD = Path(".scratch/tensorboard")  # may be deleted at any time
 
 OnEpoch = Callable[[Mapping[str, float]], None]
+
+
+def monitoring() -> MonitoringParams:
+    """Read the section of ``params.yaml``: no stage declares it, so no stage is given it."""
+    return MonitoringParams.model_validate(read_yaml(PARAMS_FILE).get("monitoring", {}))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Fetch ``data.url`` into ``data.path``, only when it has changed at its source.
+"""Fetch ``operation.refresh_url`` into ``data.path``, only when it has changed at its source.
 
 A conditional request (RFC 9110, section 13) asks first: the server's own marks of the last answer, kept in
 ``.scratch/``, are sent along, and an unchanged file costs a few bytes. A server without such marks is
@@ -19,8 +19,8 @@ from urllib.parse import unquote, urlsplit
 
 from selfsame.core.digests import sha256_file
 from selfsame.core.errors import PassingError, SelfsameError
-from selfsame.core.graph_file import read_yaml
-from selfsame.core.params import PARAMS_FILE
+from selfsame.core.layout import PARAMS_FILE
+from selfsame.params.check import load_section
 
 STATE = Path(".scratch/refresh.json")
 TIMEOUT_SECONDS = 60.0
@@ -38,19 +38,19 @@ class Refreshed:
 
 
 def refresh() -> Refreshed:
-    """Bring ``data.path`` of ``params.yaml`` up to date with ``data.url``.
+    """Bring ``data.path`` of ``params.yaml`` up to date with ``operation.refresh_url``.
 
     Raises:
         SelfsameError: there is no address, or the server refuses.
         PassingError: the server can't be reached, or is in trouble.
     """
-    data = read_yaml(PARAMS_FILE)["data"]
-    if data["url"] is None:
+    url = load_section("operation").refresh_url
+    if url is None:
         raise SelfsameError(
-            f"{PARAMS_FILE}: data.url is null: there is nothing to refresh from",
+            f"{PARAMS_FILE}: operation.refresh_url is null: there is nothing to refresh from",
             "set it to an address; new local files need no refresh",
         )
-    return fetch(data["url"], target_of(data["url"], Path(data["path"])))
+    return fetch(url, target_of(url, Path(load_section("data").path)))
 
 
 def target_of(url: str, path: Path) -> Path:
@@ -60,7 +60,8 @@ def target_of(url: str, path: Path) -> Path:
     name = Path(unquote(urlsplit(url).path)).name
     if not name:
         raise SelfsameError(
-            f"{PARAMS_FILE}: data.url = {url!r} names no file", "set data.path to a file, with its suffix"
+            f"{PARAMS_FILE}: operation.refresh_url = {url!r} names no file",
+            "set data.path to a file, with its suffix",
         )
     return path / name
 
@@ -75,16 +76,18 @@ def fetch(url: str, target: Path) -> Refreshed:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
             digest, size = _copy(response, partial)
             if size != int(response.headers.get("Content-Length") or size):
-                raise PassingError(f"data.url = {url!r}: the answer ended after {size:,} bytes")
+                raise PassingError(f"operation.refresh_url = {url!r}: the answer ended after {size:,} bytes")
             marks = {name: response.headers[name] for name in MARKS if response.headers[name]}
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 304:
             return Refreshed(False, f"{url} has not changed")
         kind = PassingError if error.code in PASSING or error.code >= 500 else SelfsameError
-        raise kind(f"data.url = {url!r}: {error}", "check the address and its server") from None
+        raise kind(f"operation.refresh_url = {url!r}: {error}", "check the address and its server") from None
     except (OSError, HTTPException) as error:
-        raise PassingError(f"data.url = {url!r}: {error}", "check the network and the server") from None
+        raise PassingError(
+            f"operation.refresh_url = {url!r}: {error}", "check the network and the server"
+        ) from None
     changed = not target.is_file() or sha256_file(target) != digest
     if changed:
         target.parent.mkdir(parents=True, exist_ok=True)

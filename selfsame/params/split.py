@@ -1,12 +1,11 @@
-"""Section ``split`` of ``params.yaml``."""
+"""Section ``split``."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from selfsame.core.params import Section
+from selfsame.core.params import Positive, Section, Seed
 
-Rows = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -14,16 +13,40 @@ class SplitParams(Section):
     """How many rows get which role.
 
     A whole number is so many rows of every class, a fraction that share of a class's labeled rows: of all of
-    them for the holdout, of those that aren't holdout for the others, and one row at least. ``all`` is
-    every labeled row that no other role takes. A regression's rows are all of one class. null takes the
-    rows that the source itself sets aside for validation or holdout.
+    them for the holdout, of those that aren't holdout for the others, and one row at least. A regression's
+    rows are all of one class.
     """
 
-    seed: int = Field(ge=0)
-    labels_per_class: Rows | Share | Literal["all"]
-    validation_per_class: Rows | Share | None
-    calibration_fraction: float = Field(ge=0, lt=1)
-    holdout_fraction: Share | None
-    duplicates: Literal["stop", "drop", "drop_contradicting"]
-    empty_pool: Literal["stop", "allow"] = "stop"
-    exclude: list[str]
+    seed: Annotated[Seed, Field(description="Which rows get which role; one seed is one label draw.")] = 0
+    labels_per_class: Annotated[
+        Positive | Share | Literal["all"],
+        Field(description="Labeled rows of every class; below 1 their share; all: all that is left."),
+    ] = 5
+    validation_per_class: Annotated[
+        Positive | Share | None,
+        Field(description="Validation rows of every class; below 1 their share; null: the source's own."),
+    ] = 5
+    calibration_fraction: Annotated[
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            description="Share of the validation rows that is kept as the gate's own calibration set; "
+            "at 0 training and gate both use all of them.",
+        ),
+    ] = 0.0
+    holdout_fraction: Annotated[
+        Share | None,
+        Field(description="Share of every class's rows held out; null: the source's own holdout."),
+    ] = 0.25
+    duplicates: Annotated[
+        Literal["stop", "drop", "drop_contradicting"],
+        Field(
+            description="What to do with rows of the same content: drop keeps one of them, and "
+            "drop_contradicting none where their labels differ."
+        ),
+    ] = "stop"
+    empty_pool: Annotated[
+        Literal["stop", "allow"], Field(description="What to do if no row is left for the pool.")
+    ] = "stop"
+    exclude: Annotated[list[str], Field(description="Example ids withdrawn from every role.")] = []

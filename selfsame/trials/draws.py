@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.graph_file import read_stages, read_yaml
-from selfsame.core.layout import METRICS, PARAMS_FILE
-from selfsame.dag.experiments import Overrides, Trial, name_of, run_experiment, with_overrides
+from selfsame.core.layout import METRICS
+from selfsame.dag.experiments import Trial, name_of, run_experiment
+from selfsame.params.check import check_overrides
+from selfsame.params.overrides import Overrides
+from selfsame.params.registry import STAGES
 
 SIDES = ("baseline", "student", "champion", "reference")  # those that the metrics name
 POOL_FIGURES = ("coverage", "precision")
@@ -65,9 +67,9 @@ def run_draws(count: int, settings: Overrides, log: Callable[[str], None]) -> li
 
 def seeds_of(number: int, settings: Overrides) -> dict[str, int]:
     """Return the overrides that make draw ``number`` of the parameters with ``settings``."""
-    params = with_overrides(read_yaml(PARAMS_FILE), settings)
-    sections = dict.fromkeys(name for stage in read_stages().values() for name in stage.params)
-    return {f"{name}.seed": params[name]["seed"] + number for name in sections if "seed" in params[name]}
+    sections = check_overrides(settings)
+    seeds = {name: getattr(sections[name], "seed", None) for name in STAGES}
+    return {f"{name}.seed": seed + number for name, seed in seeds.items() if seed is not None}
 
 
 def read_figures(metrics: Mapping[str, Any]) -> Figures:

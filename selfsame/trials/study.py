@@ -9,21 +9,24 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from selfsame.core.digests import sha256_json
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_stages, read_yaml
-from selfsame.core.params import PARAMS_FILE
-from selfsame.dag.experiments import Trial, check_overrides, name_of, run_experiment
+from selfsame.core.layout import PARAMS_FILE
+from selfsame.dag.experiments import Trial, name_of, run_experiment
+from selfsame.params.check import check_params
+from selfsame.params.feedback import FeedbackParams, Range
+from selfsame.params.overrides import value_at
+from selfsame.params.reading import refuse
+from selfsame.params.registry import STAGES
+from selfsame.params.together import search_problems
 from selfsame.processes import lock
-from selfsame.trials.settings import FeedbackParams, Range
 
 FOLDER = Path(".scratch/feedback")
 PREFIX = "feedback"  # of the names of studies and experiments
-MEASURE = ("data", "split")  # sections that decide which rows a trial is measured on
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,11 @@ class Study:
         self.settings, self._optuna = settings, optuna
         self.target = _stage_of(settings.metric_file)
         params = read_yaml(PARAMS_FILE)
-        sections = {name for stage in read_stages().values() for name in stage.params}
-        _check_search(settings, sections)
-        self._written = {key: reduce(dict.__getitem__, key.split("."), params) for key in settings.search}
+        sections = check_params(params)
+        refuse(search_problems(params, settings))
+        self._written = {key: value_at(sections, key.split(".")) for key in settings.search}
         basis = {
-            "params": {name: params[name] for name in sections},
+            "params": {name: params[name] for name in STAGES},
             "feedback": settings.model_dump(include={"metric", "direction", "search", "seed"}),
         }
         self.name = f"{PREFIX}-{sha256_json(basis)[:7]}"
@@ -199,21 +202,3 @@ def _stage_of(file: str) -> str:
     raise SelfsameError(
         f"{PARAMS_FILE}: feedback.metric: no stage writes {file}", "see the metrics of dvc.yaml"
     )
-
-
-def _check_search(settings: FeedbackParams, sections: set[str]) -> None:
-    """Check that each end of each range, and each choice, is valid in ``params.yaml``."""
-    for key, space in settings.search.items():
-        section = key.partition(".")[0]
-        if section in MEASURE or section not in sections:
-            raise SelfsameError(
-                f"{PARAMS_FILE}: feedback.search: {key} "
-                + (
-                    "would change the rows that trials are measured on"
-                    if section in MEASURE
-                    else "is no stage's"
-                ),
-                f"search in {', '.join(sorted(sections - set(MEASURE)))}",
-            )
-        for value in (space.low, space.high) if isinstance(space, Range) else space.choices:
-            check_overrides({key: value})

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from project import ROOT
-from pydantic import ValidationError
+from project import section
 
 from selfsame.active.acquisition import (
     Candidates,
@@ -17,9 +16,8 @@ from selfsame.active.acquisition import (
     most_uncertain,
     score_batches,
 )
-from selfsame.active.settings import ActiveLearningParams
 from selfsame.core.errors import SelfsameError
-from selfsame.core.graph_file import read_yaml
+from selfsame.params.active_learning import ActiveLearningParams
 
 WEIGHTS = np.array([[1.0, 0.0], [-1.0, 0.0]], np.float32)  # only the first feature tells the class
 BIASES = np.zeros(2, np.float32)
@@ -27,8 +25,8 @@ STRATEGIES = ("least_confidence", "margin", "entropy", "bald")
 
 
 def own(**changes: Any) -> ActiveLearningParams:
-    written = read_yaml(ROOT / "params.yaml")["active_learning"]
-    return ActiveLearningParams.model_validate(written | {"diversity": "none"} | changes)
+    plain = {} if changes.get("strategy") == "random" else {"diversity": {"name": "none"}}
+    return section("active_learning", **plain | changes)
 
 
 def ask(
@@ -87,8 +85,8 @@ def test_random_is_a_fair_draw() -> None:
 
 
 def test_choosing_among_random_rows_is_refused() -> None:
-    with pytest.raises(ValidationError, match="no random draw: set it to none"):
-        own(strategy="random", diversity="k_means")
+    with pytest.raises(SelfsameError, match=r"diversity = .*: means nothing with strategy = random"):
+        own(strategy="random", diversity={"name": "k_means"})
 
 
 def near_copies() -> np.ndarray:
@@ -104,7 +102,7 @@ def test_near_copies_are_not_all_asked(diversity: str) -> None:
     alone = ask(features, own(strategy="margin", rows=9))
     assert set(alone.positions) == set(range(9))
     candidates = ask(features, own(strategy="margin"), rows=18)
-    params = own(strategy="margin", diversity=diversity, rows=9)
+    params = own(strategy="margin", diversity={"name": diversity}, rows=9)
     chosen = choose(candidates, params, known=np.float32([[9.0, 99.0]]))
     assert len(set(chosen.positions)) == 9
     assert sum(position < 9 for position in chosen.positions) == 1
@@ -115,7 +113,7 @@ def test_near_copies_are_not_all_asked(diversity: str) -> None:
 
 @pytest.mark.parametrize("diversity", ["k_means", "core_set"])
 def test_the_number_asked_for_is_kept_even_if_all_are_alike(diversity: str) -> None:
-    params = own(strategy="margin", diversity=diversity, rows=5)
+    params = own(strategy="margin", diversity={"name": diversity}, rows=5)
     candidates = ask(np.zeros((20, 2), np.float32), params, rows=20)
     chosen = choose(candidates, params, known=np.zeros((3, 2), np.float32))
     assert len(set(chosen.positions)) == 5

@@ -17,7 +17,8 @@ from tests.conftest import ROOT
 def project(trained: Path) -> Path:
     for name in ("dvc.yaml", "params.yaml"):
         text = (ROOT / name).read_text(encoding="utf-8")
-        (trained / name).write_text(text.replace("model: champion", "model: baseline"), encoding="utf-8")
+        text = text.replace("active_learning:", "active_learning:\n  model: baseline")
+        (trained / name).write_text(text, encoding="utf-8")
     (trained / ".dvc").mkdir()
     return trained
 

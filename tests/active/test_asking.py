@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from project import ROOT, run_task
+from project import run_task, section
 
 from selfsame.active.request import (
     LABEL_STUDIO,
@@ -21,10 +21,8 @@ from selfsame.active.request import (
     make_request,
     write_request,
 )
-from selfsame.active.settings import ActiveLearningParams
 from selfsame.core.annotations import ANNOTATIONS, Annotation, format_annotations
 from selfsame.core.errors import SelfsameError
-from selfsame.core.graph_file import read_yaml
 from selfsame.core.tables import TableInfo
 from selfsame.model.models import load_model, predict_table
 from selfsame.params.compute import ComputeParams
@@ -34,8 +32,7 @@ POOL = Path("data/splits/pool")
 
 
 def request(**changes: Any) -> Request:
-    written = read_yaml(ROOT / "params.yaml")["active_learning"] | {"model": "baseline", "rows": 8}
-    return make_request(ActiveLearningParams.model_validate(written | changes), CPU)
+    return make_request(section("active_learning", model="baseline", rows=8, **changes), CPU)
 
 
 def pool_ids() -> list[str]:
@@ -57,7 +54,7 @@ def test_rows_of_the_pool_are_asked_for_once(strategy: str, trained: Path) -> No
 
 
 def test_the_most_uncertain_of_the_pool_are_asked(trained: Path) -> None:
-    made = request(strategy="margin", diversity="none")
+    made = request(strategy="margin", diversity={"name": "none"})
     predictions = predict_table(load_model(Path("models/baseline")), POOL)
     doubt = 1 - np.abs(predictions.probabilities[:, 0] - predictions.probabilities[:, 1])
     order = np.argsort(-doubt)[:8]

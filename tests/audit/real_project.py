@@ -56,11 +56,11 @@ def _run_stages(root: Path, stages: list[str]) -> None:
         os.environ.pop(name, None)
     for name in [name for name in sys.modules if name.split(".")[0] in CODE]:
         del sys.modules[name]  # the tests' own copy
-    from selfsame.core.stage import run_stage
+    from selfsame.runner import run_stage
 
     for stage in stages:
         module = import_module(f"tasks.{stage}")
-        run_stage(stage, module.main, module.PARAMS)
+        run_stage(stage, module.main)
 
 
 def copy_project(project: Project, root: Path) -> Project:

@@ -5,25 +5,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-from project import settings
-
 ROOT = Path(__file__).parents[2]
 STAGE = """
 from selfsame.core.params import Section
-from selfsame.core.stage import Stage, run_stage
+from selfsame.params.reading import check_sections
+from selfsame.runner import run_stage
 
 class Params(Section):
     {key}: {kind}
 
-PARAMS = {{"{name}": Params}}
+def check(written):
+    return check_sections({{"{name}": written["{name}"]}}, {{"{name}": Params}})
 
-def main(stage: Stage) -> None:
+def main(stage):
     value = stage.params["{name}"].{key}
     inputs, outputs = stage.inputs, stage.outputs
 {body}
 
 if __name__ == "__main__":
-    run_stage("{name}", main, PARAMS)
+    run_stage("{name}", main, check)
 """
 MAKE = """
     outputs["table"].mkdir()
@@ -40,7 +40,7 @@ CHOOSE = """
 """
 FILES = {
     "seed.txt": "seed 1\n",
-    "params.yaml": "make: {parts: 2}\nchoose: {title: first}\n" + settings(),
+    "params.yaml": "make: {parts: 2}\nchoose: {title: first}\n",
     "dvc.yaml": """
 stages:
   make:

@@ -13,7 +13,7 @@ import pytest
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_yaml
-from selfsame.core.params import PARAMS_FILE
+from selfsame.core.layout import PARAMS_FILE
 from selfsame.dag.experiments import (
     Trial,
     apply_experiment,

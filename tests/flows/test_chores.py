@@ -40,10 +40,10 @@ def test_what_cannot_be_done_is_refused_before_anything_runs(toy: Toy, prefect_a
         "no stage named 'lefft'": {"targets": ["lefft"]},
         "no default DVC remote": {"push": True},
         "git rev-parse": {"commit": True},
-        "data.url": {"refresh": True},
+        "operation.refresh_url": {"refresh": True},
     }
     toy.set("operation", retries=0)
-    params = toy.params | {"data": {"url": None, "path": "source.txt"}}
+    params = toy.params | {"data": {"path": "source.txt"}}
     (toy.folder / "params.yaml").write_text(json.dumps(params))
     for message, options in refusals.items():
         answer = run_flow(**options)

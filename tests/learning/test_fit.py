@@ -8,7 +8,6 @@ import pytest
 import torch
 from tiny import (
     ALL_TECHNIQUES,
-    FEATURES,
     IMAGES,
     NORMED_AND_DROPPED,
     OBJECTIVE,
@@ -22,7 +21,6 @@ from tiny import (
 )
 
 from selfsame.core.digests import files_under
-from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import StageSpec
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
@@ -110,9 +108,3 @@ def test_the_model_predicts_by_as_many_views_as_the_parameters_say(views: int, t
     fit_model(stage(tmp_path, training=training), plan(), None, tmp_path / "model")
     expected = Views(3, ALL_TECHNIQUES.augmentation) if views == 3 else None
     assert load_model(tmp_path / "model").views == expected
-
-
-def test_an_architecture_that_does_not_fit_stops_before_training(tmp_path: Path) -> None:
-    with pytest.raises(SelfsameError, match="has no images"):
-        fit_model(stage(tmp_path, FEATURES), plan(), None, tmp_path / "model")
-    assert not (tmp_path / "model").exists()

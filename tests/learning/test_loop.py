@@ -36,12 +36,12 @@ from selfsame.learning.methods import Memory, Method, Offline, PoolBatch, RampUp
 from selfsame.learning.optimize import learning_rate
 from selfsame.model.inputs import prepare
 from selfsame.model.nets import detached_state
-from selfsame.params.augmentation import AugmentationParams
-from selfsame.params.training import TrainingParams
+from selfsame.params.augmentation import ImageAugmentation
+from selfsame.params.training import Sgd, StepSchedule, TrainingParams
 
 NAMES = ["offline", "online", "fixmatch", "fixmatch, following"]
 POOL = (8, 6, 6)
-MLP = model_params(architecture="mlp", widths=[16], halve_after=[])
+MLP = model_params(architecture="mlp", widths=[16])
 
 
 class Spy:
@@ -135,7 +135,7 @@ def test_the_seed_does_not_depend_on_what_was_drawn_before() -> None:
 @pytest.mark.parametrize("name", ["supervised", *NAMES])
 def test_it_learns(name: str) -> None:
     method: Method = {"supervised": Supervised(), **methods(RampUp(1.0, 15, 30))}[name]
-    training = training_params(optimizer="adamw", learning_rate=0.01)
+    training = training_params(optimizer={"name": "adamw"}, learning_rate=0.01)
     net, how = fresh_net(MLP), plan(method, max_epochs=40, strong=limits(noise_std=0.1))
     train(net, training_data(POOL), how, training, lambda _: None)
     assert validate(net, examples((30, 30, 30), seed=9), SCALING, OBJECTIVE)["validation_accuracy"] > 0.9
@@ -144,7 +144,7 @@ def test_it_learns(name: str) -> None:
 def test_offline_learns_a_class_that_only_the_pool_shows() -> None:
     labeled, pool = examples((7, 7, 0), seed=1), examples((0, 0, 10), seed=3)
     data = replace(training_data(), labeled=labeled, pool=pool)
-    training = training_params(optimizer="adamw", learning_rate=0.01)
+    training = training_params(optimizer={"name": "adamw"}, learning_rate=0.01)
     unseen, accuracy = examples((0, 0, 30), seed=9), {}
     for weight in (0.0, 1.0):
         net = fresh_net(MLP)
@@ -156,14 +156,15 @@ def test_offline_learns_a_class_that_only_the_pool_shows() -> None:
 # Each key of ``training`` with a value that differs from ``training_params``, and what it needs to matter.
 KEYS: dict[str, tuple[Any, dict[str, Any]]] = {
     "batch_size": (5, {}),
-    "optimizer": ("adam", {}),
+    "optimizer": ({"name": "adam"}, {}),
     "learning_rate": (0.1, {}),
-    "momentum": (0.5, {}),
+    "optimizer.momentum": (0.5, {"optimizer": {"name": "sgd", "momentum": 0.0}}),
+    "optimizer.nesterov": (True, {"optimizer": {"name": "sgd", "momentum": 0.5}}),
     "weight_decay": (0.1, {}),
-    "schedule": ("cosine", {}),
+    "schedule": ({"name": "cosine"}, {}),
     "warm_up_fraction": (0.5, {}),
-    "step_every_epochs": (2, {"schedule": "step"}),
-    "step_factor": (0.1, {"schedule": "step"}),
+    "schedule.every_epochs": (2, {"schedule": {"name": "step", "every_epochs": 1}}),
+    "schedule.factor": (0.5, {"schedule": {"name": "step", "every_epochs": 1}}),
     "gradient_clip_norm": (0.01, {}),
     "ema_decay": (0.5, {}),
     "label_smoothing": (0.1, {}),
@@ -179,13 +180,15 @@ KEYS: dict[str, tuple[Any, dict[str, Any]]] = {
     "augmentation.flip_fraction": (0.5, {}),
     "augmentation.contrast_fraction": (0.3, {}),
     "augmentation.shear_fraction": (0.3, {}),
-    "augmentation.colour_fraction": (0.3, {}),
-    "nesterov": (True, {"momentum": 0.5}),
+    "augmentation.color_fraction": (0.3, {}),
 }
 
 
 def test_the_table_of_keys_is_complete() -> None:
-    nested = {f"augmentation.{key}" for key in AugmentationParams.model_fields}
+    groups = {"optimizer": Sgd, "schedule": StepSchedule, "augmentation": ImageAugmentation}
+    nested = {
+        f"{name}.{key}" for name, group in groups.items() for key in group.model_fields if key != "name"
+    }
     elsewhere = {"disturb_value_fraction", "disturb_value_std"}  # test_learning_values.py
     elsewhere |= {"refit_on_validation"}  # test_refit.py
     elsewhere |= {"prediction_views"}  # test_models.py, test_fit.py
@@ -196,7 +199,7 @@ def test_the_table_of_keys_is_complete() -> None:
 def test_every_key_reaches_the_weights(key: str) -> None:
     value, needed = KEYS[key]
     outer, _, inner = key.partition(".")
-    change = {outer: limits(**{inner: value}) if inner else value}
+    change = {outer: needed.get(outer, limits().model_dump()) | {inner: value} if inner else value}
     without = trained(training_data(), plan(), training_params(**needed))[0]
     made = trained(training_data(), plan(), training_params(**needed | change))[0]
     assert not same_bits(made, without)
@@ -402,7 +405,9 @@ def test_the_history_means_are_over_the_epochs_steps() -> None:
 
 
 def test_the_learning_rate_follows_the_schedule_step_by_step() -> None:
-    training = training_params(schedule="one_cycle", warm_up_fraction=0.3, batch_size=5)  # 3 steps an epoch
+    training = training_params(
+        schedule={"name": "one_cycle"}, warm_up_fraction=0.3, batch_size=5
+    )  # 3 steps an epoch
     _, history = trained(training_data(), plan(max_epochs=4), training)
     last_steps = [learning_rate(training, (3 * epoch + 2.5) / 12, epoch) for epoch in range(4)]
     assert [row["learning_rate"] for row in history] == last_steps
@@ -436,5 +441,5 @@ def test_validation_is_exact_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_last_batch_of_one_row_passes_batch_normalization() -> None:
-    params = model_params(architecture="mlp", widths=[4], halve_after=[], batch_norm=True)
+    params = model_params(architecture="mlp", widths=[4], batch_norm=True)
     trained(training_data(), plan(max_epochs=1), training_params(batch_size=13), params)  # 14 labeled rows

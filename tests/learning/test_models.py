@@ -43,7 +43,7 @@ HISTORY = [
     {"epoch": 2, "learning_rate": 1e-7, "training_loss": 0.1 + 0.2, "pool_loss": 2.5},
 ]
 ROWS = examples((9, 8, 7), seed=4)
-MLP = model_params(architecture="mlp", widths=[5], halve_after=[], batch_norm=True)
+MLP = model_params(architecture="mlp", widths=[5], batch_norm=True)
 
 
 def images_model(params: ModelParams = NORMED_AND_DROPPED) -> Model:
@@ -120,12 +120,12 @@ def test_a_cpu_predicts_few_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
     assert predict(1, count=2) == [1, 1]  # a row is never cut
 
 
-ODD = {"widths": [5, 37], "halve_after": []}  # what a matrix product does not like
+ODD = [5, 37]  # what a matrix product does not like
 NETS = {
-    "mlp": model_params(architecture="mlp", batch_norm=True, **ODD),
-    "cnn": model_params(batch_norm=True, dense=[7], **ODD),
-    "average": model_params(**ODD),
-    "resnet18": model_params(architecture="resnet18", widths=[], halve_after=[], batch_norm=True),
+    "mlp": model_params(architecture="mlp", batch_norm=True, widths=ODD),
+    "cnn": model_params(batch_norm=True, dense=[7], widths=ODD, halve_after=[]),
+    "average": model_params(widths=ODD, halve_after=[]),
+    "resnet18": model_params(architecture="resnet18"),
 }
 
 

@@ -19,11 +19,8 @@ from tiny import (
 )
 from torch import nn
 
-from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
 from selfsame.model.nets import build_net, detached_state, for_prediction
-
-NAMED: dict[str, Any] = {"widths": [], "halve_after": [], "batch_norm": True}  # a net that needs no more
 
 
 def images_of(*shape: int, classes: int = 10) -> TableInfo:
@@ -35,15 +32,15 @@ def layers(net: nn.Module, kind: type[nn.Module]) -> list[Any]:
 
 
 def mlp(**changes: Any) -> nn.Module:
-    keys = {"architecture": "mlp", "widths": [5, 3], "halve_after": []} | changes
+    keys = {"architecture": "mlp", "widths": [5, 3]} | changes
     return fresh_net(model_params(**keys), info=FEATURES)
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 7, 11), (1, 1, 1)])
 @pytest.mark.parametrize("architecture", ["cnn", "mlp"])
 def test_any_image_gives_one_logit_per_class(shape: tuple[int, ...], architecture: str) -> None:
-    halve_after = [1, 2] if architecture == "cnn" else []
-    params = model_params(architecture=architecture, halve_after=halve_after, batch_norm=True, dropout=0.1)
+    own = {"halve_after": [1, 2]} if architecture == "cnn" else {}
+    params = model_params(architecture=architecture, batch_norm=True, dropout=0.1, **own)
     net = build_net(params, images_of(*shape)).eval()
     assert net(torch.zeros(2, *shape)).shape == (2, 10)
 
@@ -114,16 +111,9 @@ def test_dropout_drops_the_last_hidden_units_in_training_only(build: str) -> Non
     torch.testing.assert_close(dropped[kept], whole[kept] / 0.7)  # the expectation stays
 
 
-def test_a_cnn_is_refused_for_features() -> None:
-    with pytest.raises(SelfsameError, match="tiny has no images") as caught:
-        build_net(model_params(), FEATURES)
-    assert "mlp" in caught.value.fix
-
-
-@pytest.mark.parametrize(("architecture", "halve_after"), [("cnn", [3]), ("mlp", [1])])
-def test_halving_after_no_layer_is_refused(architecture: str, halve_after: list[int]) -> None:
-    with pytest.raises(ValidationError, match=r"doesn't have|means nothing"):
-        model_params(architecture=architecture, halve_after=halve_after)
+def test_halving_after_no_layer_is_refused() -> None:
+    with pytest.raises(ValidationError, match="doesn't have"):
+        model_params(halve_after=[3])
 
 
 def test_dense_layers_see_every_position() -> None:
@@ -148,7 +138,7 @@ def test_the_tutorials_cnn_is_a_line_of_parameters() -> None:
 
 
 def test_the_wide_resnet_is_the_published_one() -> None:
-    net = fresh_net(model_params(**NAMED | {"architecture": "wrn_28_2"}), info=images_of(3, 32, 32))
+    net = fresh_net(model_params(architecture="wrn_28_2"), info=images_of(3, 32, 32))
     assert count(net) == 1_467_610
     convolutions = [layer for layer in layers(net, nn.Conv2d) if layer.kernel_size == (3, 3)]
     assert len(convolutions) == 25  # with three 1×1 shortcuts and the linear layer: depth 28 as it is counted
@@ -158,7 +148,7 @@ def test_the_wide_resnet_is_the_published_one() -> None:
 
 @pytest.mark.parametrize(("pixels", "sizes"), [(32, [32, 32, 16, 8, 4]), (96, [48, 24, 12, 6, 3])])
 def test_resnet_keeps_small_images_whole_at_its_start(pixels: int, sizes: list[int]) -> None:
-    net = fresh_net(model_params(**NAMED | {"architecture": "resnet18"}), info=images_of(3, pixels, pixels))
+    net = fresh_net(model_params(architecture="resnet18"), info=images_of(3, pixels, pixels))
     seen: list[int] = []
     for name in ("conv1", "layer1", "layer2", "layer3", "layer4"):
         net.get_submodule(name).register_forward_hook(lambda *given: seen.append(given[2].shape[-1]))
@@ -169,9 +159,7 @@ def test_resnet_keeps_small_images_whole_at_its_start(pixels: int, sizes: list[i
 
 @pytest.mark.parametrize("architecture", ["resnet18", "wrn_28_2"])
 def test_named_nets_drop_hidden_units_take_any_channels_and_learn(architecture: str) -> None:
-    net = fresh_net(
-        model_params(**NAMED | {"architecture": architecture, "dropout": 0.25}), info=images_of(1, 9, 7)
-    )
+    net = fresh_net(model_params(architecture=architecture, dropout=0.25), info=images_of(1, 9, 7))
     assert [layer.p for layer in layers(net, nn.Dropout)] == [0.25]
     logits = net(torch.randn(4, 1, 9, 7))
     assert logits.shape == (4, 10)
@@ -181,7 +169,7 @@ def test_named_nets_drop_hidden_units_take_any_channels_and_learn(architecture: 
 
 @pytest.mark.parametrize("architecture", ["resnet18", "wrn_28_2"])
 def test_named_nets_go_through_a_training_with_a_pool(architecture: str) -> None:
-    named = model_params(**NAMED | {"architecture": architecture})
+    named = model_params(architecture=architecture)
     how = plan(methods()["fixmatch, following"], max_epochs=1)
     weights, (row,) = trained(training_data((4, 4, 2)), how, training_params(ema_decay=0.5), named)
     before = fresh_net(named).state_dict()
@@ -190,46 +178,15 @@ def test_named_nets_go_through_a_training_with_a_pool(architecture: str) -> None
     assert 0 < row["pool_kept"] <= 1 and row["pool_loss"] > 0 and math.isfinite(row["validation_loss"])
 
 
-@pytest.mark.parametrize("architecture", ["resnet18", "wrn_28_2"])
-def test_no_key_is_ignored(architecture: str) -> None:
-    with pytest.raises(SelfsameError, match=f"{architecture} has batch normalization, always"):
-        fresh_net(model_params(**NAMED | {"architecture": architecture, "batch_norm": False}))
-    with pytest.raises(SelfsameError, match="tiny has no images"):
-        fresh_net(model_params(**NAMED | {"architecture": architecture}), info=FEATURES)
-
-
-@pytest.mark.parametrize(
-    ("architecture", "key", "value", "empty"),
-    [
-        ("wrn_28_2", "widths", [3], "[]"),
-        ("resnet18", "halve_after", [1], "[]"),
-        ("resnet18", "dense", [3], "[]"),
-        ("mlp", "dense", [3], "[]"),
-        ("cnn", "torchvision_name", "vgg11", "null"),
-        ("cnn", "weights", "IMAGENET1K_V1", "null"),
-        ("mlp", "weights_sha256", 64 * "0", "null"),
-        ("resnet18", "image_pixels", 64, "null"),
-        ("wrn_28_2", "freeze_backbone", True, "false"),
-    ],
-)
-def test_a_key_that_means_nothing_is_refused(architecture: str, key: str, value: Any, empty: str) -> None:
-    own = {"widths": [3]} if architecture in ("cnn", "mlp") else {}
-    keys = NAMED | {"architecture": architecture} | own
-    model_params(**keys)
-    with pytest.raises(ValidationError, match=f"{key} = .* means nothing to {architecture}") as caught:
-        model_params(**keys | {key: value})
-    assert f"leave it {empty}" in str(caught.value)
-
-
 def test_a_convolutional_net_of_no_layers_is_refused() -> None:
-    with pytest.raises(ValidationError, match="at least one layer"):
+    with pytest.raises(ValidationError, match="at least 1 item"):
         model_params(architecture="cnn", widths=[], halve_after=[])
 
 
 @pytest.mark.parametrize("architecture", ["cnn", "mlp", "resnet18"])
 def test_a_net_for_prediction_says_the_same(architecture: str) -> None:
-    keys = {"cnn": {"batch_norm": True, "dense": [6], "dropout": 0.5}, "resnet18": NAMED}
-    keys["mlp"] = {"widths": [5, 3], "halve_after": [], "batch_norm": True}
+    keys = {"cnn": {"batch_norm": True, "dense": [6], "dropout": 0.5}, "resnet18": {}}
+    keys["mlp"] = {"widths": [5, 3], "batch_norm": True}
     net = fresh_net(model_params(architecture=architecture, **keys[architecture]), info=IMAGES)
     rows = torch.randn(9, *IMAGES.input_shape)
     net.train()(rows)  # statistics of its own

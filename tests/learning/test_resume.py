@@ -40,12 +40,12 @@ from selfsame.params.training import TrainingParams
 
 METHODS: dict[str, Method] = {"supervised": Supervised(), **methods()}
 POOL = (8, 6, 6)
-SGD = {"optimizer": "sgd", "batch_size": 5, "schedule": "cosine", "warm_up_fraction": 0.1}
+SGD = {"batch_size": 5, "schedule": {"name": "cosine"}, "warm_up_fraction": 0.1}
 TRAININGS = {
     "adamw, ema, balanced": ALL_TECHNIQUES,
     "sgd": training_params(**SGD, checkpoint="validation_loss"),
-    "nesterov": training_params(**SGD, momentum=0.9, nesterov=True, ema_decay=0.9),
-    "adam": training_params(optimizer="adam", batch_size=5, checkpoint="validation_accuracy"),
+    "nesterov": training_params(**SGD, optimizer={"name": "sgd", "nesterov": True}, ema_decay=0.9),
+    "adam": training_params(optimizer={"name": "adam"}, batch_size=5, checkpoint="validation_accuracy"),
 }
 EPOCHS = 6
 

@@ -30,14 +30,7 @@ RGB = TableInfo("tiny", "classification", ("a", "b", "c"), image_shape=(3, 40, 4
 
 
 def params(name: str = NAME, **changes: Any) -> ModelParams:
-    keys = {
-        "architecture": "torchvision",
-        "torchvision_name": name,
-        "widths": [],
-        "halve_after": [],
-        "batch_norm": name == NORMED,
-    }
-    return model_params(**keys | changes)
+    return model_params(**{"architecture": "torchvision", "torchvision_name": name} | changes)
 
 
 def weights_file(folder: Path, name: str = NAME) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -62,7 +55,7 @@ def weights_file(folder: Path, name: str = NAME) -> tuple[dict[str, Any], dict[s
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_classifier_gives_one_logit_per_class(name: str, channels: int) -> None:
     info = TableInfo("tiny", "classification", ("a", "b", "c"), image_shape=(channels, 40, 40))
-    net = fresh_net(params(name, batch_norm=name != NAME, dropout=0.2), info=info)
+    net = fresh_net(params(name, dropout=0.2), info=info)
     assert net.eval()(torch.zeros(2, channels, 40, 40)).shape == (2, 3)
     dropped = [layer.p for layer in net.modules() if isinstance(layer, nn.Dropout)]
     assert dropped[-1] == 0.2 and not any(dropped[:-1])
@@ -72,8 +65,7 @@ def test_a_classifier_gives_one_logit_per_class(name: str, channels: int) -> Non
 @pytest.mark.parametrize("name", ["vgg11_bn", "inception_v3", "googlenet", "vit_b_32", "convnext_tiny"])
 def test_larger_classifiers_learn_and_frozen_ones_keep_still(name: str, tmp_path: Path) -> None:
     keys, _ = weights_file(tmp_path, name)
-    norm = name in ("vgg11_bn", "inception_v3", "googlenet")
-    chosen = params(name, batch_norm=norm, freeze_backbone=True, **keys)
+    chosen = params(name, freeze_backbone=True, **keys)
     net: Any = build_net(chosen, IMAGES)
     load_weights(net, chosen)
     before = detached_state(net)
@@ -88,7 +80,7 @@ def test_larger_classifiers_learn_and_frozen_ones_keep_still(name: str, tmp_path
 @pytest.mark.parametrize("name", [NAME, NORMED, "mnasnet0_5"])
 def test_given_weights_are_loaded_and_only_the_head_is_fresh(name: str, tmp_path: Path) -> None:
     keys, state = weights_file(tmp_path, name)
-    chosen = params(name, batch_norm=name != NAME, **keys)
+    chosen = params(name, **keys)
     net: Any = fresh_net(chosen, info=RGB)
     head = detached_state(net.body.get_submodule(net.head_name))
     load_weights(net, chosen)
@@ -182,7 +174,6 @@ def test_what_is_wrong_is_said_before_training(tmp_path: Path) -> None:
         "these are no weights of squeezenet1_1": other,
         "not a safetensors file": {"weights": str(text), "weights_sha256": sha256_file(text)},
         "takes no images of 3×3 pixels": keys | {"image_pixels": 3},
-        "always": {"batch_norm": True},
     }
     for message, changes in wrong.items():
         with pytest.raises(SelfsameError, match=message):
@@ -191,7 +182,7 @@ def test_what_is_wrong_is_said_before_training(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"torchvision_name": None}, {"freeze_backbone": True}, {"weights_sha256": 64 * "0"}],
+    [{"freeze_backbone": True}, {"weights_sha256": 64 * "0"}],
     ids=lambda changes: next(iter(changes)),
 )
 def test_keys_that_contradict_each_other_are_refused(changes: dict[str, Any]) -> None:

@@ -18,17 +18,17 @@ from selfsame.learning.objective import Classes
 from selfsame.learning.targets import LabeledLoss
 from selfsame.model.inputs import Scaling
 from selfsame.model.nets import build_net, detached_state
-from selfsame.params.augmentation import AugmentationParams
+from selfsame.params.augmentation import AugmentationParams, ImageAugmentation
 from selfsame.params.compute import ComputeParams
-from selfsame.params.model import ModelParams
-from selfsame.params.training import TrainingParams
+from selfsame.params.model import ModelParams, read_model
+from selfsame.params.training import Sgd, TrainingParams
 
 IMAGES = TableInfo("tiny", "classification", ("a", "b", "c"), image_shape=(1, 8, 8))
 FEATURES = TableInfo("tiny", "classification", ("a", "b", "c"), features=("u", "v", "w", "x"))
 SCALING = Scaling(mean=(110.0,), std=(60.0,))
 OBJECTIVE = Classes(LabeledLoss(0.0, None), 0.0, 3)
 WHOLE_RAMP = RampUp(1.0, 0, 0)
-STRONG = AugmentationParams(
+STRONG = ImageAugmentation(
     shift_pixels=2.0,
     rotate_degrees=20.0,
     scale_fraction=0.2,
@@ -37,7 +37,7 @@ STRONG = AugmentationParams(
     flip_fraction=0.5,
     contrast_fraction=0.2,
     shear_fraction=0.1,
-    colour_fraction=0.2,
+    color_fraction=0.2,
 )
 
 State = dict[str, Tensor]
@@ -45,8 +45,8 @@ State = dict[str, Tensor]
 
 def limits(**changes: float) -> AugmentationParams:
     """No augmentation, but for ``changes``."""
-    nothing = dict.fromkeys(AugmentationParams.model_fields, 0.0)
-    return AugmentationParams.model_validate(nothing | changes)
+    nothing = dict.fromkeys(ImageAugmentation.model_fields, 0.0) | {"name": "image"}
+    return ImageAugmentation.model_validate(nothing | changes)
 
 
 def compute_params(**changes: Any) -> ComputeParams:
@@ -59,50 +59,37 @@ def training_params(**changes: Any) -> TrainingParams:
     """Plain SGD, whole batches and no technique, but for ``changes``."""
     plain = {
         "batch_size": 64,
-        "optimizer": "sgd",
+        "optimizer": Sgd(name="sgd", momentum=0.0),
         "learning_rate": 0.05,
-        "momentum": 0.0,
         "weight_decay": 0.0,
-        "schedule": "constant",
+        "schedule": {"name": "constant"},
         "warm_up_fraction": 0.0,
-        "step_every_epochs": 1,
-        "step_factor": 0.5,
-        "gradient_clip_norm": None,
         "ema_decay": 0.0,
-        "label_smoothing": 0.0,
-        "disturb_label_fraction": 0.0,
-        "class_sampling": "as_is",
-        "class_weights": "none",
-        "checkpoint": "last",
         "augmentation": limits(),
-        "nesterov": False,
         "refit_on_validation": False,
         "prediction_views": 1,
-        "disturb_value_fraction": 0.0,
-        "disturb_value_std": 0.0,
     }
     return TrainingParams.model_validate(plain | changes)
 
 
 def model_params(**changes: Any) -> ModelParams:
     """A small plain CNN, but for ``changes``."""
-    plain = dict.fromkeys(ModelParams.model_fields) | {
-        "architecture": "cnn",
-        "widths": [4, 6],
-        "halve_after": [1],
-        "dropout": 0.0,
-        "batch_norm": False,
-        "freeze_backbone": False,
-    }
-    return ModelParams.model_validate(plain | changes)
+    plain = {"architecture": "cnn", "widths": [4, 6], "dropout": 0.0}
+    if changes.get("architecture", "cnn") == "cnn":
+        plain |= {"halve_after": [1], "dense": None, "batch_norm": False}
+    elif changes["architecture"] == "mlp":
+        plain["batch_norm"] = False
+    else:
+        del plain["widths"]
+    return read_model(plain | changes)
 
 
 ALL_TECHNIQUES = training_params(
     batch_size=5,
-    optimizer="adamw",
+    optimizer={"name": "adamw"},
     learning_rate=0.01,
     weight_decay=0.01,
-    schedule="one_cycle",
+    schedule={"name": "one_cycle"},
     warm_up_fraction=0.2,
     gradient_clip_norm=1.0,
     ema_decay=0.9,
@@ -110,7 +97,7 @@ ALL_TECHNIQUES = training_params(
     disturb_label_fraction=0.2,
     class_sampling="balanced",
     class_weights="inverse_share",
-    augmentation=AugmentationParams(
+    augmentation=ImageAugmentation(
         shift_pixels=1.0,
         rotate_degrees=10.0,
         scale_fraction=0.1,
@@ -119,7 +106,7 @@ ALL_TECHNIQUES = training_params(
         flip_fraction=0.5,
         contrast_fraction=0.2,
         shear_fraction=0.1,
-        colour_fraction=0.2,
+        color_fraction=0.2,
     ),
 )
 NORMED_AND_DROPPED = model_params(batch_norm=True, dropout=0.4)

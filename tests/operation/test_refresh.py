@@ -60,7 +60,9 @@ def upstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstre
     monkeypatch.chdir(tmp_path)
     with Upstream() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        YAML().dump({"data": {"url": server.url, "path": "inbox"}}, Path("params.yaml"))
+        YAML().dump(
+            {"data": {"path": "inbox"}, "operation": {"refresh_url": server.url}}, Path("params.yaml")
+        )
         yield server
         server.shutdown()
 
@@ -128,7 +130,7 @@ def test_only_what_may_pass_is_worth_another_try(upstream: Upstream, status: int
 def test_a_server_that_is_away_may_come_back(upstream: Upstream) -> None:
     upstream.shutdown()
     upstream.server_close()
-    with pytest.raises(PassingError, match=r"data\.url"):
+    with pytest.raises(PassingError, match=r"operation\.refresh_url"):
         refresh()
 
 
@@ -136,8 +138,8 @@ def test_without_an_address_there_is_nothing_to_refresh(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    YAML().dump({"data": {"url": None, "path": "inbox"}}, Path("params.yaml"))
-    with pytest.raises(SelfsameError, match=r"data\.url is null"):
+    YAML().dump({"data": {"path": "inbox"}}, Path("params.yaml"))
+    with pytest.raises(SelfsameError, match=r"operation\.refresh_url is null"):
         refresh()
 
 

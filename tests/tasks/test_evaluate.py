@@ -23,11 +23,12 @@ from selfsame.core.graph_file import StageSpec, by_stem
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
 from selfsame.params.compute import ComputeParams
-from selfsame.params.model import ModelParams
+from selfsame.params.evaluate import EvaluateParams
+from selfsame.params.model import read_model
 from selfsame.selection.calibration import fit_temperature, measure_reliability
 from selfsame.selection.confidence import Calibration
 from selfsame.selection.record import GateRecord
-from tasks.evaluate import EvaluateParams, main
+from tasks.evaluate import main
 
 CLASSES = ("low", "middle", "high")
 INFO = TableInfo("toy", "classification", CLASSES, features=("a", "b", "c"))
@@ -88,19 +89,7 @@ def write_model(folder: Path, blind: float) -> None:
     from selfsame.model.models import Model, save_model
     from selfsame.model.nets import build_net
 
-    params = ModelParams(
-        architecture="mlp",
-        widths=[3],
-        halve_after=[],
-        dropout=0.0,
-        batch_norm=False,
-        dense=None,
-        torchvision_name=None,
-        weights=None,
-        weights_sha256=None,
-        image_pixels=None,
-        freeze_backbone=False,
-    )
+    params = read_model({"architecture": "mlp", "widths": [3], "dropout": 0.0, "batch_norm": False})
     net = build_net(params, INFO)
     hidden, last = (layer for layer in net if isinstance(layer, torch.nn.Linear))
     with torch.no_grad():

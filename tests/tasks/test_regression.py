@@ -13,7 +13,6 @@ from project import run_task
 from regression import ROWS, VALUES, write_splits
 
 from selfsame.core.digests import sha256_file
-from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import open_table
 from selfsame.selection.agreement import AgreementRecord
 
@@ -128,42 +127,6 @@ def test_the_student_learns_the_accepted_values_in_the_labels_unit(labeled: Path
     student = load_model(labeled / "models/student")
     said = predict_values([student], labeled / "data/splits/holdout.parquet").values[0]
     assert np.median(said) == pytest.approx(7000, rel=0.05)
-
-
-@pytest.mark.parametrize(
-    ("stage", "section", "key", "value"),
-    [
-        ("train_baseline", "train_baseline", "ensemble_members", 0),
-        ("train_baseline", "training", "label_smoothing", 0.1),
-        ("pseudo_label", "pseudo_label", "rule", "threshold"),
-        ("pseudo_label", "pseudo_label", "balance", "top_k"),
-        ("retrain", "retrain", "method", "fixmatch"),
-        ("retrain", "retrain", "method", "online"),
-        ("retrain", "retrain", "pseudo_labels", "soft"),
-    ],
-)
-def test_what_needs_classes_is_refused_by_its_key(
-    stage: str, section: str, key: str, value: Any, labeled: Path
-) -> None:
-    with pytest.raises(SelfsameError) as refusal:
-        run(stage, labeled, **{section: {key: value}})
-    assert f"{section}.{key} = {value!r}" in refusal.value.what
-    assert refusal.value.fix
-
-
-@pytest.mark.parametrize(
-    ("stage", "section", "key", "value"),
-    [
-        ("train_baseline", "train_baseline", "ensemble_members", 2),
-        ("pseudo_label", "pseudo_label", "rule", "agreement"),
-    ],
-)
-def test_what_needs_values_is_refused_for_classes(
-    stage: str, section: str, key: str, value: Any, trained: Path
-) -> None:
-    with pytest.raises(SelfsameError) as refusal:
-        run_task(stage, trained, **{section: {key: value}})
-    assert f"{section}.{key} = {value!r}" in refusal.value.what
 
 
 @pytest.fixture(scope="module")

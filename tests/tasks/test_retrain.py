@@ -7,14 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from project import ROOT, run_task
-from pydantic import ValidationError
+from project import run_task, section
 
 from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
-from selfsame.core.graph_file import read_yaml
 from selfsame.core.tables import TableInfo
-from tasks.retrain import RetrainParams, load_pool
+from selfsame.params.retrain import RetrainParams
+from tasks.retrain import load_pool
 
 POOL, PSEUDO = Path("data/splits/pool"), Path("data/pseudo_labels")
 
@@ -77,8 +76,8 @@ def test_soft_labels_are_the_teachers_distribution(labeled: Path) -> None:
 
 @pytest.mark.parametrize("method", ["offline", "online", "fixmatch"])
 def test_soft_labels_teach_something_else_than_hard_ones(method: str, labeled: Path) -> None:
-    hard = retrain(labeled, method=method, pseudo_labels="hard", fixmatch_threshold=0.0)
-    assert retrain(labeled, method=method, pseudo_labels="soft", fixmatch_threshold=0.0) != hard
+    own = {"method": method} | ({"fixmatch_threshold": 0.0} if method == "fixmatch" else {})
+    assert retrain(labeled, **own, pseudo_labels={"name": "soft"}) != retrain(labeled, **own)
 
 
 @pytest.mark.parametrize(
@@ -88,32 +87,34 @@ def test_soft_labels_teach_something_else_than_hard_ones(method: str, labeled: P
 )
 def test_each_help_of_fixmatch_reaches_the_student(change: dict[str, object], labeled: Path) -> None:
     # Soft labels: hard ones would need more steps until one of them turns.
-    plain = {"method": "fixmatch", "pseudo_labels": "soft", "fixmatch_threshold": 0.6}
+    soft = {"method": "fixmatch", "pseudo_labels": {"name": "soft"}}
+    plain = soft | {"fixmatch_threshold": 0.6, "distribution_alignment": 0.0}
     assert retrain(labeled, **plain | change) != retrain(labeled, **plain)
 
 
 def test_the_prior_is_that_of_the_labeled_rows_or_the_one_given(labeled: Path) -> None:
-    written = read_yaml(ROOT / "params.yaml")["retrain"]
-    own, labels = RetrainParams.model_validate(written), np.array([0, 2, 2, 1])
+    own, labels = section("retrain"), np.array([0, 2, 2, 1])
     assert own.prior(labels, 3) == (0.25, 0.25, 0.5)
-    given = RetrainParams.model_validate(written | {"class_prior": [0.6, 0.3, 0.1]})
+    given = section("retrain", class_prior=[0.6, 0.3, 0.1])
     assert given.prior(labels, 3) == (0.6, 0.3, 0.1)
     with pytest.raises(SelfsameError, match=r"class_prior has 3 shares, the data 2 classes"):
         given.prior(labels, 2)
     for shares in ([0.5, 0.4], [1.0, 0.0], []):
-        with pytest.raises(ValidationError, match="shares above 0 that add up to 1"):
-            RetrainParams.model_validate(written | {"class_prior": shares})
-    aligned = {"method": "fixmatch", "pseudo_labels": "soft", "distribution_alignment": 1.0}
+        with pytest.raises(SelfsameError, match="shares above 0 that add up to 1"):
+            section("retrain", class_prior=shares)
+    aligned = {"method": "fixmatch", "pseudo_labels": {"name": "soft"}}
     equal = retrain(labeled, **aligned)  # as many labeled rows of either class
     assert retrain(labeled, **aligned, class_prior=[0.5, 0.5]) == equal
     assert retrain(labeled, **aligned, class_prior=[0.8, 0.2]) != equal
 
 
 def test_online_labels_that_teach_nothing_are_refused() -> None:
-    own = read_yaml(ROOT / "params.yaml")["retrain"] | {"method": "online", "pseudo_labels": "soft"}
-    assert RetrainParams.model_validate(own | {"soft_temperature": 0.9}).temperature == 0.9
-    with pytest.raises(ValidationError, match="teaches nothing online"):
-        RetrainParams.model_validate(own | {"soft_temperature": 1.0})
+    def online(temperature: float) -> RetrainParams:
+        return section("retrain", method="online", pseudo_labels={"name": "soft", "temperature": temperature})
+
+    assert online(0.9).temperature == 0.9
+    with pytest.raises(SelfsameError, match="teaches nothing online"):
+        online(1.0)
 
 
 @pytest.mark.parametrize(

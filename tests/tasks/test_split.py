@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from project import run_task
-from pydantic import ValidationError
 
 from selfsame.core.annotations import ANNOTATIONS, Annotation, format_annotations
 from selfsame.core.digests import files_under, sha256_file
@@ -248,7 +247,7 @@ def test_shares_that_add_up_to_one_fit_classes_of_any_size(size: int) -> None:
     ("key", "value"), [("labels_per_class", 0), ("labels_per_class", "some"), ("validation_per_class", 1.5)]
 )
 def test_other_amounts_are_refused(key: str, value: object, tmp_path: Path) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(SelfsameError, match=rf"split\.{key} = "):
         split(tmp_path, **{key: value})
 
 

@@ -8,7 +8,8 @@ import pytest
 from project import ROOT, TINY, Project
 
 from selfsame.core.errors import SelfsameError
-from selfsame.dag.experiments import Trial, parse_overrides
+from selfsame.dag.experiments import Trial
+from selfsame.params.overrides import parse_overrides
 from selfsame.trials import draws
 from selfsame.trials.draws import Draw, draws_as_json, format_draws, read_figures, run_draws, seeds_of, spread
 

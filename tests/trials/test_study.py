@@ -8,8 +8,8 @@ from project import ROOT
 
 from selfsame.core.errors import SelfsameError
 from selfsame.dag.experiments import Trial
+from selfsame.params.feedback import FeedbackParams
 from selfsame.trials import study as module
-from selfsame.trials.settings import FeedbackParams
 from selfsame.trials.study import Study
 
 METRIC = "models/student/validation.json"

@@ -3,24 +3,20 @@
 import math
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from selfsame.core.errors import SelfsameError
-from selfsame.core.graph_file import read_yaml
-from selfsame.core.params import PARAMS_FILE, Section, all_schemas, load_params
+from selfsame.core.params import Positive, Section, Seed
 
 Number = int | float
 Choice = str | int | float | bool | None
 
 
-class Range(BaseModel):
+class Range(Section):
     """Values between two ends, whole numbers if both ends are; ``log``: evenly by their logarithm."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     low: Number
     high: Number
-    log: bool
+    log: bool = False
 
     @model_validator(mode="after")
     def _ends_are_in_order(self) -> Self:
@@ -43,10 +39,8 @@ class Range(BaseModel):
         return self.high - self.low + 1 if self.is_whole or self.low == self.high else math.inf
 
 
-class Choices(BaseModel):
+class Choices(Section):
     """One of several values."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     choices: Annotated[list[Choice], Field(min_length=1)]
 
@@ -60,15 +54,31 @@ class Choices(BaseModel):
 
 
 class FeedbackParams(Section):
-    """Section ``feedback``; it can't change an output, so editing it reruns nothing."""
+    """What the feedback loop aims at and may change; it can't change an output."""
 
-    metric: Annotated[str, Field(pattern=r"^models/[^:]+:[^:]+$")]
-    direction: Literal["maximize", "minimize"]
-    target: float
-    max_trials: Annotated[int, Field(ge=1)]
-    max_minutes: Annotated[float, Field(gt=0)]
-    seed: Annotated[int, Field(ge=0)]
-    search: dict[str, Range | Choices]
+    metric: Annotated[
+        str,
+        Field(
+            pattern=r"^models/[^:]+:[^:]+$",
+            description="Figure of every trial: a model's file, and a key in it.",
+        ),
+    ] = "models/student/validation.json:accuracy"
+    direction: Annotated[
+        Literal["maximize", "minimize"], Field(description="Whether more of it is better, or less.")
+    ] = "maximize"
+    target: Annotated[float, Field(description="The loop stops when the metric is as good as this.")] = 0.97
+    max_trials: Annotated[Positive, Field(description="The loop stops after so many trials.")] = 30
+    max_minutes: Annotated[
+        float, Field(gt=0, description="The loop stops when its trials have taken so many minutes.")
+    ] = 120
+    seed: Annotated[Seed, Field(description="Seed of the suggestions.")] = 0
+    search: Annotated[
+        dict[str, Range | Choices],
+        Field(
+            description="Keys that may change: {low, high, log}, whole numbers if both ends are, or "
+            "{choices: [...]}."
+        ),
+    ] = {"retrain.unlabeled_weight": Range(low=0.1, high=3.0, log=True)}
 
     @property
     def metric_file(self) -> str:
@@ -88,19 +98,3 @@ class FeedbackParams(Section):
     def size(self) -> float:
         """The number of different combinations that can be tried; infinite with a range of real numbers."""
         return math.prod(space.size for space in self.search.values())
-
-
-PARAMS = {"feedback": FeedbackParams}
-
-
-def load_feedback() -> FeedbackParams:
-    """Read this section alone; what is wrong with it is told as of all others.
-
-    Raises:
-        SelfsameError: naming everything that is wrong with ``params.yaml``.
-    """
-    try:
-        return FeedbackParams.model_validate(read_yaml(PARAMS_FILE)["feedback"])
-    except (ValidationError, KeyError, TypeError):
-        load_params(all_schemas())
-        raise SelfsameError(f"{PARAMS_FILE}: section feedback is not readable", "see presets/") from None

@@ -1,0 +1,56 @@
+"""``params.yaml`` read and checked: each section alone, then all of them together."""
+
+from collections.abc import Callable
+from typing import Any
+
+from selfsame.core.graph_file import read_yaml
+from selfsame.core.layout import PARAMS_FILE
+from selfsame.core.params import Section
+from selfsame.params.overrides import Overrides, with_overrides
+from selfsame.params.reading import check_sections, parse, refuse
+from selfsame.params.registry import AROUND, SECTIONS
+from selfsame.params.together import search_problems, together
+
+
+def load_params() -> dict[str, Section]:
+    """Read and check the whole of ``params.yaml``.
+
+    Raises:
+        SelfsameError: naming everything that is wrong with it.
+    """
+    return check_params(read_yaml(PARAMS_FILE))
+
+
+def check_params(written: Any, name: str = PARAMS_FILE.name) -> dict[str, Section]:
+    """Check what is, or would be, written in ``params.yaml``: each section, then all of them together.
+
+    Raises:
+        SelfsameError: naming every key that is unknown, missing, mistyped, out of range, or means nothing
+            beside another one.
+    """
+    sections = check_sections(written, SECTIONS, tuple(AROUND), name)
+    refuse([*together(sections), *search_problems(written, sections["feedback"])], name)
+    return sections
+
+
+def load_section(name: str) -> Any:
+    """Read one section of ``params.yaml`` alone, checked.
+
+    Raises:
+        SelfsameError: naming everything that is wrong with it.
+    """
+    written = read_yaml(PARAMS_FILE)
+    return parse(name, SECTIONS[name], written.get(name, {}) if isinstance(written, dict) else written)
+
+
+def check_overrides(overrides: Overrides, log: Callable[[str], None] | None = None) -> dict[str, Section]:
+    """Check what ``params.yaml`` would be with overrides, as strictly as the file itself; return it.
+
+    Args:
+        log: told what is left out, because it means nothing with the overrides.
+    """
+    said: list[str] = []
+    sections = check_params(with_overrides(read_yaml(PARAMS_FILE), overrides, said))
+    for line in said if log is not None else ():
+        log(line)
+    return sections
