@@ -36,6 +36,7 @@ from threadpoolctl import threadpool_limits
 
 from selfsame.core.tables import TableInfo, inputs_of, iter_batches, read_column
 from selfsame.report.reference import COMPONENTS, WIDE, candidates, fit_reference, flatten
+from selfsame.report.target import target_of
 
 ROLES = ("labeled", "validation", "pool", "holdout")
 NEIGHBOURS = (3, 5, 7, 10, 15, 20)
@@ -63,6 +64,7 @@ class Kernel(NamedTuple):
 def compete(splits: Path, macro_f1: bool = False) -> list[Row]:
     """Score all competitors on the tables that the stage ``split`` has written to a folder."""
     info = TableInfo.of(splits / "labeled.parquet")
+    target = target_of(info)
     x, y = {}, {}
     for role in ROLES:
         table = splits / ("pool" if role == "pool" else f"{role}.parquet")
@@ -73,13 +75,13 @@ def compete(splits: Path, macro_f1: bool = False) -> list[Row]:
     measure = r2_score if not classes else _macro_f1 if macro_f1 else accuracy_score
     rows = []
     with threadpool_limits(1):
-        for name, model in candidates(x["labeled"], len(x["labeled"]), info.target).items():
+        for name, model in candidates(x["labeled"], len(x["labeled"]), target).items():
             with _timed(rows, f"{name}, labeled rows") as score:
                 model.fit(flatten(x["labeled"]), y["labeled"])
                 score(measure(y["holdout"], model.predict(flatten(x["holdout"]))))
         both = [np.concatenate([part["labeled"], part["validation"]]) for part in (x, y)]
         with _timed(rows, "best simple model, labeled + validation rows") as score:
-            reference = fit_reference(*both, info.target)
+            reference = fit_reference(*both, target)
             score(measure(y["holdout"], reference.predict(x["holdout"])))
         rows[-1] = rows[-1]._replace(name=f"{reference.name}, labeled + validation rows")
         if classes:

@@ -12,10 +12,10 @@ from prefect.artifacts import create_image_artifact, create_markdown_artifact, c
 
 from flows.figures import read_figures
 from selfsame.core.graph_file import read_yaml
+from selfsame.core.layout import SUMMARY
 from selfsame.dag.commit import LOCK_FILE
 from selfsame.dag.nested import leaves
 from selfsame.dag.plan import RunPlan
-from selfsame.operation.summary import format_summary, is_result
 
 
 def publish(plan: RunPlan, states: Mapping[str, State], news: bool) -> None:
@@ -24,7 +24,7 @@ def publish(plan: RunPlan, states: Mapping[str, State], news: bool) -> None:
     Args:
         news: something ran or was restored; without, metrics and figures stay as last published.
     """
-    text = tell(plan, states)
+    text = tell(states)
     create_markdown_artifact(text, key="summary", description="What became of each stage, and of them all.")
     if not news:
         return
@@ -37,13 +37,13 @@ def publish(plan: RunPlan, states: Mapping[str, State], news: bool) -> None:
             create_image_artifact(image_url=image, key=key, description=label)
 
 
-def tell(plan: RunPlan, states: Mapping[str, State]) -> str:
+def tell(states: Mapping[str, State]) -> str:
     """Return a run's story as Markdown: where the report is, how good the result, what each stage did."""
     outputs = read_outputs()
     # A browser opens no file for a page that came from a server: the address is there to be copied.
     text = [f"Report, on {platform.node()}: `{path.absolute().as_uri()}`" for path in find_reports(outputs)]
-    figures = (json.loads(path.read_text(encoding="utf-8")) for path in plan.metrics if path.exists())
-    text += [f"```\n{format_summary(metrics)}\n```" for metrics in figures if is_result(metrics)]
+    if SUMMARY.exists():
+        text.append(f"```\n{SUMMARY.read_text(encoding='utf-8')}```")
     return "\n\n".join([*text, state_table(states, outputs)])
 
 

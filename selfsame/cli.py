@@ -12,7 +12,7 @@ import typer
 from selfsame.active import commands as active
 from selfsame.audit import commands
 from selfsame.core.errors import SelfsameError
-from selfsame.core.layout import METRICS
+from selfsame.core.layout import SUMMARY
 
 PRESETS = Path("presets")
 SCHEMA = Path("params.schema.json")
@@ -161,11 +161,9 @@ def preset(
 @app.command()
 def summary() -> None:
     """Print the last result in a few lines."""
-    if not METRICS.exists():
-        raise SelfsameError(f"{METRICS}: no such file", "run 'dvc repro' or 'selfsame run'")
-    from selfsame.operation.summary import format_summary
-
-    typer.echo(format_summary(json.loads(METRICS.read_text(encoding="utf-8"))))
+    if not SUMMARY.exists():
+        raise SelfsameError(f"{SUMMARY}: no such file", "run 'dvc repro' or 'selfsame run'")
+    typer.echo(SUMMARY.read_text(encoding="utf-8"), nl=False)
 
 
 for command in (*commands.COMMANDS, *active.COMMANDS):

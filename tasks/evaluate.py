@@ -1,9 +1,10 @@
 """Stage evaluate: choose the champion on validation, then read the holdout once and write the report.
 
 In: ``labels`` (people's answers), ``labeled``, ``validation``, ``calibration``, ``pool``, ``holdout``,
-``hidden_labels``, ``pseudo_labels``, both models, params ``compute evaluate``. Out: ``models/champion`` (a
-copy of the better model, its calibration, its model card) and the report: ``metrics.json``, ``report.html``,
-and for plots ``confusion_matrix.csv`` (the champion on the holdout), ``threshold.csv``, ``reliability.csv``.
+``hidden_labels``, ``accounting`` (of rows without a role), ``pseudo_labels``, both models, params ``compute
+evaluate``. Out: ``models/champion`` (a copy of the better model, its calibration, its model card) and the
+report: ``metrics.json``, ``report.html``, ``summary.txt``, and for plots ``confusion_matrix.csv`` (the
+champion on the holdout), ``threshold.csv`` and ``reliability.csv``.
 """
 
 from __future__ import annotations
@@ -12,47 +13,47 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from selfsame.core.annotations import read_annotations
+from selfsame.core.digests import files_under, sha256_file
+from selfsame.core.layout import HISTORY, SCRATCH, VALIDATED
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, count_rows, read_column, take_all, take_inputs
+from selfsame.model.kept import Arrays, Kept
 from selfsame.params.compute import ComputeParams
 from selfsame.params.evaluate import EvaluateParams
-from selfsame.report.card import CARD, render_card
-from selfsame.report.champion import keep_calibration
-from selfsame.report.files import digest_files, read_history, settings_of, write_csv
-from selfsame.report.findings import Findings, ModelFindings, ReferenceFindings, metrics
-from selfsame.report.gallery import gate_galleries, mistakes
-from selfsame.report.gate import THRESHOLDS, Gate, measure_gate
-from selfsame.report.page import render_report
-from selfsame.report.promotion import promote_classifier
-from selfsame.report.reference import Reference, fit_reference
-from selfsame.report.scores import Scores, score, score_labels
-from selfsame.report.values.evaluate import evaluate_values
-from selfsame.report.watches import (
+from selfsame.report.data_checks import (
     POOL_SAMPLE,
     QUERY_ROWS,
-    Watches,
-    disagreement,
+    DataChecks,
+    Drift,
     evenly,
     measure_drift,
     near_copies,
 )
-from selfsame.selection.calibration import BINS
-from selfsame.selection.record import GateRecord
+from selfsame.report.files import digest_files, read_history, read_recipe, settings_of, write_csv
+from selfsame.report.findings import Findings, ModelFindings, metrics
+from selfsame.report.gallery import gate_galleries, mistakes
+from selfsame.report.gate import Gate
+from selfsame.report.model_card import CARD, render_card
+from selfsame.report.promotion import promote
+from selfsame.report.reference import fit_reference
+from selfsame.report.report_page import render_report
+from selfsame.report.scores import Scores
+from selfsame.report.summary import render_summary
+from selfsame.report.target import Target, target_of
+from selfsame.stats.share import Share
 
 if TYPE_CHECKING:
-    from selfsame.model.models import Model, Predictions
+    from selfsame.model.models import Model
 
-
-def rows_per_class(table: Path, info: TableInfo) -> np.ndarray:
-    """Count a labeled table's rows of every class: (K,)."""
-    return np.bincount(read_column(table, "label").astype(np.int64), minlength=len(info.classes))
+MODELS = ("baseline", "student")
 
 
 def asked_by_strategy(labeled: Path, answers: Path) -> dict[str, int]:
@@ -62,164 +63,202 @@ def asked_by_strategy(labeled: Path, answers: Path) -> dict[str, int]:
     return dict(sorted(Counter(given[each].strategy for each in ids if each in given).items()))
 
 
-def write_confusion(path: Path, scores: Scores, classes: tuple[str, ...]) -> None:
-    """Write one row per example, actual and predicted class, as DVC's ``confusion`` template counts them."""
-    columns = {"actual": scores.actual, "predicted": scores.predicted}
-    write_csv(path, {name: [classes[label] for label in labels] for name, labels in columns.items()})
+def kept_arrays(stage: Stage) -> Kept:
+    """Return what this stage keeps for its next run: decided by its code and parameters, but not its own."""
+    facts = {
+        "code": {path: [sha256_file(file) for file in files_under(Path(path))] for path in stage.spec.code},
+        "params": {name: each.model_dump() for name, each in stage.params.items() if name != "evaluate"},
+        "libraries": {name: version(name) for name in ("numpy", "scikit-learn", "scipy", "torch")},
+    }
+    return Kept(SCRATCH / "kept" / stage.spec.name, facts)
 
 
-def write_gate(stage: Stage, gate: Gate) -> None:
-    """Write what DVC plots of the gate: coverage and precision by threshold, reliability by confidence."""
-    places = range(len(THRESHOLDS))
-    write_csv(
-        stage.outputs["threshold"],
-        {
-            "threshold": [f"{value:.6g}" for value in THRESHOLDS],
-            "coverage": [gate.coverage_at(place).value for place in places],
-            "precision": [gate.precision_at(place).value for place in places],
-        },
-    )
-    raw, calibrated = gate.record.before.shares, gate.record.after.shares
-    bins = [place for place in range(BINS) if raw[place] is not None or calibrated[place] is not None]
-    write_csv(
-        stage.outputs["reliability"],
-        {
-            "confidence": [f"{(place + 0.5) / BINS:.6g}" for place in bins],
-            "right": [raw[place] for place in bins],
-            "calibrated_right": [calibrated[place] for place in bins],
-        },
-    )
+def answers_of(stage: Stage, kept: Kept) -> Callable[[str, str], np.ndarray]:
+    """Return what a model says, named, of a role's rows: of the pool, of the sample that is looked at.
 
-
-def watch(
-    stage: Stage, validation: Mapping[str, Scores], student: Callable[[np.ndarray], np.ndarray], classes: int
-) -> Watches:
-    """Compare rows that should be alike, on a sample of the pool.
-
-    Args:
-        student: its probabilities (N, K) of raw inputs.
+    A model ``….validated`` is the one from before a refit on validation rows, if there was one.
     """
-    pool, labeled = stage.inputs["pool"], stage.inputs["labeled"]
-    rows = evenly(count_rows(pool), POOL_SAMPLE)
-    sample = take_inputs(pool, rows)
-    teacher_says = read_column(stage.inputs["pseudo_labels"], "pseudo_label").astype(np.int64)[rows]
-    held, learned = stage.inputs["validation"], take_all(labeled)
-    known = np.concatenate([learned, take_all(held)])
-    known_labels = np.concatenate([read_column(table, "label") for table in (labeled, held)])
-    few = evenly(len(sample), QUERY_ROWS)
-    return Watches(
-        pool_disagreement=disagreement(teacher_says[few], student(sample[few]).argmax(axis=1)),
-        validation_disagreement=disagreement(
-            validation["baseline"].predicted, validation["student"].predicted
+
+    @cache
+    def load(folder: Path) -> Model:
+        from selfsame.model.device import prepare_device
+        from selfsame.model.models import load_model
+
+        return load_model(folder, prepare_device(stage.section("compute", ComputeParams)))
+
+    def answer(name: str, role: str) -> np.ndarray:
+        from selfsame.model.models import answer_table, predict_inputs
+
+        folder = stage.inputs[name.removesuffix(".validated")]
+        if name.endswith(".validated") and (folder / VALIDATED).is_dir():
+            folder /= VALIDATED
+        table = stage.inputs[role]
+
+        def make() -> Arrays:
+            if role == "pool":
+                return {"said": predict_inputs(load(folder), take_inputs(table, looked_at(table)))}
+            return {"said": answer_table(load(folder), table)}
+
+        return kept.get("answers", [folder, table], make)["said"]
+
+    return answer
+
+
+def share_of(rows: np.ndarray) -> Share:
+    """Count the rows that are true."""
+    return Share(int(rows.sum()), len(rows))
+
+
+def looked_at(pool: Path) -> np.ndarray:
+    """Return the positions of the pool rows that both models are asked about."""
+    return evenly(count_rows(pool), QUERY_ROWS)
+
+
+def learn_reference(stage: Stage, kept: Kept, target: Target) -> tuple[str, Arrays]:
+    """Fit a simple model to labeled and validation rows; return its name, and what it says of whom.
+
+    Of labeled and validation rows, one after the other, ``out_of_fold`` and ``halved`` are the answers of
+    models trained without them; ``holdout`` are those of the whole model.
+    """
+    learned, holdout = [stage.inputs[role] for role in ("labeled", "validation")], stage.inputs["holdout"]
+
+    def make() -> Arrays:
+        labels = np.concatenate([read_column(table, "label") for table in learned])
+        reference = fit_reference(np.concatenate([take_all(table) for table in learned]), labels, target)
+        return {
+            "name": np.frombuffer(reference.name.encode(), np.uint8),
+            "out_of_fold": reference.out_of_fold,
+            "holdout": reference.predict(take_all(holdout)),
+            **({} if reference.halved is None else {"halved": reference.halved}),
+        }
+
+    found = kept.get("reference", [*learned, holdout], make)
+    return found["name"].tobytes().decode(), found
+
+
+def checks(
+    stage: Stage,
+    kept: Kept,
+    target: Target,
+    gate: Gate,
+    judged: Mapping[str, Scores],
+    answers: Callable[[str, str], np.ndarray],
+) -> DataChecks:
+    """Compare rows that should be alike, on a sample of the pool."""
+    pool, known = stage.inputs["pool"], [stage.inputs[role] for role in ("labeled", "validation")]
+    sample = evenly(count_rows(pool), POOL_SAMPLE)
+
+    def make() -> Arrays:
+        learned, held = (take_all(table) for table in known)
+        labels = np.concatenate([read_column(table, "label") for table in known])
+        seen = take_inputs(pool, sample)
+        near = near_copies(
+            np.concatenate([take_all(stage.inputs["holdout"]), held]), np.concatenate([learned, seen])
+        )
+        drift = measure_drift(
+            np.concatenate([learned, held]), target.kinds(labels), seen, target.kinds(gate.labels[sample])
+        )
+        return {
+            "near": np.array([near.part, near.total]),
+            "drift": np.array([drift.differing.part, drift.differing.total]),
+            "p_value": np.array(drift.p_value),
+        }
+
+    found = kept.get("checks", [*known, pool, stage.inputs["holdout"], stage.inputs["pseudo_labels"]], make)
+    rows = looked_at(pool)
+    student = target.labels(answers("student.validated", "pool"))
+    return DataChecks(
+        pool_disagreement=share_of(target.differ(gate.labels[rows], student, gate)),
+        validation_disagreement=share_of(
+            target.differ(judged["baseline"].predicted, judged["student"].predicted, gate)
         ),
-        near_copies=near_copies(
-            np.concatenate([take_all(stage.inputs["holdout"]), take_all(held)]),
-            np.concatenate([learned, sample]),
-        ),
-        drift=measure_drift(known, known_labels.astype(np.int64), sample, teacher_says, classes),
+        near_copies=Share(*found["near"].tolist()),
+        drift=Drift(float(found["p_value"]), Share(*found["drift"].tolist())),
     )
-
-
-def learn_reference(stage: Stage, info: TableInfo) -> tuple[Reference, Scores]:
-    """Fit a simple model to labeled and validation rows; score the latter by models trained without them."""
-    tables = [stage.inputs["labeled"], stage.inputs["validation"]]
-    inputs = np.concatenate([take_all(table) for table in tables])
-    labels = np.concatenate([read_column(table, "label") for table in tables]).astype(np.int64)
-    reference = fit_reference(inputs, labels, info.target)
-    held = slice(count_rows(tables[0]), None)
-    return reference, score_labels(labels[held], reference.out_of_fold[held], info.classes)
 
 
 def main(stage: Stage) -> None:
     """Score both models, promote the better one, measure the gate, write the report."""
-    from selfsame.model.device import prepare_device
-    from selfsame.model.models import (
-        HISTORY,
-        VALIDATED,
-        load_model,
-        predict_inputs,
-        predict_table,
-        validated,
-    )
-
-    compute = stage.section("compute", ComputeParams)
-    device = prepare_device(compute)
-    info = TableInfo.of(stage.inputs["holdout"])
-    models = {name: load_model(stage.inputs[name], device) for name in ("baseline", "student")}
-    judged = {name: load_model(validated(stage.inputs[name]), device) for name in models}
-
     own = stage.section("evaluate", EvaluateParams)
-    if info.target == "regression":
-        evaluate_values(stage, models, judged, own.title, own.promotion_level)
-        return
+    target, kept = target_of(TableInfo.of(stage.inputs["holdout"])), kept_arrays(stage)
+    answers = answers_of(stage, kept)
+    labels = {role: read_column(stage.inputs[role], "label") for role in ("labeled", "validation", "holdout")}
+    learned = np.concatenate([labels["labeled"], labels["validation"]])
 
-    def score_all(predictions: Mapping[str, Predictions]) -> dict[str, Scores]:
-        return {
-            name: score(each.labels, each.probabilities, info.classes) for name, each in predictions.items()
-        }
-
-    def predict_all(nets: Mapping[str, Model], role: str) -> dict[str, Predictions]:
-        return {name: predict_table(model, stage.inputs[role]) for name, model in nets.items()}
-
-    held = predict_all(judged, "validation")
-    validation = score_all(held)
-    promotion = promote_classifier(
-        held["baseline"].labels,
-        *(held[name].probabilities for name in ("baseline", "student")),
-        own.promotion_level,
-    )
-    champion = promotion.champion
+    judged = {
+        name: target.score(labels["validation"], answers(f"{name}.validated", "validation"))
+        for name in MODELS
+    }
+    promotion = promote(target, *judged.values(), own.promotion_level)
     # The bytes alone: a file that DVC has linked from its cache is read-only.
-    shutil.copytree(stage.inputs[champion], stage.outputs["champion"], copy_function=shutil.copyfile)
-    gate = GateRecord.of(stage.inputs["pseudo_labels"])
-    keep_calibration(stage.outputs["champion"], judged[champion], stage.inputs[gate.judged_on], gate)
+    shutil.copytree(
+        stage.inputs[promotion.champion], stage.outputs["champion"], copy_function=shutil.copyfile
+    )
+    gate = target.gate(stage.inputs["pseudo_labels"], stage.inputs["hidden_labels"])
+    judges = gate.record.judged_on
+    target.calibration(
+        answers(f"{promotion.champion}.validated", judges), read_column(stage.inputs[judges], "label"), gate
+    ).save(stage.outputs["champion"])
+    reference_name, reference = learn_reference(stage, kept, target)
+    constant = target.constant(learned)
 
-    reference, reference_validation = learn_reference(stage, info)
-
-    predictions = predict_all(models, "holdout")
-    holdout = score_all(predictions)
     baseline, student = (
-        ModelFindings(name, validation[name], holdout[name], read_history(stage.inputs[name] / HISTORY))
-        for name in models
+        ModelFindings(
+            name,
+            judged[name],
+            target.score(labels["holdout"], answers(name, "holdout")),
+            read_history(stage.inputs[name] / HISTORY),
+        )
+        for name in MODELS
     )
-    pseudo_labels, hidden_labels = stage.inputs["pseudo_labels"], stage.inputs["hidden_labels"]
-    worst = mistakes(
-        stage.inputs["holdout"], predictions[champion].labels, predictions[champion].probabilities
-    )
+    champion = student if promotion.champion == "student" else baseline
     findings = Findings(
         title=own.title,
-        info=info,
-        labeled_per_class=rows_per_class(stage.inputs["labeled"], info),
+        target=target,
+        labeled=labels["labeled"],
         asked=asked_by_strategy(stage.inputs["labeled"], stage.inputs["labels"]),
-        gate=measure_gate(pseudo_labels, hidden_labels, len(info.classes)),
+        dropped=json.loads(stage.inputs["accounting"].read_text(encoding="utf-8"))["dropped"],
+        gate=gate,
         baseline=baseline,
         student=student,
-        reference=ReferenceFindings(
-            reference.name,
-            reference.rows,
-            reference_validation,
-            score_labels(
-                predictions[champion].labels,
-                reference.predict(take_all(stage.inputs["holdout"])),
-                info.classes,
-            ),
+        reference=ModelFindings(
+            reference_name,
+            target.score(labels["validation"], reference["out_of_fold"][len(labels["labeled"]) :]),
+            target.score(labels["holdout"], reference["holdout"]),
+            {},
+        ),
+        reference_rows=len(learned),
+        learning_curve=(
+            (target.score(learned, reference["halved"]), target.score(learned, reference["out_of_fold"]))
+            if "halved" in reference
+            else None
+        ),
+        constant=ModelFindings(
+            f"always saying {target.words.constant.format(target.named(constant))}",
+            None,
+            target.score(labels["holdout"], np.full(len(labels["holdout"]), constant)),
+            {},
         ),
         promotion=promotion,
         refitted=(stage.outputs["champion"] / VALIDATED).is_dir(),
-        method=models["student"].recipe["retrain"]["method"],
-        settings=settings_of(stage, models),
+        method=read_recipe(stage.inputs["student"])["retrain"]["method"],
+        settings=settings_of(stage),
         digests=digest_files(stage.inputs.values()),
-        watches=watch(
-            stage, validation, partial(predict_inputs, judged["student"]), classes=len(info.classes)
+        teachers=tuple(sorted(set(read_column(stage.inputs["pseudo_labels"], "teacher")))),
+        checks=checks(stage, kept, target, gate, judged, answers),
+        galleries=(
+            *gate_galleries(target, gate, stage.inputs["pool"]),
+            mistakes(target, stage.inputs["holdout"], champion.holdout),
         ),
-        galleries=(*gate_galleries(pseudo_labels, stage.inputs["pool"], hidden_labels), worst),
     )
     text = json.dumps(metrics(findings), indent=2, sort_keys=True, allow_nan=False)
     stage.outputs["metrics"].write_text(text + "\n", encoding="utf-8")
-    write_confusion(stage.outputs["confusion_matrix"], holdout[champion], info.classes)
-    write_gate(stage, findings.gate)
+    for name, columns in target.plots(findings).items():
+        write_csv(stage.outputs[name], columns)
     (stage.outputs["champion"] / CARD).write_text(render_card(findings), encoding="utf-8")
+    stage.outputs["summary"].write_text(render_summary(findings), encoding="utf-8")
     stage.outputs["report"].write_text(render_report(findings), encoding="utf-8")
+    kept.clean()
 
 
 if __name__ == "__main__":

@@ -155,11 +155,11 @@ def decide(own: ClassGate, pool: Labels, thresholds: np.ndarray) -> tuple[np.nda
 
 def label_pool(model: Model, pool: Path, temperature: float) -> Labels:
     """Let the teacher label the whole pool, batch by batch; only what it says stays in memory."""
-    from selfsame.model.models import iter_probabilities
+    from selfsame.model.models import iter_answers
 
     parts = [np.empty((0, len(model.info.classes)), np.float32)]
     with progress("pseudo_label", total=count_rows(pool), unit="row") as bar:
-        for batch, probabilities in iter_probabilities(model, pool):
+        for batch, probabilities in iter_answers(model, pool):
             parts.append(probabilities)
             bar.update(advance=batch.num_rows)
     return Labels.from_probabilities(np.concatenate(parts), temperature)

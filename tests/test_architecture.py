@@ -322,3 +322,61 @@ def test_the_default_parameters_fit_on_a_page_and_explain_themselves() -> None:
 def test_a_preset_is_short_and_writes_only_what_differs(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 70
+
+
+# Where it is asked what the target is: the type of a table's labels, and who fills the report's protocol.
+TARGET_IS_ASKED_IN = {"selfsame/core/tables.py", "selfsame/report/target.py"}
+# Those that ask it too, and are to stop; the list may only become shorter.
+TARGET_IS_STILL_ASKED_IN = {
+    "selfsame/active/request.py",
+    "selfsame/audit/card.py",
+    "selfsame/audit/facts.py",
+    "selfsame/audit/mlbom.py",
+    "selfsame/audit/questions.py",
+    "selfsame/audit/values.py",
+    "selfsame/families/committee.py",
+    "selfsame/families/fit.py",
+    "selfsame/learning/batches.py",
+    "selfsame/model/nets.py",
+    "selfsame/params/together.py",
+    "selfsame/roles/decide.py",
+    "selfsame/sources/table.py",
+    "tasks/download.py",
+    "tasks/retrain.py",
+    "tasks/split.py",
+}
+KINDS = {"classification", "regression"}
+
+
+def asks_for_the_target(file: Path) -> bool:
+    """Tell whether a module branches on what the target is: by its name, or by whether there are classes."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Compare(left=left, comparators=others):
+                found = any(_is_kind(side) for side in (left, *others))
+            case ast.Dict(keys=keys):
+                found = any(_is_kind(key) for key in keys)
+            case ast.If(test=test) | ast.IfExp(test=test) | ast.UnaryOp(operand=test):
+                found = _is_classes(test)
+            case ast.BoolOp(values=values):
+                found = any(map(_is_classes, values))
+            case ast.Call(func=ast.Name(id="is_regression")):
+                found = True
+            case _:
+                found = False
+        if found:
+            return True
+    return False
+
+
+def _is_kind(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value in KINDS
+
+
+def _is_classes(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "classes"
+
+
+def test_what_the_target_is_is_asked_in_one_place() -> None:
+    asking = {file.relative_to(ROOT).as_posix() for file in product_files() if asks_for_the_target(file)}
+    assert asking - TARGET_IS_STILL_ASKED_IN == TARGET_IS_ASKED_IN

@@ -137,7 +137,7 @@ def leaks(case: Case) -> Asked:
     found = overlaps(case)
     shared = {pair: count for pair, count in found.items() if count}
     exact = f"Shared examples: {shared}" if shared else "No example stands in two roles (compared by content)"
-    near = case.metrics.get("watches", {}).get("near_copies", NOT_RECORDED)
+    near = case.metrics.get("data_checks", {}).get("near_copies", NOT_RECORDED)
     return f"{exact}. Near copies: {near}.", {"shared": found, "near_copies": near}
 
 

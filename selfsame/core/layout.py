@@ -15,6 +15,7 @@ SCRATCH = Path(".scratch")  # all in it can be made again
 ANNOTATIONS = Path("data/annotations/labels.csv")  # what people answered
 CHAMPION = Path("models/champion")
 METRICS = Path("reports/metrics.json")
+SUMMARY = Path("reports/summary.txt")  # the result in a few lines
 
 # Tables
 ID = "example_id"

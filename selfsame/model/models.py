@@ -118,6 +118,12 @@ class Model:
 
         return by_handfuls(mean, raw, self.device)
 
+    def said(self, outputs: Tensor) -> np.ndarray:
+        """Return what outputs mean: class probabilities (N, K) float32, or values (N,) float64."""
+        if self.scaling.target is None:
+            return outputs.softmax(dim=1).cpu().numpy()
+        return self.scaling.restored(outputs[:, 0]).cpu().numpy()
+
     @property
     def last_layer(self) -> nn.Linear:
         """What makes the logits of the features; the dropout stands right before it."""
@@ -236,19 +242,26 @@ def iter_outputs(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, Te
         yield batch, model.logits(raw)
 
 
-def iter_probabilities(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
-    """Yield every batch of a table with its class probabilities (N, K), float32."""
-    for batch, logits in iter_outputs(model, table):
-        yield batch, logits.softmax(dim=1).cpu().numpy()
+def iter_answers(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+    """Yield every batch of a table with what the model says: probabilities (N, K), or values (N,)."""
+    for batch, outputs in iter_outputs(model, table):
+        yield batch, model.said(outputs)
+
+
+def answer_table(model: Model, table: Path) -> np.ndarray:
+    """Return what a model says of a whole table: probabilities (N, K) float32, or values (N,) float64."""
+    answers = [said for _, said in iter_answers(model, table)]
+    return (
+        np.concatenate(answers) if answers else model.said(torch.empty((0, max(len(model.info.classes), 1))))
+    )
 
 
 def predict_inputs(model: Model, raw: np.ndarray) -> np.ndarray:
-    """Return class probabilities (N, K), float32, of raw inputs as a table holds them."""
-    blocks = [
-        model.logits(torch.from_numpy(raw[start : start + BATCH_ROWS])).softmax(dim=1).cpu().numpy()
-        for start in range(0, len(raw), BATCH_ROWS)
-    ]
-    return np.concatenate([np.empty((0, len(model.info.classes)), np.float32), *blocks])
+    """Return what a model says of raw inputs as a table holds them, likewise."""
+    starts = range(0, max(len(raw), 1), BATCH_ROWS)
+    return np.concatenate(
+        [model.said(model.logits(torch.from_numpy(raw[start : start + BATCH_ROWS]))) for start in starts]
+    )
 
 
 def features_of_inputs(model: Model, raw: np.ndarray) -> np.ndarray:
@@ -270,7 +283,7 @@ def predict_table(model: Model, table: Path) -> Predictions:
     """Predict a whole table that fits in memory."""
     ids: list[str] = []
     labels, probabilities = [], []
-    for batch, batch_probabilities in iter_probabilities(model, table):
+    for batch, batch_probabilities in iter_answers(model, table):
         ids += batch.column("example_id").to_pylist()
         labels.append(batch.column("label").fill_null(-1).to_numpy())
         probabilities.append(batch_probabilities)

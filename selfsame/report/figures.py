@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from selfsame.report.findings import Findings
-from selfsame.report.gate import THRESHOLDS, Gate
-from selfsame.selection.record import GateRecord
+from selfsame.report.gate import Gate, Kept
+from selfsame.report.scores import MEASURES
+from selfsame.report.words import capital
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Stand-ins that matplotlib draws with; in the SVG they become the page's own colours, light or dark.
+    from selfsame.report.findings import Findings, ModelFindings
+
+# Stand-ins that matplotlib draws with; in the SVG they become the page's own colors, light or dark.
 INK, SOFT, LINE, STUDENT, BASELINE = (f"#00000{digit}" for digit in range(1, 6))
 CSS_NAMES = {INK: "ink", SOFT: "soft", LINE: "line", STUDENT: "student", BASELINE: "baseline"}
-COLOURS = {"baseline": BASELINE, "student": STUDENT}
+COLORS = {"baseline": BASELINE, "student": STUDENT}
 
 CHOSEN = {"linewidth": 1.2, "linestyle": (0, (4, 3))}
 TRAINING = {"linewidth": 1.1, "linestyle": (0, (3, 2)), "alpha": 0.75}
@@ -44,107 +47,103 @@ STYLE = {
 }
 
 
-class Trained(Protocol):
-    """A model with the curves of its training."""
+@dataclass(frozen=True)
+class Drawn:
+    """A figure of the page: an SVG element, what it shows, and what to see in it."""
 
-    @property
-    def name(self) -> str:
-        """``baseline`` or ``student``."""
-        ...
-
-    @property
-    def history(self) -> Mapping[str, np.ndarray]:
-        """The columns of ``history.csv``."""
-        ...
+    svg: str
+    label: str
+    caption: str
 
 
-def gate_figure(gate: Gate) -> str:
-    """Draw precision above coverage, both against the threshold on an axis that counts nines."""
+def gate_figure(
+    gate: Gate,
+    level: str,
+    quality: tuple[str, Callable[[Kept], float | None]],
+    *,
+    place: Callable[[Any], Any] = np.asarray,
+    ticks: Sequence[float] = (),
+) -> str:
+    """Draw the quality of what is kept above its coverage, both against the level.
+
+    Args:
+        level: what it is called.
+        quality: how it is called, and its value; an interval is drawn around that of a share.
+        place: of a level on the axis.
+        ticks: levels to mark; left to matplotlib if there are none.
+    """
+    name, of = quality
+    explored, chosen = gate.explored, gate.level
 
     def draw(figure: Figure) -> None:
         above, below = figure.subplots(2, sharex=True, height_ratios=(3, 2))
-        nines = _nines(THRESHOLDS)
-        known = [index for index in range(len(THRESHOLDS)) if gate.precision_at(index).total]
+        x = {kept.level: float(place(kept.level)) for kept in explored}
+        known = [kept for kept in explored if of(kept) is not None]
         if known:
-            shares = [gate.precision_at(index) for index in known]
-            low, high = np.array([share.interval for share in shares]).T
-            above.fill_between(
-                nines[known], low, high, color=STUDENT, alpha=0.2, linewidth=0, label="95 % interval"
-            )
-            above.plot(nines[known], [share.value for share in shares], color=STUDENT, label="precision")
-        coverage = [gate.coverage_at(index).value for index in range(len(THRESHOLDS))]
-        below.plot(nines, np.array(coverage, dtype=float), color=BASELINE, label="coverage")
-        if gate.threshold is not None and gate.threshold < 1:
-            for axes, label in ((above, "chosen threshold"), (below, "")):
-                axes.axvline(_nines(gate.threshold), color=INK, **CHOSEN, label=label)
-        ticks = (0, 0.5, 0.9, 0.99, 0.999, 0.9999)
-        below.set_xticks([_nines(tick) for tick in ticks], [f"{tick:g}" for tick in ticks])
-        below.set_xlim(0, 4)
+            where = [x[kept.level] for kept in known]
+            if gate.errors is None:
+                low, high = np.array([kept.right.interval for kept in known]).T
+                above.fill_between(
+                    where, low, high, color=STUDENT, alpha=0.2, linewidth=0, label="95 % interval"
+                )
+            above.plot(where, [of(kept) for kept in known], color=STUDENT, label=name)
+        coverage = np.array([kept.coverage.value for kept in explored], dtype=float)
+        below.plot(list(x.values()), coverage, color=BASELINE, label="coverage")
+        if chosen is not None and x and np.isfinite(place(chosen)) and place(chosen) <= 2 * max(x.values()):
+            for axes, label in ((above, f"chosen {level}"), (below, "")):
+                axes.axvline(float(place(chosen)), color=INK, **CHOSEN, label=label)
+        if ticks:
+            below.set_xticks([float(place(tick)) for tick in ticks], [f"{tick:g}" for tick in ticks])
+        else:
+            above.set_ylim(bottom=0)
+        below.set_xlim(left=0)
         below.set_ylim(0, 1.02)
-        below.set_xlabel("threshold")
-        above.set_ylabel("precision")
+        below.set_xlabel(level)
+        above.set_ylabel(name)
         below.set_ylabel("coverage")
 
     return svg("gate", draw)
 
 
-def reliability_figure(record: GateRecord) -> str:
-    """Draw how often labels of each confidence are right, by raw and by calibrated confidence."""
-
-    def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        axes.plot([0, 1], [0, 1], color=INK, **CHOSEN, label="as confident as right")
-        kinds = ((record.before, BASELINE, "raw"), (record.after, STUDENT, "calibrated"))
-        for reliability, colour, name in kinds:
-            filled = [place for place, rows in enumerate(reliability.rows) if rows]
-            shares = [reliability.shares[place] for place in filled]
-            confidence = [reliability.confidence[place] for place in filled]
-            axes.plot(confidence, shares, "o-", color=colour, markersize=5, label=name)
-        axes.set_xlim(0, 1.02)
-        axes.set_ylim(-0.02, 1.04)
-        axes.set_xlabel("mean confidence")
-        axes.set_ylabel("share right")
-
-    return svg("reliability", draw)
-
-
-def ranking_figure(findings: Findings) -> str:
-    """Draw ROC and precision against recall of both models on the holdout, for two classes."""
-
-    def draw(figure: Figure) -> None:
-        from sklearn.metrics import precision_recall_curve, roc_curve
-
-        left, right = figure.subplots(1, 2)
-        for model in findings.models:
-            scores, colour = model.holdout, COLOURS[model.name]
-            false_rate, true_rate, _ = roc_curve(scores.actual, scores.positive)
-            left.plot(false_rate, true_rate, color=colour, label=model.name)
-            precision, recall, _ = precision_recall_curve(scores.actual, scores.positive)
-            right.plot(recall, precision, color=colour)
-        left.set_xlabel("false positive rate")
-        left.set_ylabel("true positive rate")
-        right.set_xlabel("recall")
-        right.set_ylabel("precision")
-        for axes in (left, right):
-            axes.set_ylim(0, 1.03)
-
-    return svg("ranking", draw)
+def training_figures(findings: Findings) -> dict[str, Drawn]:
+    """Draw losses on a log axis, and the main measure on validation rows, by epoch."""
+    measure = findings.baseline.holdout.measure
+    words = findings.target.words
+    best = []
+    for model in findings.models:
+        loss, epochs = model.history["validation_loss"], model.history["epoch"]
+        at = best_epoch(loss)
+        best.append(f"{model.name} {int(epochs[at])} of {len(epochs)}, loss {loss[at]:.3f}")
+    return {
+        "loss": Drawn(
+            loss_figure(findings.models, words.loss),
+            "Loss of both trainings, by epoch",
+            f"{capital(words.loss)}, by epoch, on a log axis. The dot is the epoch of lowest validation "
+            f"loss: {'; '.join(best)}.",
+        ),
+        "progress": Drawn(
+            progress_figure(findings.models, measure),
+            f"Validation {MEASURES[measure][0]} of both trainings, by epoch",
+            f"{MEASURES[measure][0].capitalize()} on the validation rows, by epoch; the dot is the epoch of "
+            "lowest validation loss.",
+        ),
+    }
 
 
-def loss_figure(models: Sequence[Trained], unit: str) -> str:
-    """Draw training and validation loss of both models, on a log axis, with the epoch of lowest loss."""
+def loss_figure(models: Sequence[ModelFindings], unit: str) -> str:
+    """Draw training and validation loss, on a log axis, with the epoch of lowest loss."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         for model in models:
-            colour, history = COLOURS[model.name], model.history
+            color, history = COLORS[model.name], model.history
             epoch, validation = history["epoch"], history["validation_loss"]
             axes.plot(
-                epoch, history["training_loss"], color=colour, **TRAINING, label=f"{model.name}, training"
+                epoch, history["training_loss"], color=color, **TRAINING, label=f"{model.name}, training"
             )
-            axes.plot(epoch, validation, color=colour, label=f"{model.name}, validation")
+            axes.plot(epoch, validation, color=color, label=f"{model.name}, validation")
             best = best_epoch(validation)
-            axes.plot(epoch[best], validation[best], "o", color=colour, markersize=6)
+            axes.plot(epoch[best], validation[best], "o", color=color, markersize=6)
         axes.set_yscale("log")
         axes.set_xlabel("epoch")
         axes.set_ylabel(unit)
@@ -152,32 +151,27 @@ def loss_figure(models: Sequence[Trained], unit: str) -> str:
     return svg("loss", draw)
 
 
-def accuracy_figure(findings: Findings) -> str:
-    """Draw the validation accuracy of both models, with the epoch of lowest validation loss."""
+def progress_figure(models: Sequence[ModelFindings], measure: str) -> str:
+    """Draw a measure on validation rows, with the epoch of lowest validation loss."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        for model in findings.models:
-            colour, history = COLOURS[model.name], model.history
-            epoch, accuracy = history["epoch"], history["validation_accuracy"]
-            axes.plot(epoch, accuracy, color=colour, label=model.name)
+        for model in models:
+            color, history = COLORS[model.name], model.history
+            epoch, progress = history["epoch"], history[f"validation_{measure}"]
+            axes.plot(epoch, progress, color=color, label=model.name)
             best = best_epoch(history["validation_loss"])
-            axes.plot(epoch[best], accuracy[best], "o", color=colour, markersize=6)
+            axes.plot(epoch[best], progress[best], "o", color=color, markersize=6)
         axes.set_ylim(top=1.01)
         axes.set_xlabel("epoch")
-        axes.set_ylabel("validation accuracy")
+        axes.set_ylabel(f"validation {MEASURES[measure][0]}")
 
-    return svg("accuracy", draw)
+    return svg("progress", draw)
 
 
 def best_epoch(validation_loss: np.ndarray) -> int:
     """Return the position of the best epoch: the first of the lowest loss."""
     return int(np.nanargmin(validation_loss))
-
-
-def _nines(threshold: np.ndarray | float) -> np.ndarray:
-    """Place thresholds on the axis: 0 at 0, 1 at 0.9, 2 at 0.99."""
-    return -np.log10(1 - np.asarray(threshold))
 
 
 def svg(name: str, draw: Callable[[Figure], None]) -> str:

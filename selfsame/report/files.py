@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,11 @@ import numpy as np
 
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.graph_file import by_stem
+from selfsame.core.layout import CONFIG
 from selfsame.selection.record import read_decision
 
 if TYPE_CHECKING:
     from selfsame.core.stage import Stage
-    from selfsame.model.models import Model
 
 # Of a gate's record: what it was told or found, not what it measured.
 GATE_SETTINGS = (
@@ -47,17 +48,22 @@ def dotted(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {f"{section}.{key}": value for section, keys in sections.items() for key, value in keys.items()}
 
 
-def settings_of(stage: Stage, models: Mapping[str, Model]) -> dict[str, dict[str, Any]]:
+def read_recipe(model: Path) -> dict[str, dict[str, Any]]:
+    """Return the parameters that a model was trained with, by section, as its folder tells them."""
+    return json.loads((model / CONFIG).read_text(encoding="utf-8"))["recipe"]
+
+
+def settings_of(stage: Stage) -> dict[str, dict[str, Any]]:
     """Return the parameters that are known of what each stage made, by its path and their dotted keys.
 
     Those of the models stand in their folders, those of the gate in its record; the last are the stage's own.
     """
     pseudo_labels, champion = stage.inputs["pseudo_labels"], by_stem(stage.spec.outputs)["champion"]
     decision = read_decision(pseudo_labels)
-    told = {
-        stage.inputs[name]: {"model": model.params.model_dump(), **model.recipe}
-        for name, model in models.items()
-    }
+    told = {}
+    for name in ("baseline", "student"):
+        config = json.loads((stage.inputs[name] / CONFIG).read_text(encoding="utf-8"))
+        told[stage.inputs[name]] = {"model": config["model"], **config["recipe"]}
     told[pseudo_labels] = {"gate": {key: decision[key] for key in GATE_SETTINGS if key in decision}}
     told[champion] = {name: section.model_dump() for name, section in stage.params.items()}
     return {path.as_posix(): dotted(sections) for path, sections in told.items()}

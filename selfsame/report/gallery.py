@@ -1,11 +1,15 @@
 """Examples to look at: what the gate just let in, what it just kept out, and the worst mistakes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from selfsame.core.tables import open_table, read_column, take_inputs
+from selfsame.core.tables import read_column, take_inputs
+from selfsame.report.gate import Gate
+from selfsame.report.scores import Scores
+from selfsame.report.target import Target
 
 SHOWN = 12
 
@@ -16,15 +20,16 @@ class Example:
 
     Attributes:
         raw: (C, H, W) uint8 or (F,) float64, as it stands in the table.
-        label: the class that the model names.
-        truth: the true class; None where it isn't known.
+        label: the class or value that the model names.
+        trust: how sure it is; None where that isn't known.
+        truth: the true one; None where it isn't known.
     """
 
     example_id: str
     raw: np.ndarray
-    label: int
-    confidence: float
-    truth: int | None
+    label: float
+    trust: float | None
+    truth: float | None
 
 
 @dataclass(frozen=True)
@@ -35,47 +40,42 @@ class Gallery:
     examples: tuple[Example, ...]
 
 
-def gate_galleries(pseudo_labels: Path, pool: Path, hidden_labels: Path) -> tuple[Gallery, Gallery]:
-    """Show both sides of the threshold: the accepted of least confidence, the rejected of most."""
-    label, confidence = (read_column(pseudo_labels, name) for name in ("pseudo_label", "confidence"))
-    accepted = read_column(pseudo_labels, "accepted").astype(bool)
-    ids = read_column(pseudo_labels, "example_id")
-    hidden = open_table(hidden_labels).to_table().to_pydict()
-    truth = dict(zip(hidden["example_id"], hidden["label"], strict=True))
-
-    def first(rows: np.ndarray, order: np.ndarray) -> np.ndarray:
-        return rows[np.argsort(order[rows], kind="stable")[:SHOWN]]
-
-    shown = {
-        "Accepted, with the least confidence": first(np.flatnonzero(accepted), confidence),
-        "Rejected, with the most confidence": first(np.flatnonzero(~accepted), -confidence),
+def gate_galleries(target: Target, gate: Gate, pool: Path) -> Iterator[Gallery]:
+    """Show both sides of the gate: the accepted trusted least, the rejected trusted most."""
+    words = target.words
+    distrust = -gate.trust if gate.rising else gate.trust
+    sides = {
+        f"Accepted, with the {words.doubtful} {words.trust}": (gate.accepted, -distrust),
+        f"Rejected, with the {words.trusted} {words.trust}": (~gate.accepted, distrust),
     }
-    rows = np.sort(np.concatenate(list(shown.values())))
-    inputs = dict(zip(rows.tolist(), take_inputs(pool, rows), strict=True))
-
-    def example(row: int) -> Example:
-        return Example(ids[row], inputs[row], int(label[row]), float(confidence[row]), truth.get(ids[row]))
-
-    accepted_ones, rejected_ones = (
-        Gallery(title, tuple(map(example, places.tolist()))) for title, places in shown.items()
-    )
-    return accepted_ones, rejected_ones
+    for title, (side, order) in sides.items():
+        rows = np.flatnonzero(side)
+        first = rows[np.argsort(order[rows], kind="stable")[:SHOWN]]
+        yield Gallery(title, _examples(pool, first, gate.labels[first], gate.trust[first], gate.truth[first]))
 
 
-def mistakes(table: Path, labels: np.ndarray, probabilities: np.ndarray) -> Gallery:
-    """Show the rows that a model gets wrong with the most confidence.
+def mistakes(target: Target, table: Path, scores: Scores) -> Gallery:
+    """Show the worst mistakes of a model: wrong and sure of it, or farthest off."""
+    badness = target.badness(scores)
+    worst = np.argsort(-badness, kind="stable")[:SHOWN]
+    worst = worst[badness[worst] > 0]
+    trust = np.full(len(worst), np.nan) if scores.probabilities is None else badness[worst]
+    shown = _examples(table, scores.rows[worst], scores.predicted[worst], trust, scores.actual[worst])
+    return Gallery("The champion’s worst mistakes on the holdout", shown)
 
-    Args:
-        labels: (N,) true classes, negative where unknown.
-        probabilities: (N, K).
-    """
-    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    wrong = np.flatnonzero((labels >= 0) & (predicted != labels))
-    rows = wrong[np.argsort(-confidence[wrong], kind="stable")[:SHOWN]]
+
+def _examples(
+    table: Path, rows: np.ndarray, labels: np.ndarray, trust: np.ndarray, truth: np.ndarray
+) -> tuple[Example, ...]:
     ids = read_column(table, "example_id")
     inputs = dict(zip(np.sort(rows).tolist(), take_inputs(table, np.sort(rows)), strict=True))
-    examples = (
-        Example(ids[row], inputs[row], int(predicted[row]), float(confidence[row]), int(labels[row]))
-        for row in rows.tolist()
+    return tuple(
+        Example(ids[row], inputs[row], label, _known(sure), _known(true))
+        for row, label, sure, true in zip(
+            rows.tolist(), labels.tolist(), trust.tolist(), truth.tolist(), strict=True
+        )
     )
-    return Gallery("The champion’s worst mistakes on the holdout", tuple(examples))
+
+
+def _known(number: float) -> float | None:
+    return None if np.isnan(number) else number

@@ -1,18 +1,10 @@
-// The slider over thresholds: what the gate would have kept at each, from the figures in the page.
+// The slider over the gate's levels: what each would have kept, as the page holds it.
 const data = JSON.parse(document.getElementById("gate-data").textContent);
-const slider = document.getElementById("threshold");
-const put = (id, text) => { document.getElementById(id).textContent = text; };
-const percent = (value) => (100 * value).toFixed(1) + "\u00a0%";
+const slider = document.getElementById("level");
 
 function show() {
-  const [kept, known, right] = data.kept[slider.value];
-  const threshold = Number(data.thresholds[slider.value].toPrecision(6));
-  put("at-threshold", threshold);
-  slider.setAttribute("aria-valuetext", "threshold " + threshold);
-  put("at-accepted", kept.toLocaleString("en"));
-  put("at-coverage", percent(kept / data.rows));
-  put("at-precision", known ? percent(right / known) : "–");
-  put("at-interval", known ? data.intervals[slider.value].map(percent).join(" to ") : "not known");
+  data[slider.value].forEach((text, place) => { document.getElementById("at-" + place).textContent = text; });
+  slider.setAttribute("aria-valuetext", data[slider.value][0]);
 }
 
 if (slider) { // an empty pool has none
@@ -20,3 +12,15 @@ if (slider) { // an empty pool has none
   show();
   document.getElementById("explore").hidden = false;
 }
+
+// A link of the drawing opens the box of the list that it leads into.
+function reveal(hash) {
+  const place = document.getElementById(decodeURIComponent(hash.slice(1)));
+  const box = place?.closest("details");
+  if (box) { box.open = true; place.scrollIntoView({ block: "center" }); }
+}
+document.querySelector(".graph").addEventListener("click", (event) => {
+  const link = event.target.closest("a");
+  if (link) reveal(link.getAttribute("href"));
+});
+reveal(location.hash);

@@ -6,6 +6,7 @@ NeurIPS 2017): their mean is the pseudo-target, their standard deviation, the sp
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -16,6 +17,7 @@ import pyarrow as pa
 from selfsame.core.layout import GATE_KEY
 from selfsame.selection.record import read_decision
 
+SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # of the rows that judge; the spreads that accept them are tried
 SCHEMA = pa.schema(
     [
         pa.field("example_id", pa.string(), nullable=False),
@@ -44,6 +46,7 @@ class AgreementRecord:
         judged_rows, judged_accepted: how many they are, and how many of them the gate would accept.
         error_of_all, error_of_accepted: of the ensemble's mean on these rows.
         verdict: all of that in one sentence.
+        seen: spreads, how many of these rows each would accept, and their error.
     """
 
     rule: str
@@ -56,6 +59,12 @@ class AgreementRecord:
     error_of_all: float | None
     error_of_accepted: float | None
     verdict: str
+    seen: tuple[tuple[float, int, float], ...] = ()
+
+    @property
+    def level(self) -> float:
+        """The largest spread that is accepted."""
+        return self.largest_spread
 
     @property
     def schema(self) -> pa.Schema:
@@ -66,7 +75,8 @@ class AgreementRecord:
     def of(cls, pseudo_labels: Path) -> Self:
         """Read the record that a table of pseudo-labels carries."""
         values = read_decision(pseudo_labels)
-        return cls(**{**values, "members": tuple(values["members"])})
+        tuples = {"members": tuple(values["members"]), "seen": tuple(map(tuple, values["seen"]))}
+        return cls(**{**values, **tuples})
 
 
 def agree(values: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
@@ -110,7 +120,15 @@ def judge(
         error_of_all=of_all,
         error_of_accepted=of_accepted,
         verdict=f"{verdict}.",
+        seen=tuple(_seen(spread, mean - truth)),
     )
+
+
+def _seen(spread: np.ndarray, error: np.ndarray) -> Iterator[tuple[float, int, float]]:
+    """Yield what the spreads of round shares of the rows would accept, and how far off that is."""
+    for level in np.unique(np.quantile(spread, SHARES, method="higher")) if len(spread) else ():
+        rows = accept(spread, level)
+        yield float(level), int(rows.sum()), float(np.sqrt((error[rows] ** 2).mean()))
 
 
 def decide_values(

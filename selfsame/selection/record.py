@@ -29,6 +29,8 @@ class GateRecord:
         before, after: reliability on the judging rows, by raw and by calibrated confidence.
         balance: ``none``, ``top_k`` or ``prior``.
         prior: (K,) shares that the accepted labels are compared with.
+        guaranteed: precisions, and the lowest threshold that would guarantee each (of all classes together);
+            None where none does.
     """
 
     rule: str
@@ -42,6 +44,12 @@ class GateRecord:
     after: Reliability
     balance: str
     prior: tuple[float, ...]
+    guaranteed: tuple[tuple[float, float | None], ...] = ()
+
+    @property
+    def level(self) -> float | None:
+        """The lowest confidence that is accepted, of any class; None where nothing is."""
+        return min((value for value in self.thresholds if value is not None), default=None)
 
     def attach(self, schema: pa.Schema) -> pa.Schema:
         """Return ``schema`` with this record in its metadata."""
@@ -75,4 +83,4 @@ def read_decision(pseudo_labels: Path) -> dict[str, Any]:
 
 
 def _tuples(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

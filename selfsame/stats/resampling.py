@@ -21,12 +21,22 @@ def permutation_test(saved: np.ndarray) -> PValues:
     """Compare two models on the same rows by a paired permutation test.
 
     If they are of the same skill, each row's difference could as well have the other sign (Fisher, 1935).
-    Of ``FLIPS`` random signs, how many give as large a sum? scipy's test says the same, but draws the signs
-    anew for each alternative and takes 6 s of 5,000 rows, where this takes a fifth of one.
+    Differences all of one size, as of rows that are right or wrong, are counted exactly: that is McNemar's
+    test. Of others ``FLIPS`` random signs are tried. scipy's test says the same, but takes 6 s of 5,000 rows
+    for one alternative, where this takes 0.3 s for both.
 
     Args:
         saved: (N,) by how much the second model's error is smaller.
     """
+    from scipy.stats import binomtest
+
+    saved = saved[saved != 0]
+    if not len(saved):
+        return PValues(1.0, 1.0)
+    if np.ptp(np.abs(saved)) == 0:
+        gained = int((saved > 0).sum())
+        kinds = ("greater", "two-sided")
+        return PValues(*(float(binomtest(gained, len(saved), alternative=kind).pvalue) for kind in kinds))
     random = np.random.default_rng(0)
     observed, better, either = saved.sum(), 0, 0
     rounding = 1e-9 * np.abs(saved).sum()  # a sum in another order is as large

@@ -122,7 +122,7 @@ def test_5_no_row_in_two_roles(answers: dict[int, Answer]) -> None:
     for pair, count in answers[5].evidence["shared"].items():
         left, right = pair.split(" and ")
         assert count == len(roles[left] & roles[right]) == 0
-    near = json.loads(Path("reports/metrics.json").read_text())["watches"]["near_copies"]
+    near = json.loads(Path("reports/metrics.json").read_text())["data_checks"]["near_copies"]
     assert f"Near copies: {near}." in answers[5].answer
 
 

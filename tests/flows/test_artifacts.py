@@ -1,14 +1,11 @@
 """A flow run's page tells the story without its logs: which stages ran, why, how long, and what came out."""
 
-import json
 from pathlib import Path
 
 import pytest
 from prefect.states import Completed
 
 from flows.artifacts import tell
-from selfsame.dag.plan import RunPlan
-from tests.test_cli import METRICS
 
 LOCK = """
 stages:
@@ -22,16 +19,16 @@ stages:
 def test_the_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "reports").mkdir()
-    (tmp_path / "reports/metrics.json").write_text(json.dumps(METRICS))
+    (tmp_path / "reports/summary.txt").write_text("The student is the champion.\n")
     (tmp_path / "reports/report.html").touch()
     (tmp_path / "dvc.lock").write_text(LOCK)
     states = {
         "left": Completed(message="ran in 1.5 s: params.yaml: left.value 1 → 2; a|b"),
         "evaluate": Completed(name="Cached", message="unchanged: up to date"),
     }
-    story = tell(RunPlan((), (Path("reports/metrics.json"), Path("gone.json"))), states)
+    story = tell(states)
     assert f"file://{tmp_path}/reports/report.html" in story
-    assert "student   0.950 (0.930–0.970)  ← champion" in story
+    assert "```\nThe student is the champion.\n```" in story
     assert (
         "| left | Completed | ran in 1.5 s: params.yaml: left.value 1 → 2; a\\|b "
         "| models/left: 12.3 kB in 3 files |" in story
@@ -39,9 +36,6 @@ def test_the_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "| evaluate | Cached | unchanged: up to date | reports/report.html: 250 kB |" in story
 
 
-def test_metrics_of_another_kind_are_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_result_there_is_none_to_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "metrics.json").write_text('{"champion": "join", "left": {"size": 1.5}}')
-    assert "```" not in tell(
-        RunPlan((), (Path("metrics.json"),)), {"join": Completed(message="ran in 1 s: x")}
-    )
+    assert "```" not in tell({"join": Completed(message="ran in 1 s: x")})

@@ -31,7 +31,7 @@ from selfsame.model.models import (
     Model,
     Predictions,
     Views,
-    iter_probabilities,
+    iter_answers,
     load_model,
     predict_table,
     save_model,
@@ -206,14 +206,14 @@ def test_another_format_is_refused_with_both_versions(tmp_path: Path) -> None:
 def test_a_table_of_another_kind_is_refused(model: Model, other: TableInfo, tmp_path: Path) -> None:
     table = write_table(tmp_path / "other.parquet", other, examples((1, 1, 1), seed=1, info=other))
     with pytest.raises(SelfsameError, match=r"other\.parquet: its inputs or classes are not those"):
-        next(iter_probabilities(model, table))
+        next(iter_answers(model, table))
 
 
 def test_many_batches_predict_as_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = images_model()
     table = write_table(tmp_path / "rows.parquet", IMAGES, ROWS, unlabeled=2)
     monkeypatch.setattr(tables, "BATCH_ROWS", 7)
-    assert len(list(iter_probabilities(model, table))) == 4
+    assert len(list(iter_answers(model, table))) == 4
     made = predict_table(model, table)
     expected = model.logits(ROWS.inputs).softmax(dim=1).numpy()
     np.testing.assert_allclose(made.probabilities, expected, rtol=1e-5)

@@ -7,9 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from made import class_findings, class_record, target
 
 from selfsame.core.errors import SelfsameError
-from selfsame.report.gate import THRESHOLDS, Gate
+from selfsame.report.class_page import class_rows
+from selfsame.report.classes import THRESHOLDS
+from selfsame.report.findings import metrics
+from selfsame.report.gate import Gate
 from selfsame.selection.record import GateRecord
 from selfsame.stats.share import Share
 
@@ -27,40 +31,45 @@ def test_random_pool_agrees_with_counting_by_hand(write_gate: WriteGate) -> None
     known = [row for row in accepted if row in hidden]
     right = [row for row in known if hidden[row] == labels[row]]
     assert gate.coverage == Share(len(accepted), 500)
-    assert gate.precision == Share(len(right), len(known))
-    assert gate.accepted_per_class.tolist() == [
-        sum(labels[row] == index for row in accepted) for index in range(3)
-    ]
-    assert gate.right_per_class.tolist() == [sum(labels[row] == index for row in right) for index in range(3)]
-    for index, threshold in enumerate(THRESHOLDS):
+    assert gate.of_accepted.right == Share(len(right), len(known))
+    by_class = class_rows(target(), class_findings(gate))
+    for index, row in enumerate(by_class):
+        assert row.of_accepted == Share(sum(labels[each] == index for each in accepted), len(accepted))
+        assert row.precision.part == sum(labels[each] == index for each in right)
+    assert [each.level for each in gate.explored] == THRESHOLDS.tolist()
+    for threshold, found in zip(THRESHOLDS, gate.explored, strict=True):
         kept = [row for row in range(500) if np.float32(confidence[row]) >= threshold]
         known = [row for row in kept if row in hidden]
-        assert gate.coverage_at(index) == Share(len(kept), 500)
-        assert gate.precision_at(index) == Share(sum(hidden[row] == labels[row] for row in known), len(known))
+        assert found.coverage == Share(len(kept), 500)
+        assert found.right == Share(sum(hidden[row] == labels[row] for row in known), len(known))
+        if kept:
+            assert found.expected == pytest.approx(np.mean([confidence[row] / 2 for row in kept]))
+        assert gate.at(float(threshold)).coverage == found.coverage
 
 
 def test_nothing_accepted(write_gate: WriteGate) -> None:
     gate = write_gate([0, 1], [0.5, 0.6], {0: 0, 1: 1})
-    assert (gate.coverage, gate.precision.value) == (Share(0, 2), None)
+    assert (gate.coverage, gate.of_accepted.right.value) == (Share(0, 2), None)
 
 
 def test_no_hidden_labels(write_gate: WriteGate) -> None:
     gate = write_gate([0, 1], [0.95, 0.6], {})
-    assert (gate.coverage, gate.precision) == (Share(1, 2), Share(0, 0))
+    assert (gate.coverage, gate.of_accepted.right) == (Share(1, 2), Share(0, 0))
 
 
 def test_an_empty_pool(write_gate: WriteGate) -> None:
     gate = write_gate([], [], {})
-    assert (gate.coverage, gate.expected_precision, gate.prior_divergence) == (Share(0, 0), None, None)
-    assert gate.teachers == ()
+    assert (gate.coverage, gate.of_accepted.expected) == (Share(0, 0), None)
+    assert metrics(class_findings(gate))["pool"]["prior_divergence"] is None
 
 
 def test_the_record_travels_with_the_table(write_gate: WriteGate) -> None:
-    gate = write_gate([0, 1, 0], [0.99, 0.95, 0.5], {}, thresholds=(None, 0.9, 0.8), promise=(0.9, 0.95))
-    assert (gate.threshold, gate.record.promise, gate.record.temperature) == (0.8, (0.9, 0.95), 1.5)
-    assert gate.record.before.rows[9] == gate.record.before.right[9] == 20
-    assert gate.expected_precision == pytest.approx((0.99 + 0.95) / 4)
-    assert gate.prior_divergence == pytest.approx(1 / 3)
+    told = {"thresholds": (None, 0.9, 0.8), "promise": (0.9, 0.95), "guaranteed": ((0.8, 0.5), (0.9, None))}
+    gate = write_gate([0, 1, 0], [0.99, 0.95, 0.5], {}, **told)
+    assert gate.record == class_record(0.9, 3, **told)
+    assert gate.level == 0.8
+    assert gate.of_accepted.expected == pytest.approx((0.99 + 0.95) / 4)
+    assert metrics(class_findings(gate))["pool"]["prior_divergence"] == pytest.approx(1 / 3, abs=1e-6)
 
 
 def test_a_table_without_a_record_is_refused(tmp_path: Path) -> None:

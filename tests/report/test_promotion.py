@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from made import target
 
-from selfsame.report.promotion import promote, promote_classifier, squared_errors
+from selfsame.report.promotion import Promotion, promote
 from selfsame.selection.calibration import calibrate
 
 LABELS = np.random.default_rng(0).integers(0, 3, 50)
+TARGET = target()
 
 
 def probabilities(skill: float, random: np.random.Generator) -> np.ndarray:
@@ -15,15 +17,23 @@ def probabilities(skill: float, random: np.random.Generator) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
+def promoted(baseline: np.ndarray, student: np.ndarray, level: float) -> Promotion:
+    return promote(TARGET, *(TARGET.score(LABELS, each) for each in (baseline, student)), level)
+
+
+def squared_errors(said: np.ndarray) -> np.ndarray:
+    return TARGET.distances(TARGET.score(LABELS, said))
+
+
 def right(said: np.ndarray) -> int:
     return int((said.argmax(axis=1) == LABELS).sum())
 
 
 def test_squared_errors_are_the_best_that_calibration_makes_and_no_matter_of_being_sure() -> None:
     said = probabilities(2, np.random.default_rng(2))
-    errors = squared_errors(LABELS, said)
+    errors = squared_errors(said)
     for temperature in (0.5, 2.0):
-        again = squared_errors(LABELS, calibrate(said, temperature))
+        again = squared_errors(calibrate(said, temperature))
         assert again.mean() == pytest.approx(errors.mean(), abs=0.01)
     tried = [calibrate(said, each) for each in np.geomspace(0.2, 5, 50)]
     best = min(((each - np.eye(3)[LABELS]) ** 2).sum(axis=1).mean() for each in tried)
@@ -37,8 +47,8 @@ def test_a_better_student_is_promoted_even_if_as_many_are_right() -> None:
     )  # nearer where right
     student /= student.sum(axis=1, keepdims=True)
     assert right(student) == right(baseline)
-    assert promote_classifier(LABELS, baseline, student, 0.01).champion == "student"
-    assert promote_classifier(LABELS, student, baseline, 0.5).champion == "baseline"
+    assert promoted(baseline, student, 0.01).champion == "student"
+    assert promoted(student, baseline, 0.5).champion == "baseline"
 
 
 def test_a_student_with_fewer_rows_right_is_not() -> None:
@@ -46,24 +56,23 @@ def test_a_student_with_fewer_rows_right_is_not() -> None:
     wrong = np.arange(50)[:, None]
     baseline = np.where(wrong < 8, other, truth) * 0.97 + 0.01  # eight wrong, and sure of it
     student = np.where(wrong < 9, 0.46 * truth + 0.5 * other + 0.04 / 3, truth * 0.97 + 0.01)  # nine, just so
-    promotion = promote_classifier(LABELS, baseline, student, 0.05)
+    promotion = promoted(baseline, student, 0.05)
     assert promotion.p_value < 0.05 and promotion.student_error < promotion.baseline_error
-    assert (promotion.fewer_right, promotion.champion) == (True, "baseline")
+    assert (promotion.worse, promotion.champion) == (True, "baseline")
 
 
 def test_an_equal_student_is_not_promoted_at_any_level() -> None:
     said = probabilities(2, np.random.default_rng(2))
     for promotion in (
-        promote_classifier(LABELS, said, said, 0.5),
-        promote_classifier(LABELS, said, calibrate(said, 0.5), 0.1),  # more sure of the same
-        promote(np.ones(50), np.ones(50), 0.5),
+        promoted(said, said, 0.5),
+        promoted(said, calibrate(said, 0.5), 0.1),  # more sure of the same
     ):
         assert promotion.champion == "baseline"
 
 
 def test_a_student_of_the_same_skill_is_promoted_no_more_often_than_the_level() -> None:
-    random, promoted = np.random.default_rng(1), 0
+    random, found = np.random.default_rng(1), 0
     for _ in range(200):
         pair = probabilities(2, random), probabilities(2, random)
-        promoted += promote_classifier(LABELS, *pair, 0.1).champion == "student"
-    assert 0 < promoted <= 30  # at most 20 are expected
+        found += promoted(*pair, 0.1).champion == "student"
+    assert 0 < found <= 30  # at most 20 are expected

@@ -144,10 +144,10 @@ def test_every_output_tells_the_same_story(evaluated: Path) -> None:
     assert 0 < holdout["r2_low"] < holdout["r2"] < holdout["r2_high"] < 1
     assert figures["pool"]["rows"] == figures["pool"]["known_accepted"] + figures["pool"]["rejected"]
     html = (evaluated / "reports/report.html").read_text(encoding="utf-8")
-    assert f"R² <strong>{holdout['r2']:.3f}</strong>" in html
+    assert f"has an R² of {holdout['r2']:.3f} on {ROWS['holdout']} holdout rows" in html
     assert "Values &lt;b&gt;" in html and "<b>" not in html.split("<main>")[0]
     card = (evaluated / "models/champion/README.md").read_text(encoding="utf-8")
-    assert "tabular-regression" in card and f"The {champion}: R² {holdout['r2']:.4g}" in card
+    assert "tabular-regression" in card and f"it has an R² of {holdout['r2']:.3f}" in card
     lines = (evaluated / "reports/confusion_matrix.csv").read_text().splitlines()
     assert len(lines) == 1 + ROWS["holdout"]
     assert (
@@ -195,10 +195,8 @@ def test_an_empty_pool_is_a_plain_comparison_of_two_seeds(tmp_path: Path) -> Non
 
 
 def test_the_summary_is_of_values(evaluated: Path) -> None:
-    from selfsame.operation.summary import format_summary
-
     figures = json.loads((evaluated / "reports/metrics.json").read_text())
-    text = format_summary(figures)
-    assert f"student   {figures['student']['holdout']['r2']:.3f}" in text
+    text = (evaluated / "reports/summary.txt").read_text(encoding="utf-8")
+    assert f"{figures['student']['holdout']['r2']:.3f}" in text
     assert f"{figures['pool']['accepted']} of 120 accepted" in text
     assert text.count("← champion") == 1

@@ -1,4 +1,4 @@
-"""Watches over what the gate's promise and the scores take for granted.
+"""Checks of what the gate's guarantee and the scores take for granted.
 
 Each compares rows that should be alike and says how unlike they are; ``CHANCE`` is the p-value below
 which that is called more than chance.
@@ -13,7 +13,7 @@ from selfsame.stats.share import Share
 
 CHANCE = 0.01
 NEAR = 0.1  # of the median distance to the nearest row: below, two rows are near copies
-POOL_SAMPLE = 5000  # pool rows that the watches look at
+POOL_SAMPLE = 5000  # pool rows that the checks look at
 QUERY_ROWS = 2000  # rows whose nearest row is looked for, and that the student sees; more take seconds
 
 
@@ -31,11 +31,11 @@ class Drift:
 
 
 @dataclass(frozen=True)
-class Watches:
+class DataChecks:
     """What was seen.
 
     Attributes:
-        pool_disagreement: sampled pool rows to which teacher and student give different labels.
+        pool_disagreement: sampled pool rows to which teacher and student give labels that differ.
         validation_disagreement: the same of the validation rows.
         near_copies: holdout and validation rows with a near copy among labeled and sampled pool rows.
         drift: the pool against the labeled and validation rows.
@@ -54,11 +54,6 @@ class Watches:
         pool, validation = self.pool_disagreement, self.validation_disagreement
         table = [[share.part, share.total - share.part] for share in (pool, validation)]
         return float(fisher_exact(table, alternative="greater").pvalue)
-
-
-def disagreement(one: np.ndarray, other: np.ndarray) -> Share:
-    """Count where two (N,) predictions differ."""
-    return Share(int((one != other).sum()), len(one))
 
 
 def near_copies(queries: np.ndarray, rows: np.ndarray) -> Share:
@@ -87,7 +82,7 @@ def near_copies(queries: np.ndarray, rows: np.ndarray) -> Share:
 
 
 def measure_drift(
-    known: np.ndarray, known_labels: np.ndarray, pool: np.ndarray, pool_labels: np.ndarray, classes: int
+    known: np.ndarray, known_labels: np.ndarray, pool: np.ndarray, pool_labels: np.ndarray
 ) -> Drift:
     """Compare every feature's spread by the Kolmogorov–Smirnov test.
 
@@ -97,10 +92,11 @@ def measure_drift(
 
     Args:
         known, pool: (N, …) and (M, …) raw inputs.
-        known_labels, pool_labels: (N,) true ones, (M,) the teacher's.
+        known_labels, pool_labels: (N,) true classes, (M,) the teacher's; all one where there are none.
     """
     from scipy.stats import ks_2samp
 
+    classes = 1 + int(max(known_labels.max(initial=0), pool_labels.max(initial=0)))
     prior = np.bincount(known_labels, minlength=classes) / max(len(known), 1)
     rows = rows_for_prior(np.bincount(pool_labels, minlength=classes), prior)
     everyone = np.ones(len(pool), dtype=bool)

@@ -1,14 +1,13 @@
-"""The watches: quiet where rows are alike, loud where they are not."""
+"""The data checks: quiet where rows are alike, loud where they are not."""
 
 import numpy as np
 import pytest
 
-from selfsame.report.watches import (
+from selfsame.report.data_checks import (
     CHANCE,
     QUERY_ROWS,
+    DataChecks,
     Drift,
-    Watches,
-    disagreement,
     evenly,
     measure_drift,
     near_copies,
@@ -32,7 +31,7 @@ def test_a_label_budget_is_no_drift(seed: int) -> None:
     inputs, labels = rows(2000, seed)
     known = budget(inputs, labels, 40)
     pool = np.setdiff1d(np.arange(2000), known)
-    drift = measure_drift(inputs[known], labels[known], inputs[pool], labels[pool], 2)
+    drift = measure_drift(inputs[known], labels[known], inputs[pool], labels[pool])
     assert drift.p_value > CHANCE
     assert drift.differing == Share(0, 6)
 
@@ -41,7 +40,7 @@ def test_one_shifted_feature_is_drift() -> None:
     inputs, labels = rows(500, 0)
     known = budget(inputs, labels, 60)
     pool, pool_labels = rows(2000, 1, shift=1.5)
-    drift = measure_drift(inputs[known], labels[known], pool, pool_labels, 2)
+    drift = measure_drift(inputs[known], labels[known], pool, pool_labels)
     assert drift.p_value < CHANCE
     assert drift.differing == Share(1, 6)
 
@@ -49,7 +48,7 @@ def test_one_shifted_feature_is_drift() -> None:
 def test_a_constant_feature_is_no_feature() -> None:
     inputs, labels = rows(200, 0)
     inputs[:, 2] = 7
-    assert measure_drift(inputs[:100], labels[:100], inputs[100:], labels[100:], 2).differing.total == 5
+    assert measure_drift(inputs[:100], labels[:100], inputs[100:], labels[100:]).differing.total == 5
 
 
 def test_missing_values_are_no_drift_and_no_hindrance() -> None:
@@ -57,7 +56,7 @@ def test_missing_values_are_no_drift_and_no_hindrance() -> None:
     pool, pool_labels = rows(2000, 1)
     pool[::2, 0] = np.nan
     inputs[:, 1] = np.nan
-    drift = measure_drift(inputs, labels, pool, pool_labels, 2)
+    drift = measure_drift(inputs, labels, pool, pool_labels)
     assert drift.p_value > CHANCE
     assert drift.differing == Share(0, 5)
     others, _ = rows(200, 2)
@@ -67,7 +66,7 @@ def test_missing_values_are_no_drift_and_no_hindrance() -> None:
 
 def test_an_empty_pool_does_not_drift() -> None:
     inputs, labels = rows(20, 0)
-    assert measure_drift(inputs, labels, inputs[:0], labels[:0], 2) == Drift(1.0, Share(0, 0))
+    assert measure_drift(inputs, labels, inputs[:0], labels[:0]) == Drift(1.0, Share(0, 0))
     assert near_copies(inputs, inputs[:0]) == Share(0, 20)
 
 
@@ -85,10 +84,8 @@ def test_of_many_queries_a_sample_is_taken() -> None:
 
 
 def test_disagreement_on_the_pool_counts_only_when_it_is_more_than_elsewhere() -> None:
-    assert disagreement(np.array([0, 1, 2]), np.array([0, 2, 2])) == Share(1, 3)
-
     def p_value(pool: Share, validation: Share) -> float:
-        return Watches(pool, validation, Share(0, 0), Drift(1.0, Share(0, 0))).disagreement_p_value
+        return DataChecks(pool, validation, Share(0, 0), Drift(1.0, Share(0, 0))).disagreement_p_value
 
     assert p_value(Share(300, 1000), Share(5, 100)) < CHANCE
     assert p_value(Share(50, 1000), Share(5, 100)) > 0.5

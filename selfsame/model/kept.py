@@ -1,0 +1,63 @@
+"""Arrays that took long to compute, kept for the next run of a stage in a folder that nothing depends on.
+
+They are no output, and whether a stage runs is DVC's to say. Each is keyed by all that decides it, so that it
+is taken up only where it would have been computed again to the same bytes: an edited title predicts nothing.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from selfsame.core.digests import files_under, sha256_file, sha256_json
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class Kept:
+    """The arrays of one stage.
+
+    A file's name ends with the digest of its bytes, so that a torn or altered one is known and left alone.
+    """
+
+    def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
+        """Keep arrays in ``folder``; ``facts`` are what decides all of them: code, parameters, libraries."""
+        self._folder, self._facts = folder, facts
+        self._used: set[Path] = set()
+        self._digests: dict[Path, list[str]] = {}
+
+    def get(self, name: str, inputs: Iterable[Path], make: Callable[[], Arrays]) -> Arrays:
+        """Return what ``make`` returns, without calling it if it was kept.
+
+        Args:
+            name: tells apart what is made of the same inputs.
+            inputs: the files and folders that ``make`` reads.
+        """
+        facts = {**self._facts, "name": name, "inputs": [self._digests_of(path) for path in inputs]}
+        key = sha256_json(facts)
+        for file in sorted(self._folder.glob(f"{key}-*.safetensors")):
+            content = file.read_bytes()
+            if sha256(content).hexdigest() == file.stem.removeprefix(f"{key}-"):
+                self._used.add(file)
+                return load(content)
+        made = make()
+        content = save({name: np.array(array, order="C") for name, array in made.items()})
+        self._folder.mkdir(parents=True, exist_ok=True)
+        partial = self._folder / f".partial-{key}"
+        partial.write_bytes(content)
+        digest = sha256(content).hexdigest()
+        self._used.add(partial.rename(self._folder / f"{key}-{digest}.safetensors"))
+        return made
+
+    def clean(self) -> None:
+        """Remove what this run had no use for."""
+        for file in set(files_under(self._folder)) - self._used:
+            file.unlink(missing_ok=True)
+
+    def _digests_of(self, path: Path) -> list[str]:
+        if path not in self._digests:
+            self._digests[path] = [sha256_file(file) for file in files_under(path)]
+        return self._digests[path]
