@@ -1,12 +1,13 @@
 """Stage download: fetch or read the data source.
 
 In: the file or folder ``data.path``, params ``data``. Out: ``examples`` (one table of all rows, in
-parts) and ``manifest.json`` (where it comes from, its licence, its counts, its digests).
+parts) and ``manifest.json`` (where it comes from, its license, its counts, its digests).
 """
 
 import json
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +15,14 @@ import pyarrow as pa
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
-from selfsame.params.data import BreastCancer, DataParams, Digits, Images, Mirrored, Table
+from selfsame.params.data import BreastCancer, DataParams, Digits, Images, Mirrored, OwnData, Table
 from selfsame.sources.california_housing import california_housing
 from selfsame.sources.cifar10 import cifar10
 from selfsame.sources.embedded import breast_cancer, digits
 from selfsame.sources.idx import FASHION_MNIST, MNIST, idx_source
 from selfsame.sources.images import images
 from selfsame.sources.place import refuse_files
-from selfsame.sources.source import OWN_ROLES, UNLABELED, Batch, Source
+from selfsame.sources.source import KEPT, OWN_ROLES, UNLABELED, Batch, Source
 from selfsame.sources.table import table
 
 ORIGIN_FIELDS = (
@@ -30,19 +31,21 @@ ORIGIN_FIELDS = (
 )
 
 
-def open_source(params: DataParams, place: Path) -> Source:
-    """Open the source that the parameters name, in the file or folder ``place``."""
+def open_source(params: DataParams, place: Path, spill: IO[bytes] | None = None) -> Source:
+    """Open the source that the parameters name, in the file or folder ``place``.
+
+    Args:
+        spill: a file for columns of a table that were read, so that they needn't be read twice.
+    """
     match params:
         case Mirrored(source="cifar10"):
             return cifar10(place, params.mirror)
         case Mirrored():
             return idx_source(MNIST if params.source == "mnist" else FASHION_MNIST, place, params.mirror)
         case Images():
-            return images(place, params.image_size)
+            return images(place, params)
         case Table():
-            return table(
-                place, params.target_column, params.target_kind, params.ignore_columns, params.separator
-            )
+            return table(place, params, spill)
         case Digits() | BreastCancer():
             refuse_files(params.source, place)
             return digits() if isinstance(params, Digits) else breast_cancer()
@@ -51,7 +54,8 @@ def open_source(params: DataParams, place: Path) -> Source:
 
 def write_examples(source: Source, folder: Path) -> np.ndarray:
     """Write every example of the source; return the labels as ``Batch`` has them."""
-    schema = source.info.schema(*ORIGIN_FIELDS)
+    kept = [pa.field(KEPT + name, pa.string()) for name in source.kept]
+    schema = source.info.schema(*ORIGIN_FIELDS, *kept)
     labels = []
     with TableWriter(folder, schema) as writer:
         for batch in source.batches:
@@ -91,21 +95,31 @@ def _columns(batch: Batch, source: Source, first_row: int) -> list[pa.Array]:
         pa.array(batch.labels, mask=unknown(batch.labels, source.info)),
         pa.array(np.arange(first_row, first_row + rows)),
         pa.nulls(rows, pa.string()) if batch.own is None else pa.array(OWN_ROLES).take(pa.array(batch.own)),
+        *(batch.kept[name] for name in source.kept),
     ]
 
 
 def main(stage: Stage) -> None:
     """Open the source, write its examples, then the manifest that says what they are."""
     (place,) = stage.inputs.values()
-    source = open_source(stage.section("data", DataParams), place)
+    params = stage.section("data", DataParams)
     examples = stage.outputs["examples"]
-    labels = write_examples(source, examples)
+    with TemporaryFile(dir=examples.parent) as spill:
+        source = open_source(params, place, spill)
+        for note in source.notes:
+            print(f"download: {note}")
+        labels = write_examples(source, examples)
+    own = params if isinstance(params, OwnData) else None
     manifest = {
         "source": source.info.source,
         "origin": source.origin,
-        "licence": source.licence,
+        "license": (own and own.license) or source.license,
+        "source_url": own and own.source_url,
+        "description": own and own.description,
         "content_sha256": source.content,
         **describe_labels(labels, source.info),
+        **source.facts,
+        "notes": list(source.notes),
         "files_sha256": {path.name: sha256_file(path) for path in files_under(examples)},
     }
     stage.outputs["manifest"].write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")

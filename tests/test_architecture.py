@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "selfsame.stage_lock": {"selfsame.core", "selfsame.processes"},
     "selfsame.git": {"selfsame.core"},
     "selfsame.observe": {"selfsame.core", "selfsame.git", "selfsame.params"},
-    "selfsame.sources": {"selfsame.core"},
+    "selfsame.sources": {"selfsame.core", "selfsame.params"},
     "selfsame.params": {"selfsame.core"},
     "selfsame.roles": {"selfsame.core", "selfsame.params"},
     "selfsame.model": {"selfsame.core", "selfsame.params"},

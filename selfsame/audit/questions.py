@@ -188,7 +188,7 @@ def answer_all(case: Case) -> list[Answer]:
         ("Who signed it, and can that be checked offline?", trust.who_signed),
         ("If a labeled row is withdrawn, what is tainted?", trust.what_is_tainted),
         ("Was the labeled set chosen by active learning?", trust.was_drawn_actively),
-        ("Where did the data come from, under which licence?", trust.where_from),
+        ("Where did the data come from, under which license?", trust.where_from),
         ("What changed since the version before?", trust.what_changed),
     ]
     return [

@@ -226,7 +226,7 @@ def where_from(case: Case) -> Asked:
         return NOT_RECORDED, {}
     content = ", ".join(f"{name} {digest}" for name, digest in (manifest.get("content_sha256") or {}).items())
     return (
-        f"{manifest['origin']}; licence {manifest['licence']}; {manifest['rows']} rows; "
+        f"{manifest['origin']}; license {manifest['license']}; {manifest['rows']} rows; "
         f"sha256 of what was read: {content or NOT_RECORDED}.",
         manifest,
     )

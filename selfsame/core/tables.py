@@ -32,12 +32,16 @@ class Column:
 
     Attributes:
         kind: ``boolean`` columns are numbers too: true is 1, false 0.
-        values: of text, sorted; each is a feature.
+        values: of text, sorted; of a date the parts taken of it. Each is a feature.
+        format: of a date, how it is written, as ``strptime`` has it; None for ISO 8601.
+        latest: of a date, the last one of the data, from which ages are counted; ISO 8601.
     """
 
     name: str
-    kind: Literal["number", "boolean", "text"]
+    kind: Literal["number", "boolean", "text", "date"]
     values: tuple[str, ...] = ()
+    format: str | None = None
+    latest: str | None = None
 
 
 @dataclass(frozen=True)

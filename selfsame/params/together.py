@@ -117,10 +117,10 @@ def _for_counts(data: DataParams, sections: Mapping[str, Any]) -> Iterator[str]:
     priors = {"pseudo_label": gate.class_prior if isinstance(gate, ClassGate) else None}
     priors["retrain"] = retrain.class_prior if isinstance(retrain, FixMatch) else None
     for section, prior in priors.items():
-        if prior is not None and data.classes is not None and len(prior) != data.classes:
+        if prior is not None and data.class_count is not None and len(prior) != data.class_count:
             yield (
                 f"{section}.class_prior = {prior}: {len(prior)} shares, and data.source = {data.source} has "
-                f"{data.classes} classes; give one for each, in their order"
+                f"{data.class_count} classes; give one for each, in their order"
             )
     rows, share = split.validation_per_class, split.calibration_fraction
     if isinstance(rows, int) and round(share * rows) == rows:

@@ -11,11 +11,11 @@ import numpy as np
 from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import BATCH_ROWS, TableInfo
-from selfsame.sources.columns import as_numbers, is_number
+from selfsame.sources.columns import as_numbers, to_numbers
 from selfsame.sources.fetch import fetch
+from selfsame.sources.files import Reading, open_table_file
 from selfsame.sources.place import files_at, is_empty
 from selfsame.sources.source import Batch, Source
-from selfsame.sources.table import join, read_files
 
 FEATURES = (
     "MedInc",
@@ -38,6 +38,7 @@ CENSUS = (  # columns of the census, in the order of the publisher's file
     "median_income",
     "median_house_value",
 )
+READING = Reading(separator=",")
 DOLLARS = 100_000.0
 PUBLISHER = "https://ndownloader.figshare.com/files"
 FILE = "5976036"
@@ -60,7 +61,7 @@ def california_housing(place: Path) -> Source:
     return Source(
         TableInfo("california_housing", "regression", features=FEATURES),
         origin="California housing, 1990 census; Pace and Barry, Sparse Spatial Autoregressions, 1997",
-        licence="not stated",
+        license="not stated",
         content=content,
         batches=_batches(*_features(census)),
     )
@@ -85,15 +86,28 @@ def _read(place: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     files = files_at(place)
     if [file.name for file in files] == [ARCHIVE]:
         return _unpack(files[0].read_bytes(), str(files[0])), {ARCHIVE: SHA256}
-    whole = join(read_files(files, CENSUS[-1], [], ","), CENSUS[-1])
-    for name in CENSUS:
-        if name not in whole.column_names or not is_number(whole[name].type):
-            raise SelfsameError(
-                f"{files[0]}: no column of numbers is called {name!r}",
-                f"the columns needed are {', '.join(CENSUS)}; for another table set data.source to table",
-            )
-    census = {name: as_numbers(whole[name]) for name in CENSUS}
+    if not files:
+        raise SelfsameError(f"data.path = {place}: no file is there", "put the CSV file there")
+    found: dict[str, list[np.ndarray]] = {name: [] for name in CENSUS}
+    for path in files:
+        file = open_table_file(path, READING)
+        if missing := [name for name in CENSUS if name not in file.names]:
+            raise _no_census(path, missing[0])
+        for piece in file.pieces(list(CENSUS)):
+            for name in CENSUS:
+                numbers = to_numbers(piece.column(name), READING)
+                if numbers is None:
+                    raise _no_census(path, name)
+                found[name].append(as_numbers(numbers))
+    census = {name: np.concatenate(parts) for name, parts in found.items()}
     return census, {file.name: sha256_file(file) for file in files}
+
+
+def _no_census(path: Path, name: str) -> SelfsameError:
+    return SelfsameError(
+        f"{path}: no column of numbers is called {name!r}",
+        f"the columns needed are {', '.join(CENSUS)}; for another table set data.source to table",
+    )
 
 
 def _unpack(archive: bytes, place: str) -> dict[str, np.ndarray]:

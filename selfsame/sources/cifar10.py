@@ -13,6 +13,7 @@ import numpy as np
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import BATCH_ROWS, TableInfo
+from selfsame.params.data import Images
 from selfsame.sources.fetch import fetch
 from selfsame.sources.images import images
 from selfsame.sources.place import files_at, is_empty
@@ -61,14 +62,15 @@ def cifar10(place: Path, mirror: str | None) -> Source:
     return Source(
         info,
         origin="CIFAR-10, binary version; Krizhevsky, Learning Multiple Layers of Features, 2009",
-        licence="none stated by the publisher",
+        license="none stated by the publisher",
         content=dict(CONTENT),
         batches=_batches(files),
     )
 
 
 def _from_photos(place: Path) -> Source:
-    source = images(place, SIZE, name="cifar10", origin="CIFAR-10 images in class folders")
+    params = Images(source="images", path=str(place), image_size=SIZE)
+    source = images(place, params, name="cifar10", origin="CIFAR-10 images in class folders")
     if source.info.classes != CLASSES:
         raise SelfsameError(
             f"data.path = {place}: its classes are {', '.join(source.info.classes)}",

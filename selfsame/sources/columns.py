@@ -1,123 +1,100 @@
-"""From the columns of a table to numbers: features and labels.
+"""From the columns of a table to numbers: pure functions of what is recorded of the columns, and of rows.
 
 A column of text becomes one feature for each of its values, named ``column=value``, which is 1 where the
-row has it and 0 elsewhere. What is missing is NaN, in every feature of its column. Nothing is fitted
-here: the values of a column are a property of the file, not of the labels.
+row has it and 0 elsewhere; a date becomes its year, month, weekday, hour and age. What is missing is NaN, in
+every feature of its column. Nothing is fitted to labels here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import Column
-from selfsame.sources.source import UNLABELED
+from selfsame.sources.files import Reading
+from selfsame.sources.words import tidy
 
 RESERVED = ("example_id", "label", "source_row", "source_role")  # the other columns of a table of examples
-MOST_VALUES = 100  # of a column of text; more are an id or free text
-MOST_CLASSES = 1000
-IGNORE = "name the column in data.ignore_columns, or mend it"
-
-
-def describe_columns(inputs: pa.Table) -> tuple[Column, ...]:
-    """Return what each column is.
-
-    Raises:
-        SelfsameError: a column is empty, holds dates, lists or free text, or has a name that is taken.
-    """
-    columns = []
-    for name in inputs.column_names:
-        if name in RESERVED or not name:
-            raise SelfsameError(f"data.path: a column is called {name!r}, which can't be a feature", IGNORE)
-        column = inputs[name]
-        if column.null_count == len(column):
-            raise SelfsameError(f"data.path: column {name!r} has no values", IGNORE)
-        if is_text(column.type):
-            columns.append(Column(name, "text", tuple(_values_of(column, name))))
-        elif is_number(column.type):
-            columns.append(Column(name, "boolean" if pa.types.is_boolean(column.type) else "number"))
-        else:
-            raise SelfsameError(
-                f"data.path: column {name!r} is of the type {column.type}, neither number nor text", IGNORE
-            )
-    if not columns:
-        raise SelfsameError("data.path: the table has no column beside the target", "give it some")
-    names = feature_names(columns)
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise SelfsameError(f"data.path: two features would be called {twice!r}", "rename a column")
-    return tuple(columns)
+TRUTHS = ("false", "true")
+SECONDS_OF_A_DAY = 86_400
 
 
 def feature_names(columns: Sequence[Column]) -> tuple[str, ...]:
     """Return the features that columns become."""
-    return tuple(
-        name
-        for each in columns
-        for name in (
-            [f"{each.name}={value}" for value in each.values] if each.kind == "text" else [each.name]
-        )
-    )
+    return tuple(name for each in columns for name in features_of(each))
 
 
-def encode(inputs: pa.Table, columns: Sequence[Column]) -> np.ndarray:
+def features_of(column: Column) -> list[str]:
+    """Return the features that one column becomes."""
+    if column.kind == "text":
+        return [f"{column.name}={value}" for value in column.values]
+    return [f"{column.name}.{part}" for part in column.values] if column.kind == "date" else [column.name]
+
+
+def encode(rows: pa.Table | pa.RecordBatch, columns: Sequence[Column]) -> np.ndarray:
     """Return the features of some rows: (N, F) float64. Text that is none of its column's values is 0 in all.
 
-    Raises:
-        SelfsameError: a value is infinite.
+    Args:
+        rows: with a column for each of ``columns``, as ``typed`` returns them.
     """
-    found = np.empty((len(inputs), len(feature_names(columns))))
+    found = np.empty((len(rows), len(feature_names(columns))), order="F")
     place = 0
     for each in columns:
-        if each.kind == "text":
-            text = _as_text(inputs[each.name])
-            for value in each.values:
-                found[:, place] = as_numbers(pc.equal(text, value))
-                place += 1
-            continue
-        numbers = as_numbers(inputs[each.name])
-        if np.isinf(numbers).any():
-            row = int(np.flatnonzero(np.isinf(numbers))[0])
-            raise SelfsameError(f"data.path: column {each.name!r} is infinite in row {row}", IGNORE)
-        found[:, place] = numbers
-        place += 1
-    return found
+        values = rows[each.name]
+        for feature in _features(values, each):
+            found[:, place] = feature
+            place += 1
+    return np.ascontiguousarray(found)
 
 
-def class_names(column: pa.ChunkedArray, name: str) -> tuple[str, ...]:
-    """Return a target column's classes: numbers by size, text by alphabet."""
-    if pa.types.is_floating(column.type):
-        column = _whole_numbers(column, name)
-    values = sorted(pc.unique(column.drop_null()).to_pylist())
-    if len(values) < 2:
-        raise SelfsameError(
-            f"data.target_column = {name!r}: two classes or more are needed, found: {values or 'none'}",
-            "take another column, or label rows of another class",
-        )
-    if len(values) > MOST_CLASSES:
-        raise SelfsameError(
-            f"data.target_column = {name!r}: it has {len(values)} different values",
-            "set data.target_kind to regression, or take a column with the classes",
-        )
-    return tuple(_word(value) for value in values)
+def _features(values: pa.Array | pa.ChunkedArray, column: Column) -> list[np.ndarray]:
+    if column.kind == "text":
+        words = values if is_text(values.type) else values.cast(pa.string())
+        codes = pc.index_in(words.cast(pa.string()), value_set=pa.array(column.values, pa.string()))
+        places = np.asarray(codes.fill_null(-1))
+        missing = np.asarray(values.is_null())
+        return [np.where(missing, np.nan, places == place) for place in range(len(column.values))]
+    if column.kind == "date":
+        return _date_features(values, column)
+    return [as_numbers(values)]
 
 
-def label_values(column: pa.ChunkedArray, name: str, classes: tuple[str, ...]) -> np.ndarray:
-    """Return (N,) int64 class indices, ``UNLABELED`` where null; without classes (N,) float64, then NaN."""
-    if not classes:
-        return _target_numbers(column, name)
-    if pa.types.is_floating(column.type):
-        column = _whole_numbers(column, name)
-    places = pc.index_in(_as_text(column), value_set=pa.array(classes))
-    return np.asarray(places.fill_null(UNLABELED), dtype=np.int64)
+def _date_features(values: pa.Array, column: Column) -> list[np.ndarray]:
+    moments = values.cast(pa.timestamp("s"), safe=False)
+    latest = pa.scalar(column.latest).cast(pa.timestamp("s"))
+    parts = {
+        "year": lambda: pc.year(moments),
+        "month": lambda: pc.month(moments),
+        "weekday": lambda: pc.day_of_week(moments),
+        "hour": lambda: pc.hour(moments),
+        "age_days": lambda: pc.divide(
+            pc.subtract(latest, moments).cast(pa.int64()).cast(pa.float64()), SECONDS_OF_A_DAY
+        ),
+    }
+    return [as_numbers(parts[part]()) for part in column.values]
+
+
+def as_numbers(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Return (N,) float64 with one kind of NaN, for null too, and one kind of zero: ids are of the bytes.
+
+    Text must be ``true`` or ``false``, of any case: 1 and 0.
+    """
+    if is_text(column.type):
+        column = pc.index_in(pc.utf8_lower(column.cast(pa.string())), value_set=pa.array(TRUTHS))
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())
+    numbers = column.cast(pa.float64(), safe=False)
+    found = np.array(np.asarray(numbers))
+    found[np.isnan(found)] = np.nan
+    return found + 0.0
 
 
 def is_text(kind: pa.DataType) -> bool:
     """Tell whether a column holds text."""
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(check(kind) for check in checks)
 
 
 def is_number(kind: pa.DataType) -> bool:
@@ -126,69 +103,116 @@ def is_number(kind: pa.DataType) -> bool:
     return any(check(kind) for check in checks)
 
 
-def as_numbers(column: pa.ChunkedArray) -> np.ndarray:
-    """Return (N,) float64 with one kind of NaN, for null too, and one kind of zero: ids are of the bytes."""
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.int8())
-    numbers = np.array(column.cast(pa.float64(), safe=False).to_numpy())
-    numbers[np.isnan(numbers)] = np.nan
-    return numbers + 0.0
+def is_date(kind: pa.DataType) -> bool:
+    """Tell whether a column holds dates or moments."""
+    return pa.types.is_timestamp(kind) or pa.types.is_date(kind)
 
 
-def _values_of(column: pa.ChunkedArray, name: str) -> list[str]:
-    values = sorted(pc.unique(_as_text(column).drop_null()).to_pylist())
-    if len(values) > MOST_VALUES:
-        words = [value for value in values if not _is_number_word(value)]
-        hint = f"; among numbers it has {words[0]!r}" if 0 < len(words) < len(values) / 2 else ""
-        raise SelfsameError(
-            f"data.path: column {name!r} is text with {len(values)} values, such as {values[0]!r}{hint}",
-            f"{IGNORE}; at most {MOST_VALUES} values can be categories",
-        )
-    return values
+def typed(rows: pa.RecordBatch, columns: Sequence[Column], reading: Reading) -> dict[str, pa.Array]:
+    """Return raw columns of a file as ``encode`` takes them: numbers, tidy text, dates.
+
+    What can't be read as its column's kind is null: ``analysis`` refuses it beforehand.
+    """
+    return {each.name: typed_column(rows.column(each.name), each, reading) for each in columns}
 
 
-def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column.cast(pa.string())
+def typed_column(values: pa.Array, column: Column, reading: Reading) -> pa.Array:
+    """Return one raw column as its kind."""
+    if column.kind == "number":
+        numbers = to_numbers(values, reading)
+        return _numbers_among(values, reading) if numbers is None else numbers
+    if column.kind == "date":
+        return to_dates(values, column.format, reading)
+    if is_number(values.type) and column.kind == "boolean":
+        return values
+    return to_words(values, reading)
 
 
-def _word(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def to_words(values: pa.Array, reading: Reading) -> pa.Array:
+    """Return values as tidy text, null where it says that one is missing."""
+    if not is_text(values.type):
+        return values.cast(pa.string(), safe=False)
+    coded = values if pa.types.is_dictionary(values.type) else values.cast(pa.string()).dictionary_encode()
+    missing = set(reading.missing)
+    words = [
+        None if word is None or word in missing else word for word in map(_tidy, coded.dictionary.to_pylist())
+    ]
+    return pa.array(words, pa.string()).take(coded.indices)
 
 
-def _whole_numbers(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+def _tidy(word: str | None) -> str | None:
+    return None if word is None else tidy(word)
+
+
+def to_numbers(values: pa.Array, reading: Reading) -> pa.Array | None:
+    """Return values as float64, or None if some value is no number."""
+    if pa.types.is_decimal(values.type):
+        return values.cast(pa.string()).cast(
+            pa.float64()
+        )  # straight to a float it would not be the nearest one
+    if is_number(values.type):
+        kind = pa.int8() if pa.types.is_boolean(values.type) else values.type
+        return values.cast(kind).cast(pa.float64(), safe=False)
+    if pa.types.is_null(values.type):
+        return values.cast(pa.float64())
+    if not is_text(values.type):
+        return None
+    plain = reading.decimal == "." and reading.thousands is None
     try:
-        return column.cast(pa.int64())
+        return values.cast(pa.string()).cast(pa.float64()) if plain else _rewritten(values, reading)
     except pa.ArrowInvalid:
-        raise SelfsameError(
-            f"data.target_column = {name!r}: its values are no whole numbers, so they can't be classes",
-            "set data.target_kind to regression",
-        ) from None
-
-
-def _target_numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
-    if is_text(column.type):
-        words = column.to_pylist()
-        row = next(row for row, word in enumerate(words) if word and not _is_number_word(word))
-        raise SelfsameError(
-            f"data.target_column = {name!r}: {words[row]!r} in row {row} is no number",
-            "set data.target_kind to classification, or mend the value",
-        )
-    if not is_number(column.type):
-        raise SelfsameError(
-            f"data.target_column = {name!r}: of the type {column.type}, no number", "take another column"
-        )
-    numbers = as_numbers(column)
-    if np.isinf(numbers).any():
-        row = int(np.flatnonzero(np.isinf(numbers))[0])
-        raise SelfsameError(f"data.target_column = {name!r}: infinite in row {row}", "mend the value")
-    if np.isnan(numbers).all():
-        raise SelfsameError(f"data.target_column = {name!r}: no row has a value", "label some rows")
-    return numbers
-
-
-def _is_number_word(text: str) -> bool:
+        pass
+    words = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    words = pc.if_else(pc.is_in(words, value_set=pa.array(reading.missing)), None, words)
     try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+        return words.cast(pa.float64()) if plain else _rewritten(words, reading)
+    except pa.ArrowInvalid:
+        return None
+
+
+def _rewritten(words: pa.Array, reading: Reading) -> pa.Array:
+    """Return numbers written with other signs than ``1234.5``; raise ArrowInvalid if some are none."""
+    words = words.cast(pa.string())
+    pattern = number_pattern(reading)
+    if not pc.all(pc.match_substring_regex(words, f"^(?:{pattern})$"), min_count=0).as_py():
+        raise pa.ArrowInvalid("no number")
+    if reading.thousands is not None:
+        words = pc.replace_substring(words, reading.thousands, "")
+    return pc.replace_substring(words, reading.decimal, ".").cast(pa.float64())
+
+
+def number_pattern(reading: Reading) -> str:
+    """Return the regular expression of a number as ``reading`` has it."""
+    point, whole = f"[{reading.decimal}]", r"\d+"
+    if reading.thousands is not None:
+        whole = rf"(?:\d{{1,3}}(?:[{reading.thousands}]\d{{3}})+|\d+)"
+    return rf"[+-]?(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?"
+
+
+def _numbers_among(values: pa.Array, reading: Reading) -> pa.Array:
+    words = to_words(values, reading)
+    fits = pc.match_substring_regex(words, f"^(?:{number_pattern(reading)})$")
+    kept = to_numbers(pc.if_else(fits, words, None), reading)
+    assert kept is not None
+    return kept
+
+
+def to_dates(values: pa.Array, pattern: str | None, reading: Reading) -> pa.Array:
+    """Return values as moments, null where one is none.
+
+    Args:
+        pattern: how they are written, as ``strptime`` has it; None for ISO 8601.
+    """
+    if is_date(values.type):
+        return values.cast(pa.timestamp("s"), safe=False)
+    words = to_words(values, reading)
+    if pattern is None:
+        short = pc.replace_substring(pc.utf8_slice_codeunits(words, 0, 19), "T", " ")
+        fits = pc.match_substring_regex(short, r"^\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?$")
+        return pc.if_else(fits, short, None).cast(pa.timestamp("s"))
+    return pc.strptime(words, format=pattern, unit="s", error_is_null=True)
+
+
+def by_name(columns: Sequence[Column]) -> Mapping[str, Column]:
+    """Return columns by their names."""
+    return {each.name: each for each in columns}

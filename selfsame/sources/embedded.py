@@ -25,7 +25,7 @@ def digits() -> Source:
         images,
         bunch.target,
         origin="scikit-learn load_digits: UCI Optical Recognition of Handwritten Digits, test part",
-        licence="CC BY 4.0",
+        terms="CC BY 4.0",
     )
 
 
@@ -45,14 +45,14 @@ def breast_cancer() -> Source:
         bunch.data,
         bunch.target,
         origin="scikit-learn load_breast_cancer: UCI Breast Cancer Wisconsin (Diagnostic)",
-        licence="CC BY 4.0",
+        terms="CC BY 4.0",
     )
 
 
-def _source(info: TableInfo, inputs: np.ndarray, labels: np.ndarray, origin: str, licence: str) -> Source:
+def _source(info: TableInfo, inputs: np.ndarray, labels: np.ndarray, origin: str, terms: str) -> Source:
     labels = labels.astype(np.int64)
     content = {
         "inputs": hashlib.sha256(np.ascontiguousarray(inputs).tobytes()).hexdigest(),
         "labels": hashlib.sha256(labels.tobytes()).hexdigest(),
     }
-    return Source(info, origin, licence, content, iter([Batch(inputs, labels)]))
+    return Source(info, origin, terms, content, iter([Batch(inputs, labels)]))

@@ -35,7 +35,7 @@ class IdxSet:
     torchvision_class: str
     classes: tuple[str, ...]
     origin: str
-    licence: str
+    license: str
     sha256: dict[str, str]
 
 
@@ -45,7 +45,7 @@ MNIST = IdxSet(
     torchvision_class="MNIST",
     classes=tuple(str(digit) for digit in range(10)),
     origin="MNIST handwritten digit database, LeCun, Cortes, Burges",
-    licence="CC BY-SA 3.0",
+    license="CC BY-SA 3.0",
     sha256={
         "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
         "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -70,7 +70,7 @@ FASHION_MNIST = IdxSet(
         "Ankle boot",
     ),
     origin="Fashion-MNIST, Zalando Research; Xiao, Rasul, Vollgraf, 2017",
-    licence="MIT",
+    license="MIT",
     sha256={
         "train-images-idx3-ubyte": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
         "train-labels-idx1-ubyte": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
@@ -96,7 +96,7 @@ def idx_source(data: IdxSet, place: Path, mirror: str | None) -> Source:
     else:
         read = {name: _read(data, place, name) for name in data.sha256}
     info = TableInfo(data.name, "classification", data.classes, image_shape=(1, 28, 28))
-    return Source(info, data.origin, data.licence, dict(data.sha256), _batches(read))
+    return Source(info, data.origin, data.license, dict(data.sha256), _batches(read))
 
 
 def _batches(files: dict[str, bytes]) -> Iterator[Batch]:

@@ -1,14 +1,17 @@
 """What a data source gives: a description, its terms, and its examples in batches."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from selfsame.core.tables import TableInfo
 
 OWN_ROLES = ("train", "validation", "holdout")
 TRAIN, VALIDATION, HOLDOUT = range(3)
+KEPT = "column:"  # before the name of a column that is no input, but kept: to split by, and for people
 UNLABELED = -1  # the class index of a row without a label; of a regression's row it is NaN
 
 
@@ -22,11 +25,13 @@ class Batch:
             where unknown.
         own: (N,) int8, an index into ``OWN_ROLES``: what the source itself sets each row aside for; None
             where it says nothing of that.
+        kept: further columns, as text, that are no input: to split by, and for people.
     """
 
     inputs: np.ndarray
     labels: np.ndarray
     own: np.ndarray | None = None
+    kept: Mapping[str, pa.Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,18 @@ class Source:
 
     Attributes:
         origin: where the data comes from, for the manifest and the model card.
-        licence: the terms its publisher states.
+        license: the terms its publisher states.
         content: sha256 of each part of the content as it was read, by the part's name.
+        kept: names of the further columns that each batch has.
+        facts: what else the manifest says of it.
+        notes: sentences on what a person should know of how it was read.
     """
 
     info: TableInfo
     origin: str
-    licence: str
+    license: str
     content: dict[str, str]
     batches: Iterator[Batch]
+    kept: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

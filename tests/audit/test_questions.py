@@ -216,7 +216,7 @@ def test_13_the_draw_was_random(answers: dict[int, Answer]) -> None:
     assert answers[13].answer.startswith("No: drawn at random")
 
 
-def test_14_origin_and_licence(answers: dict[int, Answer]) -> None:
+def test_14_origin_and_license(answers: dict[int, Answer]) -> None:
     bunch = load_breast_cancer()
     content = answers[14].evidence["content_sha256"]
     assert content["inputs"] == hashlib.sha256(bunch.data.tobytes()).hexdigest()

@@ -28,7 +28,7 @@ def test_the_content_is_the_known_one(open_source: Callable[[], Source], content
     source = open_source()
     assert source.content == content
     assert source.origin
-    assert source.licence
+    assert source.license
 
 
 def test_digits_are_images() -> None:

@@ -1,5 +1,7 @@
 """Photos in class folders: upright RGB squares, the folders' roles, and one message for what is broken."""
 
+import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +9,18 @@ import pytest
 from PIL import Image
 
 from selfsame.core.errors import SelfsameError
+from selfsame.params.data import Images
 from selfsame.sources import images as module
-from selfsame.sources.images import find_photos, images, read_photo
+from selfsame.sources.faults import stop_if_any
+from selfsame.sources.images import find_photos, images
+from selfsame.sources.photo import read_photo
 
+
+def photos_params(**changes: object) -> Images:
+    return Images.model_validate({"source": "images", "path": "-", "image_size": 8} | changes)
+
+
+PHOTOS = photos_params()
 RED, BLUE = (250, 0, 0), (0, 0, 250)
 
 
@@ -28,7 +39,7 @@ def garden(tmp_path: Path) -> Path:
 
 
 def test_folders_are_classes_and_one_is_the_pool(garden: Path) -> None:
-    source = images(garden, 8)
+    source = images(garden, PHOTOS)
     assert source.info.classes == ("lotus", "watch")
     assert source.info.image_shape == (3, 8, 8)
     (batch,) = source.batches
@@ -47,7 +58,7 @@ def test_train_and_test_are_the_own_holdout(tmp_path: Path) -> None:
         "test/b/2.png",
     ):
         photo(tmp_path / place)
-    (batch,) = images(tmp_path, 8).batches
+    (batch,) = images(tmp_path, PHOTOS).batches
     assert batch.labels.tolist() == [1, 0, 1, -1, -1]
     assert batch.own is not None
     assert batch.own.tolist() == [2, 0, 0, 0, 0]
@@ -56,9 +67,9 @@ def test_train_and_test_are_the_own_holdout(tmp_path: Path) -> None:
 def test_batches_keep_the_order_of_the_files(garden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number, path in enumerate(sorted(garden.rglob("*.png"))):
         Image.new("RGB", (8, 8), (number, 0, 0)).save(path)
-    (whole,) = images(garden, 8).batches
+    (whole,) = images(garden, PHOTOS).batches
     monkeypatch.setattr(module, "BATCH_BYTES", 2 * 3 * 8 * 8)
-    parts = list(images(garden, 8).batches)
+    parts = list(images(garden, PHOTOS).batches)
     assert [len(part.labels) for part in parts] == [2, 2, 1]
     np.testing.assert_array_equal(np.concatenate([part.inputs for part in parts]), whole.inputs)
 
@@ -116,18 +127,18 @@ def test_a_broken_file_is_named(content: bytes | str, garden: Path) -> None:
     assert isinstance(content, bytes)
     path.write_bytes(content)
     with pytest.raises(SelfsameError, match=r"watch/9\.jpg: can't be read as an image") as caught:
-        list(images(garden, 8).batches)
+        list(images(garden, PHOTOS).batches)
     assert caught.value.what.count("9.jpg") == 1
 
 
 WRONG = {  # files → what the message must say
     "outside": (("a/1.png", "b/1.png", "2.png"), "2.png: a file outside of the class folders"),
-    "one class": (("a/1.png", "unlabeled/1.png"), "two classes or more are needed, found: a"),
-    "nothing": ((), "two classes or more are needed, found: none"),
-    "train alone": (("train/a/1.png", "train/b/1.png"), "two classes or more are needed, found: train"),
+    "one class": (("a/1.png", "unlabeled/1.png"), "two classes or more are needed, found: 'a'"),
+    "nothing": ((), "no photo is there"),
+    "one class in train": (("train/a/1.png",), "two classes or more are needed, found: 'a'"),
     "a class of the holdout alone": (
         ("train/a/1.png", "train/b/1.png", "test/c/1.png"),
-        "test/c: a class that the folder to train from",
+        "the folder to train from doesn't have the class 'c'",
     ),
     "something beside the parts": (
         ("train/a/1.png", "test/a/1.png", "other/a/1.png"),
@@ -142,20 +153,158 @@ def test_another_layout_is_refused(files: tuple[str, ...], said: str, tmp_path: 
     for file in files:
         photo(tmp_path / file)
     with pytest.raises(SelfsameError) as caught:
-        find_photos(tmp_path)
+        stop_if_any(find_photos(tmp_path, PHOTOS).faults)
     assert said in caught.value.what
     assert caught.value.fix
 
 
 def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SelfsameError, match="a file, where a folder of photos is expected"):
-        images(photo(tmp_path / "a.png"), 8)
+        images(photo(tmp_path / "a.png"), PHOTOS)
 
 
 def test_the_digest_changes_with_content_and_with_a_name(garden: Path) -> None:
-    seen = {str(images(garden, 8).content)}
+    seen = {str(images(garden, PHOTOS).content)}
     (garden / "watch" / "1.png").rename(garden / "watch" / "2.png")
-    seen.add(str(images(garden, 8).content))
+    seen.add(str(images(garden, PHOTOS).content))
     photo(garden / "watch" / "2.png", (9, 9))
-    seen.add(str(images(garden, 8).content))
+    seen.add(str(images(garden, PHOTOS).content))
     assert len(seen) == 3
+
+
+def faults_of(root: Path, **options: object) -> str:
+    return "\n".join(fault.what for fault in find_photos(root, photos_params(**options)).faults)
+
+
+@pytest.mark.parametrize(
+    "name", ["unlabeled", "Unlabeled", "unlabelled", "UNSORTED", "Un-labeled", "no_label"]
+)
+def test_a_folder_for_the_pool_may_be_called_otherwise(name: str, tmp_path: Path) -> None:
+    for place in ("a/1.png", "b/1.png", f"{name}/1.png"):
+        photo(tmp_path / place)
+    album = find_photos(tmp_path, PHOTOS)
+    assert (album.classes.names, album.classes.unlabeled, album.faults) == (("a", "b"), {"": 1}, [])
+
+
+def test_folders_that_look_like_a_mark_or_like_each_other_are_asked_about(tmp_path: Path) -> None:
+    for place in ("a/1.png", "b/1.png", "Unknown/1.png", "Big cat/1.png", "big-cat/1.png"):
+        photo(tmp_path / place)
+    said = faults_of(tmp_path)
+    assert "'Unknown' (1 photo) would be a class of its own" in said
+    assert "'Big cat' (1 photo) and 'big-cat' (1 photo) differ in spelling alone" in said
+    assert faults_of(tmp_path, classes=["a", "b", "Unknown", "Big cat", "big-cat"]) == ""
+    album = find_photos(tmp_path, photos_params(unlabeled_values=["Unknown"]))
+    assert album.classes.unlabeled == {"Unknown": 1}
+
+
+def test_a_folder_without_a_photo_is_named(tmp_path: Path) -> None:
+    for place in ("a/1.png", "b/1.png"):
+        photo(tmp_path / place)
+    (tmp_path / "c").mkdir()
+    assert "c: a folder without a photo" in faults_of(tmp_path)
+
+
+def test_train_val_and_test_of_any_case_are_parts(tmp_path: Path) -> None:
+    for part in ("Train", "VAL", "Test"):
+        for place in ("a/1.png", "b/1.png"):
+            photo(tmp_path / "wrapping" / part / place)
+    (batch,) = images(tmp_path, PHOTOS).batches
+    assert batch.own is not None
+    assert dict(zip(batch.kept["file"].to_pylist(), batch.own.tolist(), strict=True)) == {
+        f"wrapping/{part}/{name}/1.png": own
+        for part, own in (("Test", 2), ("Train", 0), ("VAL", 1))
+        for name in ("a", "b")
+    }
+
+
+def test_a_table_beside_the_photos_says_what_they_show(tmp_path: Path) -> None:
+    for place in ("1.png", "2.png", "more/3.png", "4.png"):
+        photo(tmp_path / place)
+    lines = "Image,label,patient\n1.png,cat,p1\n2,dog,p1\n3.png, cat ,p2\n"
+    (tmp_path / "labels.csv").write_text(lines)
+    source = images(tmp_path, PHOTOS)
+    (batch,) = source.batches
+    assert source.info.classes == ("cat", "dog")
+    assert batch.kept["file"].to_pylist() == ["1.png", "2.png", "4.png", "more/3.png"]
+    assert batch.labels.tolist() == [0, 1, -1, 0]
+    assert batch.kept["patient"].to_pylist() == ["p1", "p1", None, "p2"]
+    assert "3 of 4 photos stand in labels.csv; the classes are its" in source.notes
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("name,kind,age\n1.png,a,3\n2.png,b,4\n", "which column has the class"),
+        (
+            "file,label\n1.png,a\n2.png,b\n9.png,b\n",
+            "1 row of it name no photo that is there: '9.png', first at line 4",
+        ),
+        ("file,label\n1.png,a\n2.png,b\n1.png,b\n", "1 photo with two different classes: 1.png: 'a' and 'b'"),
+        ("x,y\n1,2\n3,4\n5,6\n", "none of its columns names them"),
+    ],
+)
+def test_a_table_that_does_not_fit_the_photos_is_refused(lines: str, said: str, tmp_path: Path) -> None:
+    for place in ("1.png", "2.png"):
+        photo(tmp_path / place)
+    (tmp_path / "labels.csv").write_text(lines)
+    with pytest.raises(SelfsameError, match=re.escape(said)):
+        images(tmp_path, PHOTOS)
+
+
+def grey(path: Path, pixels: np.ndarray) -> Path:
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (
+            lambda path: grey(path, np.array([[0, 4095]], np.uint16)),
+            "16-bit pixels are at most 4095 of 65535",
+        ),
+        (
+            lambda path: grey(path, np.array([[0, 0.5]], np.float32)),
+            "floating-point numbers of 32 bits, from 0 to 0.5",
+        ),
+        (
+            lambda path: grey(path, np.array([[0, 70_000]], np.int32)),
+            "whole numbers of 32 bits, from 0 to 70000",
+        ),
+        (
+            lambda path: Image.new("L", (4, 4)).save(
+                path, save_all=True, append_images=[Image.new("L", (4, 4), 9)]
+            ),
+            "has 2 pictures or pages",
+        ),
+    ],
+    ids=["12 bits", "floats", "32 bits", "pages"],
+)
+def test_a_picture_that_would_come_out_wrong_is_refused(write: object, said: str, tmp_path: Path) -> None:
+    assert callable(write)
+    write(tmp_path / "a.tiff")
+    with pytest.raises(SelfsameError, match=said):
+        read_photo(tmp_path / "a.tiff", 8)
+
+
+def test_a_phones_photo_with_a_preview_is_one_photo(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8), RED).save(
+        tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[Image.new("RGB", (4, 4))]
+    )
+    assert read_photo(tmp_path / "a.jpg", 8)[0].mean() > 200
+
+
+def test_all_broken_files_are_named_at_once(garden: Path) -> None:
+    for name in ("7.heic", "8.jpg"):
+        (garden / "watch" / name).write_bytes(b"no image")
+    with pytest.raises(SelfsameError) as caught:
+        list(images(garden, PHOTOS).batches)
+    assert "2 things are wrong" in caught.value.what
+    assert "convert it to JPEG" in caught.value.what
+    assert "8.jpg" in caught.value.what
+
+
+def test_a_name_that_is_no_utf8_is_refused(garden: Path) -> None:
+    (garden / "watch" / "1.png").rename(garden / "watch" / os.fsdecode(b"caf\xe9.png"))
+    with pytest.raises(SelfsameError, match=r"caf\\xe9\.png: its name is not UTF-8"):
+        find_photos(garden, PHOTOS)

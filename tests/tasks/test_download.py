@@ -33,7 +33,10 @@ def test_the_manifest_says_what_the_table_holds(name: str, rows: int, classes: i
     assert manifest == {
         "source": name,
         "origin": source.origin,
-        "licence": source.licence,
+        "license": source.license,
+        "source_url": None,
+        "description": None,
+        "notes": [],
         "content_sha256": source.content,
         "rows": rows,
         "rows_per_class": {source.info.classes[index]: labels.count(index) for index in range(classes)},
@@ -88,7 +91,7 @@ def test_a_failed_download_writes_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     ("source", "key", "value"),
     [
         ("digits", "mirror", "http://here"),
-        ("images", "target_column", "kind"),
+        ("breast_cancer", "target_column", "kind"),
         ("digits", "ignore_columns", ["id"]),
         ("mnist", "separator", ";"),
     ],

@@ -1,0 +1,227 @@
+"""What a column is taken for, why, and what speaks against it: by what was seen of it alone."""
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from selfsame.core.tables import Column
+from selfsame.sources.columns import RESERVED, number_pattern
+from selfsame.sources.faults import Fault, counted, listed
+from selfsame.sources.files import Reading
+from selfsame.sources.seen import Seen
+from selfsame.sources.words import COMMA_NUMBER, DATE, THOUSANDS, TIME, UNIT
+
+MOST_VALUES = 100  # of a column of text; more are an id or free text
+MOST_CATEGORIES = 1000  # of one that the user says is of categories
+INDEX_NAMES = re.compile(r"|Unnamed: \d+(_level_\d+)?|__index_level_\d+__|index|level_0")
+FOR_IDS = "if it means nothing, add it to data.ignore_columns"
+ID_NAMES = re.compile(r"(?i)(.*[_ -])?(id|uuid|guid|key|nr|number|serial|idx|rowid)")
+ID_SUFFIX = re.compile(r".*[a-z](Id|ID|Nr|Key)")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a column.
+
+    Attributes:
+        column: how it is read; None if it can't be a feature.
+        kind: what it is taken for, in words.
+        why: what says so.
+        ignore: whether it is proposed for ``data.ignore_columns``.
+        fault: what stops the run, if it isn't ignored.
+        note: what is worth knowing, but stops nothing.
+    """
+
+    name: str
+    column: Column | None
+    kind: str
+    why: str
+    ignore: bool = False
+    fault: Fault | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a verdict goes by besides what was seen.
+
+    Attributes:
+        line: where a row stands, for a message.
+        categories: ``data.category_columns``.
+    """
+
+    reading: Reading
+    line: Callable[[tuple[int, int]], str]
+    categories: Collection[str] = ()
+
+
+def judge(seen: Seen, context: Context) -> Verdict:
+    """Say what a column is taken for; nothing is guessed in silence."""
+    name = seen.name
+
+    def refuse(kind: str, why: str, fix: str, ignore: bool = True) -> Verdict:
+        return Verdict(name, None, kind, why, ignore, Fault(f"column {name!r} {why}", fix))
+
+    ignoring = f"add {name!r} to data.ignore_columns"
+    if INDEX_NAMES.fullmatch(name) and (not seen.words or not name):
+        return refuse("row number", "has the name that a table's index gets when it is saved", ignoring)
+    if name in RESERVED or name.startswith("column:"):
+        return refuse("reserved", "has a name that the project's own tables use", f"rename it, or {ignoring}")
+    if seen.other_type is not None:
+        return refuse(
+            "neither",
+            f"is of the type {seen.other_type}, neither number nor text",
+            f"convert it, or {ignoring}",
+        )
+    if seen.as_date and (seen.known or seen.bad_dates):
+        return _judge_dates(seen, context)
+    if not seen.known:
+        return refuse("empty", "has no values", ignoring)
+    if seen.as_text:
+        return _judge_words(seen, context, refuse, ignoring)
+    for kind, (count, place, word) in sorted(seen.odd.items()):
+        why = f"is {kind} in {counted(count, 'row')}, first {word!r} in {context.line(place)}"
+        if kind == "beyond 2^53":
+            why += ": such whole numbers become equal when they are computed with"
+        return refuse("number", why, f"mend it, or {ignoring}", ignore=kind == "beyond 2^53")
+    return _judge_numbers(seen)
+
+
+def _judge_numbers(seen: Seen) -> Verdict:
+    name, spread = seen.name, f"{seen.low:.6g} to {seen.high:.6g}"
+    column = Column(name, "boolean" if seen.boolean else "number")
+    counting = seen.even and seen.step == 1 and seen.whole and seen.rows > 10
+    if counting:
+        why = f"whole numbers that count the rows, {spread}"
+        note = (
+            f"column {name!r} counts the rows: data.ignore_columns is the place for it, if it means nothing"
+        )
+        return Verdict(name, column, "number", why, True, note=note)
+    if seen.low == seen.high:
+        note = f"column {name!r} is {seen.low:g} in every row that has a value"
+        return Verdict(name, column, "number", f"always {seen.low:g}", seen.known == seen.rows, note=note)
+    named = ID_NAMES.fullmatch(name) or ID_SUFFIX.fullmatch(name)
+    if named and seen.whole and seen.high - seen.low >= 0.5 * seen.known and seen.known > 10:
+        note = f"column {name!r} has the name of an id and whole numbers: {FOR_IDS}"
+        return Verdict(name, column, "number", f"whole numbers, {spread}", True, note=note)
+    if seen.boolean:
+        return Verdict(name, column, "true or false", "its type")
+    return Verdict(
+        name, column, "number", f"{'whole numbers' if seen.whole else 'all are numbers'}, {spread}"
+    )
+
+
+def _judge_dates(seen: Seen, context: Context) -> Verdict:
+    name = seen.name
+    if seen.bad_dates:
+        word, place = next(iter(seen.first.items()))
+        written = f"written as {seen.pattern}" if seen.pattern else "ISO 8601 (2024-12-31, 2024-12-31 23:59)"
+        why = f"has {counted(seen.bad_dates, 'value')} that are not {written}, first {word!r} in "
+        why += context.line(place)
+        fix = "correct the format in data.date_columns, as strptime has it (%d.%m.%Y), or mend the values"
+        return Verdict(name, None, "date", why, fault=Fault(f"column {name!r} {why}", fix))
+    parts = [part for part, values in seen.parts.items() if len(values) > 1]
+    day = any(part != "hour" for part in parts)
+    column = Column(
+        name, "date", (*parts, *(["age_days"] if day or not parts else [])), seen.pattern, seen.latest
+    )
+    return Verdict(name, column, "date", f"data.date_columns; up to {seen.latest}")
+
+
+def _judge_words(seen: Seen, context: Context, refuse: Callable[..., Verdict], ignoring: str) -> Verdict:
+    name, words = seen.name, seen.words
+    category = Verdict(
+        name, Column(name, "text", tuple(sorted(words))), "categories", f"{len(words)} different words"
+    )
+    if name in context.categories:
+        if len(words) > MOST_CATEGORIES or seen.overflow:
+            return refuse("text", f"has more than {MOST_CATEGORIES} different words", ignoring)
+        return category
+    if {word.casefold() for word in words} <= {"true", "false"}:
+        return Verdict(name, Column(name, "boolean"), "true or false", "it has no other words")
+    if unlike := _numbers_written_otherwise(seen, context):
+        return refuse("text", *unlike, ignore=False)
+    dates = _share(words, lambda word: DATE.fullmatch(word) or TIME.fullmatch(word))
+    if dates > 0.9:
+        why = f"has dates or times, such as {listed(words, 2)}"
+        fix = f"set data.date_columns, with how they are written, to {{{name}: '%d.%m.%Y'}}, or {ignoring}"
+        return refuse("dates", why, fix)
+    if len(words) > MOST_VALUES:
+        many = f"more than {len(words):,}" if seen.overflow else f"{len(words):,}"
+        what = "an id" if len(words) > 0.9 * seen.known or seen.overflow else "free text"
+        return refuse(
+            "text",
+            f"is text with {many} different values, such as {listed(words, 2)}: {what}, it seems",
+            f"{ignoring}; or, if they are categories, to data.category_columns (at most {MOST_CATEGORIES})",
+        )
+    if len(words) > 0.9 * seen.known and len(words) > 20:
+        note = (
+            f"column {name!r} has another word in nearly every row: an id or free text, it seems; {FOR_IDS}"
+        )
+        return Verdict(name, category.column, "categories", category.why, True, note=note)
+    if len(words) == 1:
+        note = f"column {name!r} is {next(iter(words))!r} in every row that has a value"
+        return Verdict(name, category.column, "categories", "one word", seen.known == seen.rows, note=note)
+    return category
+
+
+def _numbers_written_otherwise(seen: Seen, context: Context) -> tuple[str, str] | None:
+    """Return what is wrong with a column that would be numbers but for how they are written, and the fix."""
+    words, reading = seen.words, context.reading
+    known = re.compile(number_pattern(reading))
+    numbers = _share(words, known.fullmatch)
+    if numbers >= 0.5:
+        odd = [word for word in words if not known.fullmatch(word)]
+        total = sum(words[word] for word in odd)
+        first = f", first {odd[0]!r} in {context.line(seen.first[odd[0]])}"
+        return (
+            f"is numbers but for {listed(odd)} in {counted(total, 'row')}{first}",
+            "if they mean a missing value, set data.missing_values to a list with them; else mend them; or "
+            f"add {seen.name!r} to data.category_columns",
+        )
+    commas = _share(words, COMMA_NUMBER.fullmatch)
+    both = _share(words, lambda word: COMMA_NUMBER.fullmatch(word) or known.fullmatch(word))
+    thousands = _share(words, lambda word: THOUSANDS.fullmatch(word) or known.fullmatch(word))
+    if thousands >= 0.5 and reading.thousands is None and thousands >= both:
+        sign = next(
+            sign
+            for word in words
+            for sign in word
+            if THOUSANDS.fullmatch(word) and not sign.isalnum() and sign not in "+-"
+        )
+        also = "; or data.decimal, if it is the decimal sign" if commas > 0 else ""
+        some = listed(filter(THOUSANDS.fullmatch, words), 2)
+        return (
+            f"has numbers with a sign between thousands, such as {some}",
+            f"set data.thousands to {sign!r}{also}",
+        )
+    if both >= 0.5 and reading.decimal != ",":
+        return (
+            f"has numbers with a decimal comma, such as {listed(filter(COMMA_NUMBER.fullmatch, words), 2)}",
+            'set data.decimal to ","'
+            + (' and data.thousands to "."' if any("." in word for word in words) else ""),
+        )
+    if _share(words, THOUSANDS.fullmatch) >= 0.5:
+        return (
+            f"has numbers with other signs than data.thousands = {reading.thousands!r}: {listed(words, 2)}",
+            "correct data.thousands, or data.decimal",
+        )
+    units = {_unit(word) for word in words}
+    if len(units) == 1 and (unit := units.pop()) and len(words) > 2:
+        return (
+            f"has numbers with a unit, such as {listed(words, 2)}",
+            f"leave {unit!r} away in the file; or add {seen.name!r} to data.category_columns",
+        )
+    return None
+
+
+def _unit(word: str) -> str | None:
+    found = UNIT.fullmatch(word)
+    return ((found["before"] or "") + (found["after"] or "")).strip() or None if found else None
+
+
+def _share(words: dict[str, int], fits: Callable[[str], Any]) -> float:
+    """Return in which share of the rows a word fits."""
+    total = sum(words.values())
+    return sum(count for word, count in words.items() if fits(word)) / total if total else 0.0
