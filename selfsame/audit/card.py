@@ -24,7 +24,7 @@ def model_card(case: Case, answers: list[Answer]) -> str:
     """Return the card of the model under audit, all of it taken from the record."""
     manifest = case.held("manifest").document("manifest") or {}
     metrics, side = case.metrics, case.side
-    licence = manifest.get("licence", NOT_RECORDED)
+    licence = manifest.get("license", NOT_RECORDED)
     lines = [
         "---",
         "library_name: selfsame",

@@ -71,7 +71,7 @@ def _data(case: Case, execution: Execution, stem: str) -> dict[str, Any]:
         "bom-ref": f"data:{stem}",
         "name": stem,
         "description": f"Written by stage {execution.record.stage}; source: {origin}",
-        **licensed(manifest.get("licence")),
+        **licensed(manifest.get("license")),
         "components": [
             {"type": "file", "bom-ref": f"file:{name}", "name": name, "hashes": [_hash(digest)]}
             for name, digest in files.items()
