@@ -340,7 +340,7 @@ TARGET_IS_STILL_ASKED_IN = {
     "selfsame/model/nets.py",
     "selfsame/params/together.py",
     "selfsame/roles/decide.py",
-    "selfsame/sources/table.py",
+    "selfsame/sources/target.py",
     "tasks/download.py",
     "tasks/retrain.py",
     "tasks/split.py",

@@ -23,7 +23,7 @@ from selfsame.sources.place import look_through, parts
 from selfsame.sources.seen import Place, Seen
 from selfsame.sources.source import HOLDOUT, KEPT, TRAIN, VALIDATION
 from selfsame.sources.spill import Spill, read_spilled
-from selfsame.sources.target import ClassTarget, Target, ValueTarget
+from selfsame.sources.target import Target, new_target
 from selfsame.sources.verdict import Context, Verdict, judge
 from selfsame.sources.words import tidy
 
@@ -94,14 +94,14 @@ def analyze_table(root: Path, params: Table, spill: IO[bytes] | None = None) -> 
     files = _open_all(place.files, reading_of(params))
     target = tidy(params.target_column)
     _check_names(files, target, params)
-    found = Analysis(place, params, files, None, _new_target(target, params), ignored=_ignored(params))
+    found = Analysis(place, params, files, None, new_target(target, params), ignored=_ignored(params))
     found.notes += place.note
     found.faults += check_same_columns(files, target, set(found.ignored))
     stop_if_any(found.faults)
     as_text = {*map(tidy, params.category_columns), *found.ignored}
     if _pass(found, as_text, spill):  # a column of numbers turned out to be text: look at it as such
         changed = {name for name, seen in found.seen.items() if seen.changed}
-        found.target = _new_target(target, params)
+        found.target = new_target(target, params)
         _pass(found, as_text | changed, spill)
     found.spilled = spill
     _judge_all(found)
@@ -118,12 +118,6 @@ def _open_all(paths: list[Path], reading: Reading) -> list[TableFile]:
             faults.append(Fault(error.what, error.fix))
     stop_if_any(faults)
     return files
-
-
-def _new_target(name: str, params: Table) -> Target:
-    if params.target_kind == "regression":
-        return ValueTarget(name, params.unlabeled_values)
-    return ClassTarget(name, params.unlabeled_values, params.classes)
 
 
 def _ignored(params: Table) -> list[str]:
@@ -297,7 +291,7 @@ def second_pass(found: Analysis) -> Iterator[tuple[int, dict[str, pa.Array]]]:
         return
     columns, target = (
         {each.name: each for each in found.columns},
-        _new_target(found.target.name, found.params),
+        new_target(found.target.name, found.params),
     )
     for number, file in enumerate(found.files):
         for piece in file.pieces(list(file.names)):

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from selfsame.params.data import Table
 from selfsame.sources.columns import is_number, is_text, to_numbers
 from selfsame.sources.faults import Fault, counted, listed
 from selfsame.sources.files import Reading
@@ -164,3 +165,10 @@ class ValueTarget:
 
 
 Target = ClassTarget | ValueTarget
+
+
+def new_target(name: str, params: Table) -> Target:
+    """Return the target column as section ``data`` says it is."""
+    if params.target_kind == "regression":
+        return ValueTarget(name, params.unlabeled_values)
+    return ClassTarget(name, params.unlabeled_values, params.classes)
