@@ -28,8 +28,9 @@ from selfsame.dag.experiments import name_of, run_experiment
 from selfsame.dag.plan import PlannedStage, read_plan
 from selfsame.dag.workspace import Workspace, hold_workspace
 from selfsame.operation.refresh import refresh as fetch_news
-from selfsame.params.check import load_params, load_section
+from selfsame.params.check import load_section
 from selfsame.params.operation import OperationParams
+from selfsame.params.project import check_project
 
 KINDS = ("ran", "restored", "unchanged")  # of outcomes, each the first word of its state's message
 FLOW_RUN_VARIABLE = "SELFSAME_FLOW_RUN"  # the flow run's id and name, for the provenance record
@@ -159,7 +160,7 @@ def run_chore(chore: Callable[[], str]) -> State:
 
 def check_params() -> None:
     """Check the whole of ``params.yaml``; imports every stage's module."""
-    load_params()
+    check_project()
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

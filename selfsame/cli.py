@@ -16,6 +16,7 @@ from selfsame.core.layout import SUMMARY
 
 PRESETS = Path("presets")
 SCHEMA = Path("params.schema.json")
+KEYS = Path("docs/params.md")
 
 app = typer.Typer(
     help="A few labels and a large pool go in; a better model, its report and its proof come out.",
@@ -113,23 +114,39 @@ def feedback(
 
 
 @app.command()
-def check() -> None:
-    """Check params.yaml."""
+def check(
+    migrate: Annotated[bool, typer.Option(help="First bring a file of the former form to this one.")] = False,
+) -> None:
+    """Check params.yaml, and whether the data that it names can be read."""
     from selfsame.core.layout import PARAMS_FILE
-    from selfsame.params.check import load_params
+    from selfsame.params.migrate import migrate_file
+    from selfsame.params.project import check_project
 
-    load_params()
+    for line in migrate_file() if migrate else ():
+        typer.echo(line)
+    check_project()
     typer.echo(f"{PARAMS_FILE} is valid")
 
 
 @app.command()
+def params(as_json: AsJson = False) -> None:
+    """Print every parameter: its value, and the line of params.yaml that it comes from, or default."""
+    from selfsame.params.listing import format_params, list_params
+
+    values = list_params()
+    typer.echo(to_json([vars(value) for value in values]) if as_json else format_params(values))
+
+
+@app.command()
 def schema() -> None:
-    """Write params.schema.json, from which editors complete params.yaml."""
+    """Write params.schema.json, from which editors complete params.yaml, and the page on every key."""
+    from selfsame.params.listing import explain_params
     from selfsame.params.reading import json_schema
     from selfsame.params.registry import AROUND, SECTIONS
 
     SCHEMA.write_text(to_json(json_schema(SECTIONS, AROUND)) + "\n", encoding="utf-8")
-    typer.echo(f"wrote {SCHEMA}")
+    KEYS.write_text(explain_params(), encoding="utf-8")
+    typer.echo(f"wrote {SCHEMA} and {KEYS}")
 
 
 @app.command()

@@ -9,7 +9,7 @@ from selfsame.core.params import Section
 from selfsame.params.overrides import Overrides, with_overrides
 from selfsame.params.reading import check_sections, parse, refuse
 from selfsame.params.registry import AROUND, SECTIONS
-from selfsame.params.together import search_problems, together
+from selfsame.params.together import together
 
 
 def load_params() -> dict[str, Section]:
@@ -29,7 +29,7 @@ def check_params(written: Any, name: str = PARAMS_FILE.name) -> dict[str, Sectio
             beside another one.
     """
     sections = check_sections(written, SECTIONS, tuple(AROUND), name)
-    refuse([*together(sections), *search_problems(written, sections["feedback"])], name)
+    refuse(together(sections), name)
     return sections
 
 

@@ -1,12 +1,15 @@
 """A ``params.yaml`` of the form in which every key was written out, brought to the present one."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.compat import StringIO
 
 from selfsame.core.errors import SelfsameError
+from selfsame.core.graph_file import read_yaml
+from selfsame.core.layout import PARAMS_FILE
 from selfsame.core.params import Section
 from selfsame.params.check import check_params
 from selfsame.params.reading import shapes_of, with_tags
@@ -72,6 +75,21 @@ def migrate(old: Any) -> tuple[Params, list[str]]:
         *(f"{key} is left out: nothing read it" for key in unread),
         f"{defaults} keys are left out: they have their default, which 'selfsame params' shows",
     ]
+
+
+def migrate_file(path: Path = PARAMS_FILE) -> list[str]:
+    """Convert ``params.yaml`` where it stands, the former file kept beside it; return what was changed.
+
+    Raises:
+        SelfsameError: it is no file of the former form, or what it says is not valid today.
+    """
+    new, said = migrate(read_yaml(path))
+    kept = path.with_suffix(".old.yaml")
+    if kept.exists():
+        raise SelfsameError(f"{kept} exists: the former file would replace it", "move it away first")
+    path.rename(kept)
+    path.write_text(as_yaml(new), encoding="utf-8")
+    return [*said, f"{path} is converted; the former file, with its comments, is {kept}"]
 
 
 def as_yaml(params: Params) -> str:

@@ -144,13 +144,14 @@ def _problem(section: str, schema: Any, detail: dict[str, Any]) -> str:
     if last not in shape.model_fields:
         return f"{key} = {value!r}: {_words(detail)}"
     entry = shape.model_json_schema()["properties"][last]
+    told = f" (allowed: {allowed(entry)})"
     if kind == "missing":
-        return f"{key}: missing{_allowed(entry)}"
+        return f"{key}: missing{told}"
     if len(rest) > 1 and isinstance(rest[1], str) and "anyOf" in entry:
-        return f"{key} = {value!r}: is none of what it can be{_allowed(entry)}"
+        return f"{key} = {value!r}: is none of what it can be{told}"
     if len(rest) > 1 and entry.get("type") in ("object", "array"):
         return f"{'.'.join([key, *map(str, rest[1:])])} = {value!r}: {_words(detail)}"
-    return f"{key} = {value!r}: {_words(detail)}{_allowed(entry)}"
+    return f"{key} = {value!r}: {_words(detail)}{told}"
 
 
 def _walk(
@@ -186,7 +187,7 @@ def _words(detail: dict[str, Any]) -> str:
     return message[0].lower() + message[1:]
 
 
-def _allowed(entry: dict[str, Any]) -> str:
+def allowed(entry: dict[str, Any]) -> str:
     """Describe a key's type and range from its JSON schema."""
     words = []
     for option in entry.get("anyOf", [entry]):
@@ -204,4 +205,4 @@ def _allowed(entry: dict[str, Any]) -> str:
             if bound in option
         ]
         words.append(" ".join([option.get("type", "value"), *([" and ".join(bounds)] if bounds else [])]))
-    return f" (allowed: {' or '.join(words)})"
+    return " or ".join(words)
