@@ -1,6 +1,5 @@
 """Deployments: the table's own consistency; then server, worker and schedules as ``make up`` starts them."""
 
-import json
 import os
 import shutil
 import signal
@@ -9,9 +8,7 @@ import sys
 import time
 import urllib.error
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import ClassVar
 
 import psutil
 import pytest
@@ -20,7 +17,7 @@ from ruamel.yaml import YAML
 
 from flows.serve import read_deployments
 from tests.conftest import ROOT, Toy
-from tests.flows.house import KEY, RUN_SECONDS, House
+from tests.flows.house import RUN_SECONDS, House
 from tests.flows.runs import ask
 
 
@@ -131,46 +128,6 @@ def test_runs_never_overlap(house: House, resident: Toy) -> None:
         "the second began before the first ended"
     )
     resident.runs()
-
-
-class Receiver(BaseHTTPRequestHandler):
-    """A webhook's other end."""
-
-    received: ClassVar[list[dict[str, str]]] = []
-
-    def do_POST(self) -> None:
-        length = int(self.headers["Content-Length"])
-        self.received.append(json.loads(self.rfile.read(length)))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
-
-
-@pytest.mark.slow
-def test_a_failed_run_calls_the_webhook(house: House, resident: Toy) -> None:
-    with HTTPServer(("127.0.0.1", 0), Receiver) as receiver:
-        receiver.timeout = RUN_SECONDS
-        subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "flows.notify",
-                f"http://127.0.0.1:{receiver.server_port}/",
-            ],
-            env=os.environ | {"PREFECT_API_URL": house.api, "PREFECT_API_AUTH_STRING": KEY},
-            check=True,
-        )
-        time.sleep(3)  # the server takes up a new automation in the background
-        resident.set("left", fail=True)
-        name, message = house.finish(house.start("nightly", targets=["left"]))
-        resident.set("left", fail=False)
-        assert name == "Failed"
-        receiver.handle_request()
-    (told,) = Receiver.received
-    assert told["state"] == "Failed" and told["message"] == message
-    assert "told to fail" in told["message"] and told["page"].startswith("http")
 
 
 @pytest.mark.slow

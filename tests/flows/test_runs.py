@@ -62,9 +62,8 @@ def test_the_dead_are_closed_and_the_living_are_not(client: SyncPrefectClient) -
     assert state_of(client, by_id) == state_of(client, by_tag) == said
     assert state_of(client, ended) == "Completed: well"
     assert state_of(client, foreign) == "Running: None", "another workspace's, for all that is known here"
-    assert {path.name for path in Path(".dvc/tmp/flows").iterdir()} == {
-        f"run-{key}" for key in runs._announced
-    }
+    left = {path.name.removeprefix("run-") for path in Path(".dvc/tmp/flows").iterdir()}
+    assert left <= runs._announced.keys()
 
 
 def test_a_run_that_ends_leaves_no_file(toy: Toy) -> None:
