@@ -87,7 +87,7 @@ def run_graph(check: Callable[[], None], request: RunRequest) -> State:
         SelfsameError: the request can't be met, DVC can't read the project, the workspace is in use and
             the run is not to wait, or the check failed.
     """
-    request.check()
+    branch = request.check()
     operation: OperationParams = load_section("operation")
     with hold_workspace(request.wait, get_run_logger().info) as workspace:
         if request.refresh:
@@ -116,7 +116,7 @@ def run_graph(check: Callable[[], None], request: RunRequest) -> State:
         if state.is_completed() and request.push:  # even if nothing ran: an earlier one may have failed
             do_chore("push", storage.push, operation)
         if state.is_completed() and request.commit:
-            do_chore("commit", partial(record_run, plan.metrics), operation)
+            do_chore("commit", partial(record_run, plan.metrics, branch), operation)
         return state
 
 

@@ -28,8 +28,11 @@ class RunRequest:
     rehash: bool = False
     wait: bool = True
 
-    def check(self) -> None:
+    def check(self) -> str:
         """Refuse what can't be done, while nothing has been done.
+
+        Returns:
+            The branch that the run is to be recorded on, if it is.
 
         Raises:
             SelfsameError: a name that isn't there, no remote, a repository that takes no commit.
@@ -47,8 +50,7 @@ class RunRequest:
                     )
         if self.pull or self.push:
             check_remote()
-        if self.commit:
-            check_git()
+        return check_git() if self.commit else ""
 
 
 def require_known(what: str, name: str, known: Iterable[str]) -> None:

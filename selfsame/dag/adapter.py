@@ -25,12 +25,14 @@ from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 from dvc.stage import PipelineStage, Stage
 
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import LOCK_FILE
 from selfsame.dag.nested import MISSING, differences
 
 TESTED = ("3.67", "3.68")  # from the first, below the second; pyproject.toml says the same
 BUSY_SECONDS = 1.0  # between two tries to get paths that another DVC process holds
 BUSY_PATHS, BUSY_PATHS_LOCK = "rwlock", "rwlock.lock"  # in .dvc/tmp: which process reads and writes what
 RUN_LOGGER, STAGE_LOGGERS = "dvc.stage.run", "dvc.stage"  # the first speaks only when a command is run
+MERGED = f"git checkout --ours {LOCK_FILE}, then dvc repro, then git add it: see docs/operator.md, Merging"
 PULLING = "Pulling data for"  # what dvc.lock names is fetched: DVC calls such a stage unchanged
 
 
@@ -73,6 +75,8 @@ def open_project(
     except SelfsameError:
         raise
     except caught as error:
+        if b"\n<<<<<<< " in (LOCK_FILE.read_bytes() if LOCK_FILE.exists() else b""):
+            raise SelfsameError(f"{LOCK_FILE}: has a merge's conflict markers in it", MERGED) from None
         raise kind(f"DVC: {dvc_message(error)}", fix) from error
 
 

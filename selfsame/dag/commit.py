@@ -12,19 +12,20 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from selfsame.core.errors import SelfsameError
+from selfsame.core.errors import PassingError, SelfsameError
 from selfsame.core.graph_file import read_yaml
 from selfsame.core.layout import GRAPH_FILE, LINEAGE, LOCK_FILE, PARAMS_FILE
 from selfsame.dag.nested import MISSING, differences, leaves
-from selfsame.git import git, read_blob
+from selfsame.git import ask, git, read_blob
 
 UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply", "BISECT_LOG")
 CHAMPION, PROMOTED = "champion", "student"  # the artifact that gets versions, and when: metrics' champion
+LOCKED = re.compile(r"\.lock'|cannot lock ref")  # of what git says
 METRIC_LINES = 40  # of a commit's message; metrics.json has all
 
 
-def check_git() -> None:
-    """Check that a commit can be made here that belongs to a branch and has an author.
+def check_git() -> str:
+    """Check that a commit can be made here that belongs to a branch and has an author; return the branch.
 
     Raises:
         SelfsameError: saying what stands in the way.
@@ -35,35 +36,65 @@ def check_git() -> None:
             raise SelfsameError(
                 f"git is in the middle of something ({name})", "finish or abort it ('git status' says how)"
             )
-    git("symbolic-ref", "HEAD", fix="git switch BRANCH: a commit on a detached HEAD is easily lost")
+    if unmerged := git("diff", "--name-only", "--diff-filter=U").split():
+        raise SelfsameError(f"git has conflicts in {', '.join(unmerged)}", "resolve them, then git add them")
+    branch = git("symbolic-ref", "HEAD", fix="git switch BRANCH: a commit on a detached HEAD is easily lost")
     git("var", "GIT_COMMITTER_IDENT", fix="git config user.name NAME; git config user.email ADDRESS")
+    return branch.strip().removeprefix("refs/heads/")
 
 
-def record_run(metrics: Sequence[Path]) -> str:
+def record_run(metrics: Sequence[Path], branch: str) -> str:
     """Commit parameters, ``dvc.lock``, provenance records and metrics if they differ; version a champion.
 
-    Other changed or staged files stay as they are.
+    Other changed or staged files stay as they are, and so does everything if no commit comes about.
 
     Args:
         metrics: the files that the project declares as metrics.
+        branch: the one that the run began on.
 
     Returns:
         What was done, in words.
 
     Raises:
-        PassingError: git refuses; its lock may be held by another command.
+        SelfsameError: a hook refuses, or somebody has gone to another branch meanwhile.
+        PassingError: another command holds git's lock.
     """
+    if (now := check_git()) != branch:
+        raise SelfsameError(
+            f"the run began on branch {branch}, and {now} is checked out",
+            f"git switch {branch}, and run again",
+        )
     paths = [str(path) for path in (PARAMS_FILE, LOCK_FILE, LINEAGE, *metrics) if path.exists()]
     done = []
     if git("status", "--porcelain", "--untracked-files=all", "--", *paths):
         message = describe(metrics)
-        git("add", "--all", "--", *paths)
-        git("commit", "--quiet", "--only", "--message", message, "--", *paths)
+        _commit(message, paths)
         done.append(f"committed {git('rev-parse', '--short', 'HEAD').strip()}: {message.splitlines()[0]}")
     if tag := _new_version(metrics):
-        git("tag", "--annotate", tag, "--message", f"{CHAMPION}: the {PROMOTED} was promoted")
+        _change("tag", "--annotate", tag, "--message", f"{CHAMPION}: the {PROMOTED} was promoted")
         done.append(f"tagged {tag}")
     return "; ".join(done) or "nothing new to record"
+
+
+def _commit(message: str, paths: Sequence[str]) -> None:
+    """Commit files as they are on disk; git is told of new ones, and forgets them if it comes to nothing."""
+    new = git("ls-files", "--others", "--exclude-standard", "-z", "--", *paths).split("\0")[:-1]
+    if new:
+        _change("add", "--intent-to-add", "--", *new)
+    try:
+        _change("commit", "--quiet", "--only", "--message", message, "--", *paths)
+    except SelfsameError:
+        if new:
+            ask("reset", "--quiet", "--", *new)
+        raise
+
+
+def _change(*arguments: str) -> None:
+    """Run a command of git that changes something; only a lock may be gone at the next try."""
+    try:
+        git(*arguments, fix="mend what git or its hook says; the next run with --commit catches up")
+    except SelfsameError as error:
+        raise PassingError(error.what, error.fix) if LOCKED.search(error.what) else error from None
 
 
 def describe(metrics: Sequence[Path]) -> str:

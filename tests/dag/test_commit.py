@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +57,7 @@ def _repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_run_is_recorded_with_what_changed() -> None:
     write_run(0.8, 0.95)
-    assert record_run(METRICS).startswith("committed ")
+    assert record_run(METRICS, "main").startswith("committed ")
     assert git("show", "--stat", "--format=", "--name-only").split() == [
         "dvc.lock",
         "lineage/train/0.8.json",
@@ -63,14 +65,14 @@ def test_a_run_is_recorded_with_what_changed() -> None:
         "params.yaml",
     ]
     write_run(0.9, 0.9625)
-    record_run(METRICS)
+    record_run(METRICS, "main")
     assert git("log", "-1", "--format=%B").strip() == (
         "Run: train\n\n"
         "train: train.threshold 0.8 → 0.9\n\n"
         "metrics.json:\n  student.accuracy 0.95 → 0.9625\n\n"
         "data:\n  raw md5 md5-of-raw"
     )
-    assert record_run(METRICS) == "nothing new to record"
+    assert record_run(METRICS, "main") == "nothing new to record"
     assert git("status", "--porcelain") == ""
 
 
@@ -80,30 +82,30 @@ def test_what_the_user_changed_is_left_alone() -> None:
     Path("unknown.py").write_text("4\n")
     git("add", "staged.py")
     write_run(0.8, 0.95)
-    record_run(METRICS)
+    record_run(METRICS, "main")
     assert git("status", "--porcelain").splitlines() == [" M code.py", "A  staged.py", "?? unknown.py"]
 
 
 def test_a_promoted_champion_gets_the_next_version() -> None:
     write_run(0.8, 0.95, "baseline")
-    record_run(METRICS)
+    record_run(METRICS, "main")
     assert git("tag") == ""
     write_run(0.9, 0.96, "student")
-    assert "tagged champion@v0.0.1" in record_run(METRICS)
+    assert "tagged champion@v0.0.1" in record_run(METRICS, "main")
     write_run(0.9, 0.97, "student")  # the same model: only the metrics differ
-    assert "tagged" not in record_run(METRICS)
+    assert "tagged" not in record_run(METRICS, "main")
     for number in range(2, 12):
         write_run(number, 0.97, "student")
-        record_run(METRICS)
+        record_run(METRICS, "main")
     assert git("cat-file", "-t", "champion@v0.0.11") == "tag\n"
     assert len(git("tag").split()) == 11
 
 
 def test_a_tag_that_was_missed_is_made_later() -> None:
     write_run(0.9, 0.96, "student")
-    record_run(METRICS)
+    record_run(METRICS, "main")
     git("tag", "-d", "champion@v0.0.1")
-    assert record_run(METRICS) == "tagged champion@v0.0.1"
+    assert record_run(METRICS, "main") == "tagged champion@v0.0.1"
 
 
 def test_a_held_lock_may_pass_and_the_next_run_catches_up() -> None:
@@ -111,13 +113,13 @@ def test_a_held_lock_may_pass_and_the_next_run_catches_up() -> None:
     lock = Path(".git/index.lock")
     lock.touch()
     with pytest.raises(PassingError, match=r"index\.lock"):
-        record_run(METRICS)
+        record_run(METRICS, "main")
     lock.unlink()
-    assert record_run(METRICS).startswith("committed ")
+    assert record_run(METRICS, "main").startswith("committed ")
 
 
 def test_where_no_commit_belongs_none_is_made() -> None:
-    check_git()
+    assert check_git() == "main"
     git("checkout", "-q", "--detach")
     with pytest.raises(SelfsameError, match="symbolic-ref"):
         check_git()
@@ -144,3 +146,72 @@ def test_outside_a_repository_and_without_a_name(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path / "bare")
     with pytest.raises(SelfsameError, match="not a git repository"):
         check_git()
+
+
+def test_a_hook_that_refuses_is_heard_at_once_and_nothing_is_left_staged() -> None:
+    hook = Path(".git/hooks/pre-commit")
+    hook.write_text("#!/bin/sh\necho the spelling is wrong >&2\nexit 1\n")
+    hook.chmod(0o755)
+    Path("staged.py").write_text("3\n")
+    git("add", "staged.py")
+    write_run(0.8, 0.95)
+    before = git("status", "--porcelain", "--untracked-files=all")
+    with pytest.raises(SelfsameError, match="git commit: the spelling is wrong") as caught:
+        record_run(METRICS, "main")
+    assert not isinstance(caught.value, PassingError), "it would refuse again"
+    assert git("status", "--porcelain", "--untracked-files=all") == before
+    assert git("log", "--format=%s") == "the project\n"
+    hook.unlink()
+    assert record_run(METRICS, "main").startswith("committed ")
+
+
+def test_another_branch_gets_no_commit() -> None:
+    write_run(0.8, 0.95)
+    git("switch", "-qc", "other")
+    with pytest.raises(SelfsameError, match="began on branch main, and other is checked out"):
+        record_run(METRICS, "main")
+    assert git("log", "--format=%s") == "the project\n"
+
+
+def test_conflicts_without_a_merge_are_named() -> None:
+    Path("code.py").write_text("ours\n")
+    git("stash")
+    Path("code.py").write_text("theirs\n")
+    git("commit", "-qam", "theirs")
+    subprocess.run(["git", "stash", "pop", "-q"], capture_output=True, check=False)
+    with pytest.raises(SelfsameError, match=r"conflicts in code\.py"):
+        check_git()
+
+
+def test_beside_a_person_who_commits_each_gets_their_own() -> None:
+    """A run whose commit meets another one tries again, and neither takes what is the other's."""
+    stop, theirs = threading.Event(), []
+
+    def person() -> None:
+        while not stop.is_set():
+            Path("code.py").write_text(f"{len(theirs)}\n")
+            command = ["git", "commit", "-qm", "a person", "code.py"]
+            theirs.append(subprocess.run(command, capture_output=True, check=False).returncode)
+
+    thread = threading.Thread(target=person)
+    thread.start()
+    try:
+        for number in range(10):
+            write_run(number, 0.95)
+            while True:
+                with suppress(PassingError):
+                    record_run(METRICS, "main")
+                    break
+    finally:
+        stop.set()
+        thread.join()
+    files: dict[str, set[str]] = {"Run": set(), "a person": set()}
+    for commit in git("log", "--format=%H %s").splitlines()[:-1]:
+        name, _, subject = commit.partition(" ")
+        kind = "Run" if subject.startswith("Run: ") else "a person"
+        files[kind] |= set(git("show", "--format=", "--name-only", name).split())
+    assert files["a person"] == {"code.py"}
+    records = {str(path) for path in Path("lineage").rglob("*.json")}
+    assert files["Run"] == {"dvc.lock", "metrics.json", "params.yaml", *records}
+    assert git("log", "--format=%s").count("Run: ") == 10
+    assert git("fsck", "--strict", "--no-dangling") == ""
