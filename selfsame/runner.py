@@ -15,12 +15,13 @@ from selfsame.core.params import Section
 from selfsame.core.stage import Stage
 from selfsame.observe import record
 from selfsame.params.check import check_params
+from selfsame.stage_lock import hold_stage
 
 Check = Callable[[Any], dict[str, Section]]
 
 
 def run_stage(name: str, main: Callable[[Stage], None], check: Check = check_params) -> None:
-    """Run one stage as a process: check, run, move the outputs into place, leave a provenance record.
+    """Run one stage as a process, alone: check, run, move the outputs into place, leave a provenance record.
 
     The whole of ``params.yaml`` is checked, not only the stage's own sections, so that a misspelt key
     stops the first stage that runs and not the fifth. ``SELFSAME_OBSERVE=0`` leaves the record out (a test
@@ -33,21 +34,23 @@ def run_stage(name: str, main: Callable[[Stage], None], check: Check = check_par
     if "--debug" in sys.argv[1:]:
         os.environ["SELFSAME_DEBUG"] = "1"
     try:
-        spec = read_stages().get(name)
-        if spec is None:
+        stages = read_stages()
+        if name not in stages:
             raise SelfsameError(
                 f"{GRAPH_FILE}: no stage named '{name}'", f"add it, or rename tasks/{name}.py"
             )
-        sections = check(read_yaml(PARAMS_FILE))
-        if unknown := [section for section in spec.params if section not in sections]:
-            raise SelfsameError(
-                f"{GRAPH_FILE}: stage {name} lists the params {unknown}, which are no sections",
-                f"correct {GRAPH_FILE}",
-            )
-        observer = record.begin(spec) if os.environ.get("SELFSAME_OBSERVE", "1") != "0" else None
-        _run(spec, main, {section: sections[section] for section in spec.params})
-        if observer is not None:
-            observer.finish()
+        spec = stages[name]
+        with hold_stage(spec, stages):  # whoever waited for it finds what was left by the one before
+            sections = check(read_yaml(PARAMS_FILE))
+            if unknown := [section for section in spec.params if section not in sections]:
+                raise SelfsameError(
+                    f"{GRAPH_FILE}: stage {name} lists the params {unknown}, which are no sections",
+                    f"correct {GRAPH_FILE}",
+                )
+            observer = record.begin(spec) if os.environ.get("SELFSAME_OBSERVE", "1") != "0" else None
+            _run(spec, main, {section: sections[section] for section in spec.params})
+            if observer is not None:
+                observer.finish()
     except SelfsameError as error:
         if os.environ.get("SELFSAME_DEBUG") == "1":
             raise

@@ -51,7 +51,7 @@ MAY_IMPORT = {
     },
     "selfsame.dag": {"selfsame.core", "selfsame.git", "selfsame.params", "selfsame.processes"},
     "selfsame.operation": {"selfsame.core", "selfsame.params"},
-    "selfsame.runner": {"selfsame.core", "selfsame.observe", "selfsame.params"},
+    "selfsame.runner": {"selfsame.core", "selfsame.observe", "selfsame.params", "selfsame.stage_lock"},
     "selfsame.audit": {
         "selfsame.core",
         "selfsame.dag",

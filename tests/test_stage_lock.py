@@ -1,12 +1,16 @@
 """A stage runs once at a time, readers of its outputs keep it waiting, and it ends with its DVC."""
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.conftest import ROOT
+from selfsame.processes import runs
+from tests.conftest import BIN, ROOT
 
 GRAPH = """
 stages:
@@ -23,12 +27,13 @@ stages:
     outs: [b]
 """
 STAGE = """
-import sys
+import os, pathlib, sys
 from selfsame.core.graph_file import read_stages
 from selfsame.stage_lock import hold_stage
 stages = read_stages()
 with hold_stage(stages[sys.argv[1]], stages):
     print("held", flush=True)
+    pathlib.Path("pid").write_text(str(os.getpid()))
     sys.stdin.read()
 """
 
@@ -76,3 +81,24 @@ def test_a_second_one_waits_and_takes_over(in_dvc: bool) -> None:
                 reader.communicate("")
     assert Path(".dvc/tmp/stage-left.lock").exists() is in_dvc
     assert Path(".scratch/stage-left.lock").exists() is not in_dvc
+
+
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+def test_it_ends_with_its_dvc(shell: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("SHELL", shell)
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+    subprocess.run(["git", "init", "-q"], check=True)
+    subprocess.run(["dvc", "init", "-q"], check=True)
+    dvc = subprocess.Popen(["dvc", "repro", "-q", "make"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (Path("pid").exists() and Path("pid").read_text()):
+        assert time.monotonic() < deadline and dvc.poll() is None
+        time.sleep(0.02)
+    stage = psutil.Process(int(Path("pid").read_text()))
+    dvc.kill()
+    dvc.wait()
+    while runs(stage):
+        assert time.monotonic() < deadline, "the stage outlived its DVC"
+        time.sleep(0.02)
+    dvc.communicate()

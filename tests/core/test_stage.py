@@ -122,6 +122,21 @@ def test_what_a_killed_run_left_is_removed(bakery: Path) -> None:
     assert written() == GOOD
 
 
+def test_two_executions_at_once_come_one_after_the_other(bakery: Path) -> None:
+    Path("params.yaml").write_text("bake: {mode: hang, loaves: 2}\n")
+    first = subprocess.Popen([sys.executable, "-m", "tasks.bake"], stdout=subprocess.PIPE)
+    assert first.stdout is not None and first.stdout.readline() == b"baking\n"
+    Path("params.yaml").write_text("bake: {mode: well, loaves: 2}\n")
+    command = [sys.executable, "-m", "tasks.bake"]
+    second = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert second.stdout is not None
+    assert second.stdout.readline().startswith(f"waiting for stage bake, last taken by process {first.pid} ")
+    first.kill()
+    first.communicate()
+    second.communicate()
+    assert second.returncode == 0 and written() == GOOD
+
+
 def test_an_undeclared_input_cannot_be_found(bakery: Path) -> None:
     done = bake("undeclared")
     assert done.returncode == 1
