@@ -20,6 +20,7 @@ from prefect import Flow, State, tags
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Crashed, Failed
@@ -135,11 +136,11 @@ def _clear(client: SyncPrefectClient, own: FlowRun) -> None:
         "deployment_id": {"any_": [str(own.deployment_id)]},
     }
     living = {path.name.removeprefix("run-") for path in _files()}
-    while True:
-        runs = _read_open(client, **wanted)
-        closed = [_close_stale(client, run, own) for run in runs if str(run.id) not in living]
-        if len(runs) < PAGE or not any(closed):
-            return
+    left, page = 0, PAGE
+    while page == PAGE:
+        runs = _read_open(client, left, **wanted)
+        page = len(runs)
+        left += page - sum(str(run.id) not in living and _close_stale(client, run, own) for run in runs)
 
 
 def _close_stale(client: SyncPrefectClient, run: FlowRun, own: FlowRun) -> bool:
@@ -157,9 +158,10 @@ def _close(client: SyncPrefectClient, run: FlowRun, state: State) -> None:
     client.set_flow_run_state(run.id, state, force=True)
 
 
-def _read_open(client: SyncPrefectClient, **criteria: object) -> list[FlowRun]:
-    chosen = {"state": {"type": {"any_": OPEN}}} | criteria
-    return client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(chosen), limit=PAGE)
+def _read_open(client: SyncPrefectClient, offset: int = 0, **criteria: object) -> list[FlowRun]:
+    chosen = FlowRunFilter.model_validate({"state": {"type": {"any_": OPEN}}} | criteria)
+    order = FlowRunSort.EXPECTED_START_TIME_ASC
+    return client.read_flow_runs(flow_run_filter=chosen, sort=order, limit=PAGE, offset=offset)
 
 
 def _files() -> list[Path]:
