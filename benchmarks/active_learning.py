@@ -85,7 +85,7 @@ class SetUp:
 
 
 # A training of a fixed length, whose last weights are kept: validation rows decide nothing.
-PLAIN = {"ema_decay": 0.0, "checkpoint": "last", "refit_on_validation": False, "prediction_views": 1}
+PLAIN = {"ema_decay": 0.0, "checkpoint": "last", "refit_on_validation": False}
 SETUPS = {
     "digits": SetUp(
         title="Digits, the net of the default preset",

@@ -28,6 +28,7 @@ from selfsame.core.tables import TableInfo, count_rows, read_column, take_all, t
 from selfsame.model.kept import Arrays, Kept
 from selfsame.params.compute import ComputeParams
 from selfsame.params.evaluate import EvaluateParams
+from selfsame.params.prediction import PredictionParams
 from selfsame.report.data_checks import (
     POOL_SAMPLE,
     QUERY_ROWS,
@@ -84,7 +85,8 @@ def answers_of(stage: Stage, kept: Kept) -> Callable[[str, str], np.ndarray]:
         from selfsame.model.device import prepare_device
         from selfsame.model.models import load_model
 
-        return load_model(folder, prepare_device(stage.section("compute", ComputeParams)))
+        views = stage.section("prediction", PredictionParams).test_time_augmentation
+        return load_model(folder, prepare_device(stage.section("compute", ComputeParams)), views)
 
     def answer(name: str, role: str) -> np.ndarray:
         from selfsame.model.models import answer_table, predict_inputs
@@ -179,6 +181,8 @@ def checks(
 
 def main(stage: Stage) -> None:
     """Score both models, promote the better one, measure the gate, write the report."""
+    from selfsame.model.models import write_views
+
     own = stage.section("evaluate", EvaluateParams)
     target, kept = target_of(TableInfo.of(stage.inputs["holdout"])), kept_arrays(stage)
     answers = answers_of(stage, kept)
@@ -193,6 +197,9 @@ def main(stage: Stage) -> None:
     # The bytes alone: a file that DVC has linked from its cache is read-only.
     shutil.copytree(
         stage.inputs[promotion.champion], stage.outputs["champion"], copy_function=shutil.copyfile
+    )
+    write_views(
+        stage.outputs["champion"], stage.section("prediction", PredictionParams).test_time_augmentation
     )
     gate = target.gate(stage.inputs["pseudo_labels"], stage.inputs["hidden_labels"])
     judges = gate.record.judged_on

@@ -20,6 +20,7 @@ from selfsame.core.stage import Stage
 from selfsame.core.tables import BATCH_ROWS, TableWriter, count_rows, iter_batches
 from selfsame.observe.progress import progress
 from selfsame.params.compute import ComputeParams
+from selfsame.params.prediction import PredictionParams
 from selfsame.params.pseudo_label import (
     AgreementGate,
     ClassGate,
@@ -190,8 +191,9 @@ def label_values(stage: Stage, own: AgreementGate) -> None:
     baseline = stage.inputs["baseline"]
     nets = [baseline, *sorted((baseline / ENSEMBLE).glob("*"))]
     folders = [validated(folder) for folder in nets]  # the gate judges them on validation rows
+    views = stage.section("prediction", PredictionParams).test_time_augmentation
     # A committee's families agree or not, as an ensemble's nets do.
-    models = [member for folder in folders for member in load_model(folder, device).members]
+    models = [member for folder in folders for member in load_model(folder, device, views).members]
     target = models[0].scaling.target
     assert target is not None
     judged_on = judging_role(stage)
@@ -221,7 +223,8 @@ def label_classes(stage: Stage, own: ThresholdGate | TargetPrecisionGate) -> Non
 
     device = prepare_device(stage.section("compute", ComputeParams))
     baseline = validated(stage.inputs["baseline"])  # the gate judges it on validation rows
-    model = load_model(baseline, device)
+    views = stage.section("prediction", PredictionParams).test_time_augmentation
+    model = load_model(baseline, device, views)
     classes = len(model.info.classes)
 
     judged_on = judging_role(stage)

@@ -14,12 +14,12 @@ def main(stage: Stage) -> None:
     """Train a fresh net on labeled rows, keep its best checkpoint; then the others of the ensemble."""
     from selfsame.learning.fit import fit_model
     from selfsame.learning.loop import Plan
-    from selfsame.learning.methods import Supervised
+    from selfsame.learning.methods import supervised
 
     own = stage.section("train_baseline", TrainBaselineParams)
     baseline = stage.outputs["baseline"]
     for member in range(own.ensemble_members + 1):
-        plan = Plan(Supervised(), own.seed + member, own.max_epochs, own.patience_epochs)
+        plan = Plan(supervised(), own.seed + member, own.max_epochs, own.patience_epochs)
         folder = baseline / ENSEMBLE / f"{member:02d}" if member else baseline
         fit_model(stage, plan, pool=None, folder=folder)
 

@@ -40,6 +40,7 @@ TINY: dict[str, dict[str, Any]] = {  # what differs from params.yaml: seconds in
         "augmentation": {"name": "table"},
     },
     "train_baseline": {"max_epochs": 2},
+    "prediction": {"test_time_augmentation": 1},
     "pseudo_label": {"threshold": 0.6},
     "retrain": {"method": "offline", "max_epochs": 2},
 }

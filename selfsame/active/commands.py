@@ -12,11 +12,13 @@ def ask() -> None:
     from selfsame.params.active_learning import ActiveLearningParams
     from selfsame.params.check import load_params
     from selfsame.params.compute import ComputeParams
+    from selfsame.params.prediction import PredictionParams
 
     params = load_params()
-    own, compute = params["active_learning"], params["compute"]
+    own, compute, prediction = (params[name] for name in ("active_learning", "compute", "prediction"))
     assert isinstance(own, ActiveLearningParams) and isinstance(compute, ComputeParams)
-    made = request.make_request(own, compute)
+    assert isinstance(prediction, PredictionParams)
+    made = request.make_request(own, compute, prediction.test_time_augmentation)
     request.write_request(made)
     typer.echo(
         f"{len(made.questions)} rows to label, chosen by {made.strategy}: open {request.PAGE} in a browser, "

@@ -54,8 +54,11 @@ class Request:
     questions: tuple[Question, ...]
 
 
-def make_request(own: ActiveLearningParams, compute: ComputeParams) -> Request:
+def make_request(own: ActiveLearningParams, compute: ComputeParams, views: int) -> Request:
     """Choose rows of the pool that nobody has labeled yet. Memory doesn't grow with the pool.
+
+    Args:
+        views: of a row, that a prediction is the mean of (``prediction.test_time_augmentation``).
 
     Raises:
         SelfsameError: there are no classes to choose from, model and pool don't belong together, or the
@@ -70,7 +73,7 @@ def make_request(own: ActiveLearningParams, compute: ComputeParams) -> Request:
             f"{POOL}: {info.source} has no classes for people to choose from",
             "use active learning with a source that has classes",
         )
-    model = load_model(Path("models") / own.model, prepare_device(compute))
+    model = load_model(Path("models") / own.model, prepare_device(compute), views)
     if model.info != info:
         raise SelfsameError(
             f"{POOL}: not the kind of rows that models/{own.model} was trained on", "run 'dvc repro'"

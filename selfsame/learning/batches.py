@@ -1,15 +1,20 @@
 """What a training draws its batches from: the examples of one role, whole, and endless random batches."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
+from typing import Self
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
-from selfsame.core.tables import TableInfo, inputs_of, iter_batches
+from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import ID
+from selfsame.core.tables import TableInfo, count_rows, inputs_of, iter_batches, open_table, same_ids
+from selfsame.learning.targets import pseudo_targets
 from selfsame.model.inputs import Scaling
 
 
@@ -28,13 +33,33 @@ class Examples:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def to(self, device: torch.device) -> "Examples":
-        """Return the same examples on another device."""
-        return Examples(self.inputs.to(device), self.labels.to(device))
+    def __getitem__(self, rows: Tensor) -> "Examples":
+        """Return the examples at ``rows``, (N,) int64 on the CPU."""
+        rows = rows.to(self.labels.device)
+        return Examples(self.inputs[rows], self.labels[rows])
 
-    def standardised(self, scaling: Scaling) -> "Examples":
+    def to(self, device: torch.device) -> Self:
+        """Return the same examples on another device."""
+        return replace(self, inputs=self.inputs.to(device), labels=self.labels.to(device))
+
+    def standardised(self, scaling: Scaling) -> Self:
         """Return the same examples with labels as a net is to give them."""
-        return Examples(self.inputs, scaling.standardised(self.labels))
+        return replace(self, labels=scaling.standardised(self.labels))
+
+
+@dataclass(frozen=True)
+class PoolExamples(Examples):
+    """The pool with its pseudo-labels: classes, (N,) int64 or soft (N, K) float32, or values (N,) float64.
+
+    Attributes:
+        ids: (N,) example ids.
+        accepted: (N,) bool, on the CPU: whose label the gate accepted.
+        teacher: the digest of the weights that made the labels.
+    """
+
+    ids: pa.Array
+    accepted: Tensor
+    teacher: str
 
 
 def load_examples(table: Path) -> Examples:
@@ -53,53 +78,99 @@ def stack_examples(batches: list[tuple[np.ndarray, np.ndarray]], info: TableInfo
     return Examples(torch.from_numpy(inputs), torch.from_numpy(labels))
 
 
+def load_pool(pool: Path, pseudo_labels: Path, soft_temperature: float | None) -> PoolExamples:
+    """Load the pool with its pseudo-labels: classes or values, or distributions.
+
+    Raises:
+        SelfsameError: the pseudo-labels are not those of this pool.
+    """
+    info = TableInfo.of(pool)
+    rows_of, columns = [], []
+    names = [ID, "accepted", "teacher", *(["probabilities"] if soft_temperature is not None else [])]
+    schema = pa.schema([open_table(pseudo_labels).schema.field(name) for name in names])
+    if count_rows(pool) != count_rows(pseudo_labels):
+        raise _other_pool(pool, pseudo_labels)
+    for rows, decisions in zip(iter_batches(pool), iter_batches(pseudo_labels), strict=True):
+        if not same_ids(rows.column(ID), decisions.column(ID)):
+            raise _other_pool(pool, pseudo_labels)
+        rows_of.append((inputs_of(rows, info), decisions.column("pseudo_label").to_numpy()))
+        columns.append(decisions.select(names))
+    examples, table = stack_examples(rows_of, info), pa.Table.from_batches(columns, schema)
+    labels = examples.labels
+    if soft_temperature is not None:
+        probabilities = table.column("probabilities").combine_chunks().flatten().to_numpy()
+        labels = pseudo_targets(torch.tensor(probabilities).view(len(labels), -1), soft_temperature)
+    accepted = torch.from_numpy(table.column("accepted").to_numpy().astype(bool))
+    teacher = table.column("teacher")[0].as_py() if len(table) else ""
+    return PoolExamples(examples.inputs, labels, table.column(ID).combine_chunks(), accepted, teacher)
+
+
+def _other_pool(pool: Path, pseudo_labels: Path) -> SelfsameError:
+    return SelfsameError(f"{pseudo_labels}: its rows are not those of {pool}", "run 'dvc repro --force'")
+
+
 class EndlessBatches:
-    """Random batches without end.
+    """The rows of random batches without end.
 
     A pass is cut into batches of nearly equal size, at most ``batch_size``, so that none is left with a
-    single row, which batch normalization refuses. It visits every example exactly once; or, ``balanced``,
-    draws as many with replacement, each with a probability of 1 / (rows of its class), so that all classes
-    come equally often. The draws are made on the CPU, so that they are the same on every device.
+    single row, which batch normalization refuses. It visits every row exactly once; or, with ``chances``,
+    draws as many with replacement. The draws are made on the CPU, so that they are the same on every device.
 
     Attributes:
         generator: the random stream that orders the passes; whoever changes the batches draws from it too.
+        passes: how many have begun.
     """
 
     def __init__(
-        self, examples: Examples, batch_size: int, generator: torch.Generator, balanced: bool = False
+        self, rows: Tensor, batch_size: int, generator: torch.Generator, chances: Tensor | None = None
     ) -> None:
-        self.generator = generator
-        self._examples, self._batches_per_pass = examples, ceil(len(examples) / batch_size)
-        labels = examples.labels.cpu()
-        self._chances = 1 / torch.bincount(labels)[labels] if balanced else None
+        self.generator, self.passes = generator, 0
+        self.batch_size, self._chances = batch_size, chances
+        self.restart(rows)
+
+    def restart(self, rows: Tensor) -> None:
+        """Begin a pass over other rows, (N,) int64, at the next batch."""
+        self._rows, self._batches_per_pass = rows, ceil(len(rows) / self.batch_size)
         self._order, self._position = torch.empty(0, dtype=torch.int64), self._batches_per_pass
 
-    def __iter__(self) -> Iterator[Examples]:
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Tensor]:
         return self
 
-    def __next__(self) -> Examples:
+    def __next__(self) -> Tensor:
         if self._position == self._batches_per_pass:
             self._order, self._position = self._draw_order(), 0
+            self.passes += 1
         rows = self._order.tensor_split(self._batches_per_pass)[self._position]
-        rows = rows.to(self._examples.labels.device)
         self._position += 1
-        return Examples(self._examples.inputs[rows], self._examples.labels[rows])
+        return rows
 
     def state(self) -> dict[str, Tensor]:
         """Return where the stream stands, to go on from there another time."""
         return {
             "generator": self.generator.get_state(),
+            "rows": self._rows,
             "order": self._order,
-            "position": torch.tensor(self._position),
+            "position": torch.tensor([self._position, self.passes]),
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from where a stream over the same examples stood."""
+        """Go on from where a stream stood."""
+        self.restart(state["rows"])
         self.generator.set_state(state["generator"])
-        self._order, self._position = state["order"], int(state["position"])
+        self._order = state["order"]
+        self._position, self.passes = state["position"].tolist()
 
     def _draw_order(self) -> Tensor:
-        count = len(self._examples)
+        count = len(self._rows)
         if self._chances is None:
-            return torch.randperm(count, generator=self.generator)
-        return torch.multinomial(self._chances, count, replacement=True, generator=self.generator)
+            return self._rows[torch.randperm(count, generator=self.generator)]
+        return self._rows[torch.multinomial(self._chances, count, replacement=True, generator=self.generator)]
+
+
+def balanced(labels: Tensor) -> Tensor:
+    """Return the chances (N,) that let all classes of ``labels`` (N,) come equally often."""
+    labels = labels.cpu()
+    return 1 / torch.bincount(labels)[labels]

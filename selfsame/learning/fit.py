@@ -5,9 +5,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from selfsame.core.layout import LEARNED, VALIDATED
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
-from selfsame.learning.batches import Examples, load_examples
+from selfsame.learning.batches import PoolExamples, load_examples
 from selfsame.learning.loop import Plan, TrainingData, train
 from selfsame.learning.refit import kept_epoch, refit
 from selfsame.learning.resume import Checkpoints
@@ -15,7 +16,7 @@ from selfsame.learning.steps import StepNet
 from selfsame.learning.tables import fit_table
 from selfsame.model.device import prepare_device
 from selfsame.model.inputs import Scaling
-from selfsame.model.models import VALIDATED, Model, Views, save_model, save_validation
+from selfsame.model.models import Model, save_model, save_validation
 from selfsame.model.nets import build_net
 from selfsame.model.torchvision_nets import input_scaling, load_weights
 from selfsame.observe.notes import note
@@ -25,14 +26,14 @@ from selfsame.params.model import FittedParams, ModelParams, Torchvision
 from selfsame.params.training import TrainingParams
 
 
-def fit_model(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> None:
+def fit_model(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path) -> None:
     """Train a fresh net on the stage's labeled rows and ``pool``, and write it to ``folder``.
 
     With ``training.refit_on_validation`` that net goes to the folder ``validated`` in it, and ``folder``
     holds a second one that has learned the validation rows too.
 
     Args:
-        pool: the pool rows that the method learns from, on the CPU; None for the baseline.
+        pool: the pool with its pseudo-labels, on the CPU; None for the baseline.
     """
     compute = stage.section("compute", ComputeParams)
     device = prepare_device(compute)
@@ -64,17 +65,22 @@ def fit_model(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> 
         classes=len(info.classes),
     )
     recipe = {name: section.model_dump() for name, section in stage.params.items() if name != "model"}
-    views = Views(training.prediction_views, training.augmentation) if training.prediction_views > 1 else None
     checkpoints = Checkpoints.of(stage, plan.seed, device, monitoring().checkpoint_seconds)
     with watch(stage.spec.name, plan.max_epochs) as on_epoch:
-        history = train(net, data, plan, training, on_epoch, checkpoints, in_steps)
+        history, taught = train(net, data, plan, training, on_epoch, checkpoints, in_steps)
     if checkpoints.resumed_from_epoch is not None:
         note(resumedFromEpoch=checkpoints.resumed_from_epoch, seed=plan.seed)
+
+    def save(folder: Path) -> None:
+        save_model(folder, Model(net, params, info, data.scaling, recipe), history)
+        if pool is not None and taught is not None:
+            taught.write(folder / LEARNED, pool)
+
     if training.refit_on_validation:
-        save_model(folder / VALIDATED, Model(net, params, info, data.scaling, recipe, views), history)
+        save(folder / VALIDATED)
         net, epochs = fresh_net(), kept_epoch(history, training.checkpoint)
         with watch(f"{stage.spec.name}, refit", epochs) as on_epoch:
-            refit(net, data, plan, training, epochs, on_epoch, in_steps)
-    save_model(folder, Model(net, params, info, data.scaling, recipe, views), history)
+            taught = refit(net, data, plan, training, epochs, on_epoch, in_steps)
+    save(folder)
     save_validation(folder, history[kept_epoch(history, training.checkpoint) - 1])
     checkpoints.remove()

@@ -1,17 +1,20 @@
 """The training loop: it knows batches, steps and checkpoints, but no method."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from selfsame.core.errors import SelfsameError
-from selfsame.learning.batches import EndlessBatches, Examples
-from selfsame.learning.methods import Memory, Method, PoolBatch, losses
+from selfsame.core.tables import BATCH_ROWS
+from selfsame.learning.batches import EndlessBatches, Examples, PoolExamples, balanced
+from selfsame.learning.methods import Method, losses
 from selfsame.learning.objective import Objective, build_objective
 from selfsame.learning.optimize import MovingAverage, build_optimizer, learning_rate
+from selfsame.learning.pool import Pool
 from selfsame.learning.resume import Checkpoints, Moving, MovingNet, MovingOptimizer, MovingRandom, Row
 from selfsame.model.augment import augment
 from selfsame.model.inputs import Scaling, by_handfuls, prepare
@@ -31,7 +34,7 @@ class TrainingData:
 
     labeled: Examples
     validation: Examples | None
-    pool: Examples | None
+    pool: PoolExamples | None
     scaling: Scaling
     classes: int  # 0 for a regression, whose labels are standardised float32
 
@@ -65,7 +68,7 @@ def train(
     on_epoch: Callable[[Row], None],
     checkpoints: Checkpoints | None = None,
     in_steps: Callable[[nn.Module], nn.Module] = lambda net: net,
-) -> list[Row]:
+) -> tuple[list[Row], Pool | None]:
     """Train ``net`` in place and leave it with the weights of its best checkpoint.
 
     With ``ema_decay`` the checkpoints are those of the moving average.
@@ -73,11 +76,12 @@ def train(
     Args:
         on_epoch: told each epoch's row of the history as soon as it is known.
         checkpoints: where to go on after a kill; None for a training that nobody will take up.
-        in_steps: makes of a net the one that the steps call, with the same weights (``device.StepNet``).
+        in_steps: makes of a net the one that the steps call, with the same weights (``steps.StepNet``).
 
     Returns:
         One row per epoch: epoch, learning_rate, the step's losses (means over the epoch), validation_loss
-        and validation_accuracy, or for a regression validation_r2.
+        and validation_accuracy, or for a regression validation_r2. And the pool with the record of what was
+        taught; None where no method learns from one.
 
     Raises:
         SelfsameError: the loss is no longer a finite number.
@@ -85,60 +89,74 @@ def train(
     torch.manual_seed(plan.seed)  # dropout
     steps_per_epoch = math.ceil(len(data.labeled) / training.batch_size)
     optimizer = build_optimizer(net, training)
-    average, memory = MovingAverage(net, training.ema_decay), Memory()
+    average = MovingAverage(net, training.ema_decay)
     objective = build_objective(training, data.labeled.labels, data.classes)
     # Labeled rows and the pool draw from random streams of their own, so that neither moves the other.
     labeled = EndlessBatches(
-        data.labeled,
+        torch.arange(len(data.labeled)),
         training.batch_size,
         torch.Generator().manual_seed(2 * plan.seed),
-        balanced=training.class_sampling == "balanced",
+        balanced(data.labeled.labels) if training.class_sampling == "balanced" else None,
     )
-    labeled_batches = _labeled_batches(labeled, data, objective, training)
     best = Best(training.checkpoint, average.net)
     moving: dict[str, Moving] = {
         "net": MovingNet(net),
         "optimizer": MovingOptimizer(optimizer),
         "random": MovingRandom(),
         "average": average,
-        "memory": memory,
         "best": best,
         "labeled": labeled,
     }
-    pool_batches = None
-    if data.pool is not None and len(data.pool):
-        unlabeled = EndlessBatches(
-            data.pool, plan.pool_batch_size, torch.Generator().manual_seed(2 * plan.seed + 1)
-        )
-        pool_batches = _pool_batches(unlabeled, data, plan, training)
-        moving["pool"] = unlabeled
+    pool, pool_limits = None, training.augmentation
+    if data.pool is not None and len(data.pool) and plan.method.pool_rows != "none":
+        stream = torch.Generator().manual_seed(2 * plan.seed + 1)
+        pool = moving["pool"] = Pool(data.pool, plan.method, plan.pool_batch_size, stream)
+        if plan.method.strong_view:
+            assert plan.strong is not None
+            pool_limits = plan.strong
     history = checkpoints.restore(moving) if checkpoints is not None else []
     for row in history:
         on_epoch(row)
-    step_net, teacher = in_steps(net), in_steps(average.net)
+    step_net = in_steps(net)
     for epoch in range(len(history), plan.stop_epochs or plan.max_epochs):
+        weight = plan.method.ramp_up.at(epoch)
+        if pool is not None and weight:
+            # The teacher sees each row in an ordinary view, drawn anew: what it is wrong about once need not
+            # stay wrong. On MNIST with 100 labels worth half a point against the rows as they are.
+            weak = training.augmentation
+            view = partial(_changed, scaling=data.scaling, limits=weak, stream=pool.batches)
+            pool.relabel_if_due(epoch, steps_per_epoch, average.net, partial(predicted, average.net, view))
         net.train()
-        sums: Row = {}
+        sums: dict[str, Tensor] = {}
         for step in range(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch):
             rate = learning_rate(training, (step + 0.5) / (plan.max_epochs * steps_per_epoch), epoch)
             optimizer.param_groups[0]["lr"] = rate
-            uses_pool = pool_batches is not None and plan.method.ramp_up.at(epoch) > 0
-            pool = next(pool_batches) if uses_pool else None
-            made = losses(
-                plan.method, step_net, teacher, next(labeled_batches), pool, memory, objective.loss, epoch
-            )
+            batch = data.labeled[next(labeled)]
+            inputs = _changed(batch.inputs, data.scaling, training.augmentation, labeled)
+            batch = Examples(inputs, objective.disturb(batch.labels, labeled.generator))
+            rows, unlabeled = None, None
+            if pool is not None and weight and len(pool):
+                rows, drawn = pool.draw(epoch)
+                inputs = _changed(drawn.inputs, data.scaling, pool_limits, pool.batches)
+                unlabeled = Examples(inputs, drawn.labels)
+            made, taught = losses(plan.method, objective, step_net, batch, unlabeled, epoch)
             optimizer.zero_grad(set_to_none=True)
             made["training_loss"].backward()
             if training.gradient_clip_norm is not None:
                 nn.utils.clip_grad_norm_(net.parameters(), training.gradient_clip_norm)
             optimizer.step()
             average.update()
-            for name, value in made.items():
-                sums[name] = sums.get(name, 0.0) + value.item()
+            if pool is not None and rows is not None and taught is not None:
+                pool.note(rows, taught)
+            for name, value in made.items():  # doubles on the device: one transfer an epoch
+                sums[name] = sums.get(name, 0.0) + value.detach().double()
+        means = {name: total.item() / steps_per_epoch for name, total in sums.items()}
+        if "pool_loss" in means and pool is not None:
+            means["pool_taught"] = pool.share_taught
         row = {
             "epoch": epoch + 1,
             "learning_rate": rate,
-            **{name: total / steps_per_epoch for name, total in sums.items()},
+            **means,
             **_validated(average.net, data, objective),
         }
         history.append(row)
@@ -155,7 +173,7 @@ def train(
         if checkpoints is not None:
             checkpoints.offer(moving, history)
     net.load_state_dict(best.weights)
-    return _with_all_columns(history)
+    return _with_all_columns(history), pool
 
 
 class Best:
@@ -196,36 +214,22 @@ def _validated(net: nn.Module, data: TrainingData, objective: Objective) -> Row:
 
 def validate(net: nn.Module, examples: Examples, scaling: Scaling, objective: Objective) -> Row:
     """Return what the objective measures on validation rows."""
-    merged = for_prediction(net)
-
-    @torch.inference_mode()
-    def outputs(raw: Tensor) -> Tensor:
-        return merged(prepare(raw, scaling))
-
-    seen = by_handfuls(outputs, examples.inputs, examples.inputs.device)
-    return objective.measure(seen, examples.labels)
+    outputs = predicted(net, partial(prepare, scaling=scaling), examples.inputs)
+    return objective.measure(outputs, examples.labels)
 
 
-def _labeled_batches(
-    batches: EndlessBatches, data: TrainingData, objective: Objective, training: TrainingParams
-) -> Iterator[Examples]:
-    for batch in batches:
-        inputs = augment(prepare(batch.inputs, data.scaling), training.augmentation, batches.generator)
-        labels = objective.disturb(batch.labels, batches.generator)
-        yield Examples(inputs, labels)
+def predicted(net: nn.Module, view: Callable[[Tensor], Tensor], raw: Tensor) -> Tensor:
+    """Return the outputs (N, K) of a view of raw rows, without dropout; the net's mode stays."""
+    training = net.training
+    merged = torch.inference_mode()(for_prediction(net))
+    made = [by_handfuls(merged, view(rows), raw.device) for rows in raw.split(BATCH_ROWS)]
+    net.train(training)
+    return torch.cat(made)
 
 
-def _pool_batches(
-    batches: EndlessBatches, data: TrainingData, plan: Plan, training: TrainingParams
-) -> Iterator[PoolBatch]:
-    for batch in batches:
-        inputs = prepare(batch.inputs, data.scaling)
-        weak = augment(inputs, training.augmentation, batches.generator)
-        strong = None
-        if plan.method.wants_strong_view:
-            assert plan.strong is not None
-            strong = augment(inputs, plan.strong, batches.generator)
-        yield PoolBatch(weak, strong, batch.labels)
+def _changed(raw: Tensor, scaling: Scaling, limits: AugmentationParams, stream: EndlessBatches) -> Tensor:
+    """Return raw rows as a net is to see them in one step."""
+    return augment(prepare(raw, scaling), limits, stream.generator)
 
 
 def _with_all_columns(history: list[Row]) -> list[Row]:

@@ -18,6 +18,10 @@ class Objective(Protocol):
         """Return the loss to descend on labeled rows."""
         ...
 
+    def pool_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss to descend on pool rows, from what they are taught."""
+        ...
+
     def disturb(self, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Return a batch's labels as one step is to see them."""
         ...
@@ -38,6 +42,10 @@ class Classes:
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """Return the cross-entropy, smoothed and weighted as the parameters say."""
         return self.labeled_loss(outputs, labels)
+
+    def pool_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the plain cross-entropy on classes (N,) or distributions (N, K)."""
+        return functional.cross_entropy(outputs, targets)
 
     def disturb(self, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Replace some labels at random."""
@@ -60,6 +68,10 @@ class Values:
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """Return the mean squared error."""
         return functional.mse_loss(outputs[:, 0], labels)
+
+    def pool_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean squared error."""
+        return self.loss(outputs, targets)
 
     def disturb(self, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Add noise to some labels."""

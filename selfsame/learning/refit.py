@@ -13,6 +13,7 @@ from torch import nn
 
 from selfsame.learning.batches import Examples
 from selfsame.learning.loop import Plan, TrainingData, checkpoint_score, train
+from selfsame.learning.pool import Pool
 from selfsame.learning.resume import Row
 from selfsame.params.training import TrainingParams
 
@@ -30,18 +31,18 @@ def refit(
     epochs: int,
     on_epoch: Callable[[Row], None],
     in_steps: Callable[[nn.Module], nn.Module] = lambda net: net,
-) -> None:
+) -> Pool | None:
     """Train a fresh ``net`` on labeled and validation rows together, for ``epochs`` of the plan's.
 
     Seed and schedule are those of the training that chose ``epochs``: without any validation row the net
-    comes out the same, bit for bit.
+    comes out the same, bit for bit. Returns the pool with the record of what this net was taught.
     """
     assert data.validation is not None
     together = Examples(
         torch.cat([data.labeled.inputs, data.validation.inputs]),
         torch.cat([data.labeled.labels, data.validation.labels]),
     )
-    train(
+    _, pool = train(
         net,
         replace(data, labeled=together, validation=None),
         replace(plan, stop_epochs=epochs),
@@ -49,3 +50,4 @@ def refit(
         on_epoch,
         in_steps=in_steps,
     )
+    return pool

@@ -5,21 +5,22 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from selfsame.core.layout import VALIDATED
+from selfsame.core.layout import LEARNED, VALIDATED
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
 from selfsame.families.committee import fit_committee, together
 from selfsame.families.fit import Rows, fit_family
-from selfsame.learning.batches import Examples, load_examples
+from selfsame.learning.batches import Examples, PoolExamples, load_examples
 from selfsame.learning.loop import Plan
 from selfsame.learning.objective import build_objective
+from selfsame.learning.pool import Round, write_learned
 from selfsame.model.inputs import Scaling
 from selfsame.model.models import Model, save_model, save_validation
 from selfsame.params.model import Committee, FittedParams
 from selfsame.params.training import TrainingParams
 
 
-def fit_table(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> None:
+def fit_table(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path) -> None:
     """Fit a family or a committee on the stage's labeled rows and ``pool``, and write it to ``folder``.
 
     With ``training.refit_on_validation`` the folder ``validated`` in it holds the one that validation rows
@@ -36,10 +37,11 @@ def fit_table(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> 
     )
     rows, held = _rows(labeled, 1.0, info), _rows(validation, 1.0, info)
     extra = None
-    if pool is not None and len(pool):
+    if pool is not None and pool.accepted.any():
+        accepted = pool.standardised(scaling)[pool.accepted.nonzero()[:, 0]]
         # Together these rows count so many times the labeled ones, and none of them more than one of those.
-        weight = min(plan.method.ramp_up.weight * len(labeled) / len(pool), 1.0)
-        extra = _rows(pool.standardised(scaling), weight, info)
+        weight = min(plan.method.ramp_up.weight * len(labeled) / len(accepted), 1.0)
+        extra = _rows(accepted, weight, info)
     recipe = {name: section.model_dump() for name, section in stage.params.items() if name != "model"}
 
     def fit(learned: Rows) -> Model:
@@ -51,10 +53,17 @@ def fit_table(stage: Stage, plan: Plan, pool: Examples | None, folder: Path) -> 
         "training_loss": objective.measure(model.logits(labeled.inputs), labeled.labels)["validation_loss"]
     }
     row = {"epoch": 1, **losses, **objective.measure(model.logits(validation.inputs), validation.labels)}
+
+    def save(folder: Path) -> None:
+        save_model(folder, model, [row])
+        if pool is not None:
+            record = [pool.labels.int()], [pool.accepted], [pool.accepted.int()]
+            write_learned(folder / LEARNED, plan.method.name, [Round(1, pool.teacher)], pool, *record)
+
     if training.refit_on_validation:
-        save_model(folder / VALIDATED, model, [row])
+        save(folder / VALIDATED)
         model = fit(together(rows, held))
-    save_model(folder, model, [row])
+    save(folder)
     save_validation(folder, row)
 
 

@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from selfsame.learning.batches import Examples
 from selfsame.params.training import TrainingParams
 
 
@@ -74,12 +72,6 @@ def pseudo_targets(probabilities: Tensor, soft_temperature: float | None) -> Ten
         return probabilities.argmax(dim=1)
     # In logarithms: a small probability to a high power would vanish.
     return (probabilities.log() / soft_temperature).softmax(dim=1)
-
-
-def with_soft_labels(examples: Examples, probabilities: np.ndarray, temperature: float) -> Examples:
-    """Return the same examples, their labels the distributions (N, K), given row after row as (N · K,)."""
-    rows = torch.from_numpy(probabilities).view(len(examples), -1)
-    return Examples(examples.inputs, pseudo_targets(rows, temperature))
 
 
 def disturb_values(labels: Tensor, fraction: float, std: float, generator: torch.Generator) -> Tensor:

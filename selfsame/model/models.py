@@ -22,7 +22,15 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.layout import CONFIG, HISTORY, MODEL_FORMAT, VALIDATED, VALIDATION, WEIGHTS
+from selfsame.core.layout import (
+    CONFIG,
+    HISTORY,
+    MODEL_FORMAT,
+    TEST_TIME_AUGMENTATION,
+    VALIDATED,
+    VALIDATION,
+    WEIGHTS,
+)
 from selfsame.core.tables import BATCH_ROWS, TableInfo, inputs_of, iter_batches
 from selfsame.model.augment import augment
 from selfsame.model.families import Committee
@@ -173,7 +181,6 @@ def save_model(folder: Path, model: Model, history: list[dict[str, float]]) -> N
         "info": asdict(model.info),
         "scaling": model.scaling.as_json(),
         "recipe": model.recipe,
-        "views": model.views and {"count": model.views.count, "limits": model.views.limits.model_dump()},
     }
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     with (folder / HISTORY).open("w", newline="", encoding="utf-8") as file:
@@ -197,8 +204,21 @@ def validated(folder: Path) -> Path:
     return folder / VALIDATED if (folder / VALIDATED).is_dir() else folder
 
 
-def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
+def write_views(folder: Path, count: int) -> None:
+    """Write into a model's folder how many views of a row its predictions are the mean of."""
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    text = json.dumps({**config, TEST_TIME_AUGMENTATION: count}, indent=2) + "\n"
+    (folder / CONFIG).write_text(text, encoding="utf-8")
+
+
+def load_model(
+    folder: Path, device: torch.device | str = "cpu", test_time_augmentation: int | None = None
+) -> Model:
     """Read a model's folder.
+
+    Args:
+        test_time_augmentation: views of a row that a prediction is the mean of, under the augmentation of its
+            training; None for as many as the folder says, or one.
 
     Raises:
         SelfsameError: it isn't there, or is of another format.
@@ -216,8 +236,9 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> Model:
     info = TableInfo.from_json(config["info"])
     net = build_net(params, info).to(device)
     net.load_state_dict(load_file(folder / WEIGHTS, device=str(device)))
-    found = config["views"]
-    views = Views(found["count"], read_augmentation(found["limits"])) if found else None
+    count = test_time_augmentation or config.get(TEST_TIME_AUGMENTATION, 1)
+    limits = config["recipe"]["training"]["augmentation"] if count > 1 else None
+    views = Views(count, read_augmentation(limits)) if limits else None
     return Model(net, params, info, Scaling.from_json(config["scaling"]), config["recipe"], views)
 
 

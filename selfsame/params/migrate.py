@@ -24,6 +24,8 @@ MOVED = {
     "training.step_every_epochs": "training.schedule.every_epochs",
     "training.step_factor": "training.schedule.factor",
     "training.augmentation.colour_fraction": "training.augmentation.color_fraction",
+    "training.prediction_views": "prediction.test_time_augmentation",
+    "retrain.fixmatch_threshold": "retrain.relabel_threshold",
     "pseudo_label.balance": "pseudo_label.balance.name",
     "pseudo_label.rows_per_class": "pseudo_label.balance.rows_per_class",
     "retrain.strong_augmentation.colour_fraction": "retrain.strong_augmentation.color_fraction",
@@ -50,6 +52,8 @@ def migrate(old: Any) -> tuple[Params, list[str]]:
             "see docs/migration.md",
         )
     values = {MOVED.get(key, key): value for key, value in _leaves(old)}
+    if values["retrain.method"] == "fixmatch":  # which taught no label of the gate
+        values["retrain.method"] = "self_training"
     unread: list[str] = []
     kind = "table" if old["data"]["source"] in TABLES else "image"
     values |= {"training.augmentation.name": kind, "retrain.strong_augmentation.name": kind}
@@ -72,6 +76,11 @@ def migrate(old: Any) -> tuple[Params, list[str]]:
     defaults = sum(1 for _ in _leaves(new)) - len(kept)
     return short, [
         *(f"{before} is now {after}" for before, after in MOVED.items() if after in kept),
+        *(
+            ["retrain.method = fixmatch is now self_training"]
+            if old["retrain"]["method"] == "fixmatch"
+            else []
+        ),
         *(f"{key} is left out: nothing read it" for key in unread),
         f"{defaults} keys are left out: they have their default, which 'selfsame params' shows",
     ]

@@ -8,6 +8,7 @@ from selfsame.params.feedback import FeedbackParams
 from selfsame.params.model import MODEL
 from selfsame.params.monitoring import MonitoringParams
 from selfsame.params.operation import OperationParams
+from selfsame.params.prediction import PredictionParams
 from selfsame.params.pseudo_label import PSEUDO_LABEL
 from selfsame.params.reading import Schemas
 from selfsame.params.retrain import RETRAIN
@@ -24,6 +25,7 @@ STAGES: Schemas = {  # sections that stages read: DVC wants them written, if nee
     "train_baseline": TrainBaselineParams,
     "pseudo_label": PSEUDO_LABEL,
     "retrain": RETRAIN,
+    "prediction": PredictionParams,
     "evaluate": EvaluateParams,
 }
 AROUND: Schemas = {  # sections that no stage reads: an edit reruns nothing

@@ -131,13 +131,17 @@ class Online(WithLabels):
         return self
 
 
-class FixMatch(WithLabels):
-    """Learn confident labels of a weak view on a strong view."""
+class SelfTraining(WithLabels):
+    """Learn the accepted labels on strong views, then, round by round, those of the student's own average."""
 
-    method: Literal["fixmatch"] = "fixmatch"
-    fixmatch_threshold: Annotated[
+    method: Literal["self_training"] = "self_training"
+    relabel_every_epochs: Annotated[
+        Positive,
+        Field(description="After so many epochs the teacher labels the pool anew, and a new round begins."),
+    ] = 50
+    relabel_threshold: Annotated[
         Fraction | None,
-        Field(description="Lowest confidence of the weak view, inclusive; null follows the teacher."),
+        Field(description="Lowest confidence taught in later rounds, inclusive; null follows the teacher."),
     ] = None
     strong_augmentation: Annotated[STRONG, Field(description="The strong view.")] = StrongImage()
     distribution_alignment: Annotated[
@@ -167,4 +171,4 @@ class FixMatch(WithLabels):
         return tuple((np.bincount(labels, minlength=classes) / len(labels)).tolist())
 
 
-RETRAIN = Annotated[FixMatch | Offline | Online, Field(discriminator="method")]
+RETRAIN = Annotated[SelfTraining | Offline | Online, Field(discriminator="method")]

@@ -16,7 +16,7 @@ from selfsame.params.overrides import with_overrides
 from selfsame.params.pseudo_label import AgreementGate, ClassGate
 from selfsame.params.reading import parse
 from selfsame.params.registry import STAGES
-from selfsame.params.retrain import FixMatch, Offline, Soft
+from selfsame.params.retrain import Offline, SelfTraining, Soft
 
 MEASURE = ("data", "split")  # sections that decide which rows a trial is measured on
 FOR_CLASSES = {
@@ -90,7 +90,7 @@ def _for_kind(data: DataParams, sections: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(model, FittedParams):
         return
     changes = {"training.augmentation": training.augmentation}
-    if isinstance(retrain, FixMatch):
+    if isinstance(retrain, SelfTraining):
         changes["retrain.strong_augmentation"] = retrain.strong_augmentation
     for key, augmentation in changes.items():
         if augmentation.name != data.kind:
@@ -115,7 +115,7 @@ def _for_counts(data: DataParams, sections: Mapping[str, Any]) -> Iterator[str]:
     """What the number of classes or rows decides, where the parameters tell it."""
     gate, retrain, split = (sections[name] for name in ("pseudo_label", "retrain", "split"))
     priors = {"pseudo_label": gate.class_prior if isinstance(gate, ClassGate) else None}
-    priors["retrain"] = retrain.class_prior if isinstance(retrain, FixMatch) else None
+    priors["retrain"] = retrain.class_prior if isinstance(retrain, SelfTraining) else None
     for section, prior in priors.items():
         if prior is not None and data.class_count is not None and len(prior) != data.class_count:
             yield (

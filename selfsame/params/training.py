@@ -113,10 +113,6 @@ class TrainingParams(Section):
         bool,
         Field(description="Whether a second training, for as many epochs, learns the validation rows too."),
     ] = True
-    prediction_views: Annotated[
-        int,
-        Field(ge=1, le=256, description="Views of a row whose mean is a prediction; 1: the row alone."),
-    ] = 16
 
     @model_validator(mode="after")
     def _disturbed_values_have_a_size(self) -> Self:

@@ -84,7 +84,7 @@ def trained_on(
 
 
 @needs_cuda
-@pytest.mark.parametrize("name", ["offline", "online", "fixmatch"])
+@pytest.mark.parametrize("name", ["offline", "online", "self_training"])
 def test_cuda_learns_what_the_cpu_learns(name: str) -> None:
     # Dropout is left out: each device draws its own.
     training = training_params(ema_decay=0.5, augmentation=STRONG, class_sampling="balanced")
@@ -98,7 +98,7 @@ def test_cuda_learns_what_the_cpu_learns(name: str) -> None:
 
 
 @needs_cuda
-@pytest.mark.parametrize("name", ["offline", "online", "fixmatch"])
+@pytest.mark.parametrize("name", ["offline", "online", "self_training"])
 def test_cuda_gives_the_same_bits_twice(name: str) -> None:
     runs = [trained_on("cuda", name, ALL_TECHNIQUES, NORMED_AND_DROPPED) for _ in range(2)]
     assert same_bits(*(net.state_dict() for net, _ in runs)) and same_rows(*(rows for _, rows in runs))

@@ -16,6 +16,7 @@ from tiny import (
     examples,
     methods,
     plan,
+    pool_examples,
     training_data,
     write_table,
 )
@@ -26,7 +27,7 @@ from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
 from selfsame.learning.fit import fit_model
 from selfsame.learning.loop import Plan, train, validate
-from selfsame.model.models import Views, load_model
+from selfsame.model.models import Views, load_model, write_views
 from selfsame.model.nets import build_net
 from selfsame.params.training import TrainingParams
 
@@ -56,7 +57,7 @@ def stage(folder: Path, info: TableInfo = IMAGES, training: TrainingParams = ALL
 
 def fitted(folder: Path, name: str, how: Plan, training: TrainingParams = ALL_TECHNIQUES) -> dict[str, bytes]:
     """Train on the tables in ``folder``; return the model's files."""
-    pool = examples((8, 6, 6), seed=3)
+    pool = pool_examples((8, 6, 6))
     fit_model(stage(folder, training=training), how, pool, folder / name)
     files = files_under(folder / name)
     return {path.relative_to(folder / name).as_posix(): path.read_bytes() for path in files}
@@ -76,7 +77,7 @@ def test_the_validation_scores_are_those_of_the_weights_that_are_kept(criterion:
     assert written["loss"] == pytest.approx(measured["validation_loss"])
 
 
-@pytest.mark.parametrize("name", ["offline", "online", "fixmatch"])
+@pytest.mark.parametrize("name", ["offline", "online", "self_training"])
 def test_one_seed_gives_the_same_bytes_and_another_other_weights(name: str, tmp_path: Path) -> None:
     how = plan(methods()[name])
     first, again = fitted(tmp_path, "first", how), fitted(tmp_path, "again", how)
@@ -89,7 +90,7 @@ def test_the_folder_is_the_trained_net_with_what_it_needs(tmp_path: Path) -> Non
     fit_model(stage(tmp_path), plan(seed=5), None, tmp_path / "model")
     torch.manual_seed(5)
     net = build_net(NORMED_AND_DROPPED, IMAGES)
-    history = train(net, training_data(), plan(seed=5), ALL_TECHNIQUES, lambda _: None)
+    history, _ = train(net, training_data(), plan(seed=5), ALL_TECHNIQUES, lambda _: None)
     model = load_model(tmp_path / "model")
     assert (model.params, model.info, model.scaling) == (NORMED_AND_DROPPED, IMAGES, SCALING)
     assert model.recipe == {
@@ -102,9 +103,11 @@ def test_the_folder_is_the_trained_net_with_what_it_needs(tmp_path: Path) -> Non
     assert lines == [",".join(history[0]), *(",".join(map(str, row.values())) for row in history)]
 
 
-@pytest.mark.parametrize("views", [1, 3])
-def test_the_model_predicts_by_as_many_views_as_the_parameters_say(views: int, tmp_path: Path) -> None:
-    training = ALL_TECHNIQUES.model_copy(update={"prediction_views": views})
-    fit_model(stage(tmp_path, training=training), plan(), None, tmp_path / "model")
-    expected = Views(3, ALL_TECHNIQUES.augmentation) if views == 3 else None
-    assert load_model(tmp_path / "model").views == expected
+def test_a_model_predicts_by_as_many_views_as_it_is_asked_or_told(tmp_path: Path) -> None:
+    folder, three = tmp_path / "model", Views(3, ALL_TECHNIQUES.augmentation)
+    fit_model(stage(tmp_path), plan(), None, folder)
+    assert load_model(folder).views is None
+    assert load_model(folder, test_time_augmentation=3).views == three
+    write_views(folder, 3)
+    assert load_model(folder).views == three
+    assert load_model(folder, test_time_augmentation=1).views is None

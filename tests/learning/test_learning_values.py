@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from tiny import (
@@ -23,9 +24,9 @@ from tiny import (
 )
 
 from selfsame.core.tables import TableInfo
-from selfsame.learning.batches import load_examples, stack_examples
+from selfsame.learning.batches import PoolExamples, load_examples, stack_examples
 from selfsame.learning.loop import Plan, TrainingData, train
-from selfsame.learning.methods import OfflineValues, RampUp
+from selfsame.learning.methods import Offline, RampUp
 from selfsame.learning.objective import build_objective
 from selfsame.learning.targets import disturb_values
 from selfsame.model.inputs import Scaling, prepare
@@ -53,7 +54,13 @@ def rows(count: int, seed: int) -> Examples:
 
 
 def value_data(pool: Examples | None = None) -> TrainingData:
-    """A training's view of such rows."""
+    """A training's view of such rows, of a pool all accepted."""
+    if pool is not None:
+        ids, accepted = (
+            pa.array([str(row) for row in range(len(pool))]),
+            torch.ones(len(pool), dtype=torch.bool),
+        )
+        pool = PoolExamples(pool.inputs, pool.labels, ids, accepted, teacher="0" * 64)
     labeled, validation = (rows(count, seed).standardised(UNITS) for count, seed in ((40, 1), (20, 2)))
     return TrainingData(labeled, validation, pool.standardised(UNITS) if pool else None, UNITS, classes=0)
 
@@ -62,7 +69,7 @@ def train_values(data: TrainingData, how: Plan, training: TrainingParams) -> tup
     """Train a fresh net of one output."""
     torch.manual_seed(0)
     net = build_net(MLP, INFO)
-    history = train(net, data, how, training, lambda _: None)
+    history, _ = train(net, data, how, training, lambda _: None)
     return detached_state(net), history
 
 
@@ -121,13 +128,13 @@ def test_every_key_of_values_reaches_the_weights(key: str) -> None:
 @pytest.mark.parametrize("pool", [None, stack_examples([], INFO)], ids=["none", "empty"])
 def test_without_a_pool_it_is_supervised_bit_for_bit(pool: Examples | None) -> None:
     alone = train_values(value_data(), plan(), ALL_FOR_VALUES)
-    with_pool = train_values(value_data(pool), plan(OfflineValues(WHOLE_RAMP)), ALL_FOR_VALUES)
+    with_pool = train_values(value_data(pool), plan(Offline(WHOLE_RAMP)), ALL_FOR_VALUES)
     assert same_bits(alone[0], with_pool[0]) and same_rows(alone[1], with_pool[1])
 
 
 def test_a_weight_of_zero_is_supervised_bit_for_bit() -> None:
     alone = train_values(value_data(), plan(), ALL_FOR_VALUES)[0]
-    ignored = OfflineValues(RampUp(0.0, 0, 0))
+    ignored = Offline(RampUp(0.0, 0, 0))
     assert same_bits(alone, train_values(value_data(rows(30, 3)), plan(ignored), ALL_FOR_VALUES)[0])
 
 
@@ -136,7 +143,7 @@ def test_pseudo_targets_that_are_true_help() -> None:
     data = value_data(rows(200, 3))
     data = replace(data, labeled=Examples(data.labeled.inputs[:4], data.labeled.labels[:4]))
     alone = train_values(data, plan(max_epochs=60), training)[1][-1]
-    learner = plan(OfflineValues(WHOLE_RAMP), max_epochs=60, pool_batch_size=64)
+    learner = plan(Offline(WHOLE_RAMP), max_epochs=60, pool_batch_size=64)
     helped = train_values(data, learner, training)[1][-1]
     assert helped["validation_r2"] > alone["validation_r2"] + 0.05
     assert "pool_loss" in helped

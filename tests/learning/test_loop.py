@@ -21,6 +21,7 @@ from tiny import (
     methods,
     model_params,
     plan,
+    pool_examples,
     same_bits,
     same_rows,
     trained,
@@ -31,38 +32,48 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsame.core.errors import SelfsameError
-from selfsame.learning.loop import Best, train, validate
-from selfsame.learning.methods import Memory, Method, Offline, PoolBatch, RampUp, Step, Supervised
+from selfsame.learning.loop import Best, TrainingData, train, validate
+from selfsame.learning.methods import Method, Offline, RampUp, SelfTraining, supervised
 from selfsame.learning.optimize import learning_rate
+from selfsame.learning.pool import Pool, digest_of
 from selfsame.model.inputs import prepare
 from selfsame.model.nets import detached_state
 from selfsame.params.augmentation import ImageAugmentation
 from selfsame.params.training import Sgd, StepSchedule, TrainingParams
 
-NAMES = ["offline", "online", "fixmatch", "fixmatch, following"]
+NAMES = ["offline", "online", "self_training", "self_training, following"]
 POOL = (8, 6, 6)
 MLP = model_params(architecture="mlp", widths=[16])
 
 
-class Spy:
-    """A method that learns nothing from the pool and remembers what it was given."""
+class Watched(nn.Module):
+    """A net that remembers the inputs of its steps."""
 
-    pool_rows = "all"
-    ramp_up = WHOLE_RAMP
+    def __init__(self, net: nn.Module, seen: list[Tensor]) -> None:
+        super().__init__()
+        self.net, self.seen = net, seen
 
-    def __init__(self, wants_strong_view: bool) -> None:
-        self.wants_strong_view = wants_strong_view
-        self.labeled: list[Tensor] = []
-        self.pool: list[PoolBatch] = []
-        self.teachers: list[nn.Module] = []
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.seen.append(inputs)
+        return self.net(inputs)
 
-    def pool_losses(
-        self, net: nn.Module, teacher: nn.Module, labeled: Tensor, pool: PoolBatch, memory: Memory
-    ) -> Step:
-        self.labeled.append(labeled)
-        self.pool.append(pool)
-        self.teachers.append(teacher)
-        return Step(net(labeled), torch.zeros(()), torch.ones(()))
+
+def steps_of(
+    method: Method, training: TrainingParams, data: TrainingData | None = None, **changes: Any
+) -> tuple[list[Tensor], Pool]:
+    """Return what each step's net saw, labeled rows first, and the pool with its record."""
+    seen: list[Tensor] = []
+    how = plan(method, **changes)
+    _, pool = train(
+        fresh_net(),
+        data or training_data(POOL),
+        how,
+        training,
+        lambda _: None,
+        in_steps=lambda net: Watched(net, seen),
+    )
+    assert pool is not None
+    return seen, pool
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -113,7 +124,7 @@ def test_given_labels_and_rows_never_change(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["supervised", *NAMES])
 def test_one_seed_gives_the_same_bits_and_another_other_bits(name: str) -> None:
-    method: Method = {"supervised": Supervised(), **methods()}[name]
+    method: Method = {"supervised": supervised(), **methods()}[name]
     runs = [
         trained(training_data(POOL), plan(method, seed=seed), ALL_TECHNIQUES, NORMED_AND_DROPPED)
         for seed in (1, 1, 2)
@@ -134,7 +145,7 @@ def test_the_seed_does_not_depend_on_what_was_drawn_before() -> None:
 
 @pytest.mark.parametrize("name", ["supervised", *NAMES])
 def test_it_learns(name: str) -> None:
-    method: Method = {"supervised": Supervised(), **methods(RampUp(1.0, 15, 30))}[name]
+    method: Method = {"supervised": supervised(), **methods(RampUp(1.0, 15, 30))}[name]
     training = training_params(optimizer={"name": "adamw"}, learning_rate=0.01)
     net, how = fresh_net(MLP), plan(method, max_epochs=40, strong=limits(noise_std=0.1))
     train(net, training_data(POOL), how, training, lambda _: None)
@@ -142,7 +153,7 @@ def test_it_learns(name: str) -> None:
 
 
 def test_offline_learns_a_class_that_only_the_pool_shows() -> None:
-    labeled, pool = examples((7, 7, 0), seed=1), examples((0, 0, 10), seed=3)
+    labeled, pool = examples((7, 7, 0), seed=1), pool_examples((0, 0, 10))
     data = replace(training_data(), labeled=labeled, pool=pool)
     training = training_params(optimizer={"name": "adamw"}, learning_rate=0.01)
     unseen, accuracy = examples((0, 0, 30), seed=9), {}
@@ -191,7 +202,6 @@ def test_the_table_of_keys_is_complete() -> None:
     }
     elsewhere = {"disturb_value_fraction", "disturb_value_std"}  # test_learning_values.py
     elsewhere |= {"refit_on_validation"}  # test_refit.py
-    elsewhere |= {"prediction_views"}  # test_models.py, test_fit.py
     assert KEYS.keys() == TrainingParams.model_fields.keys() - {"augmentation"} - elsewhere | nested
 
 
@@ -207,8 +217,8 @@ def test_every_key_reaches_the_weights(key: str) -> None:
 
 @pytest.mark.parametrize("key", ["pool_batch_size", "strong"])
 def test_every_key_of_the_plan_reaches_the_weights(key: str) -> None:
-    changed = plan(methods()["fixmatch"], **{key: {"pool_batch_size": 5, "strong": limits()}[key]})
-    runs = [trained(training_data(POOL), how)[0] for how in (plan(methods()["fixmatch"]), changed)]
+    changed = plan(methods()["self_training"], **{key: {"pool_batch_size": 5, "strong": limits()}[key]})
+    runs = [trained(training_data(POOL), how)[0] for how in (plan(methods()["self_training"]), changed)]
     assert not same_bits(*runs)
 
 
@@ -247,52 +257,41 @@ def test_clipping_leaves_a_short_gradient() -> None:
 
 
 def test_the_labeled_rows_do_not_depend_on_the_pool() -> None:
-    seen = []
-    for wants_strong_view in (False, True):
-        spy = Spy(wants_strong_view)
-        trained(training_data(POOL), plan(spy), ALL_TECHNIQUES)
-        seen.append(torch.cat(spy.labeled))
-    assert torch.equal(*seen)
+    seen = [steps_of(method, ALL_TECHNIQUES)[0] for method in methods().values()]
+    assert all(
+        torch.equal(left[:4], right[:4]) for other in seen for left, right in zip(seen[0], other, strict=True)
+    )
 
 
 def test_pool_rows_are_drawn_on_their_own() -> None:
-    data, spy = training_data(), Spy(wants_strong_view=False)
-    trained(replace(data, pool=data.labeled), plan(spy, pool_batch_size=64))
-    for labeled, pool in zip(spy.labeled, spy.pool, strict=True):  # the same rows, each in another order
-        assert labeled.shape == pool.weak.shape and not torch.equal(labeled, pool.weak)
+    data = training_data()
+    pool = replace(pool_examples((7, 4, 3), seed=1), accepted=torch.ones(14, dtype=torch.bool))
+    seen, _ = steps_of(Offline(WHOLE_RAMP), training_params(), replace(data, pool=pool), pool_batch_size=64)
+    for inputs in seen:  # the same rows, each in another order
+        labeled, drawn = inputs.chunk(2)
+        assert torch.equal(labeled.flatten(1).sort(dim=0).values, drawn.flatten(1).sort(dim=0).values)
+        assert not torch.equal(labeled, drawn)
 
 
-def test_a_pool_batch_is_prepared_rows_with_their_labels() -> None:
-    data, spy = training_data(POOL), Spy(wants_strong_view=False)
-    trained(data, plan(spy, pool_batch_size=6), training_params(batch_size=5))
-    assert data.pool is not None
-    label_of = {
-        row.numpy().tobytes(): label.item()
-        for row, label in zip(prepare(data.pool.inputs, SCALING), data.pool.labels, strict=True)
-    }
-    assert [len(batch.labels) for batch in spy.pool] == [5] * 9  # 20 rows in 4 even batches
-    for batch in spy.pool:
-        assert batch.strong is None
-        assert [label_of[row.numpy().tobytes()] for row in batch.weak] == batch.labels.tolist()
-
-
-def test_weak_and_strong_views_are_of_the_same_rows_under_their_own_limits() -> None:
-    spy = Spy(wants_strong_view=True)
+def test_pool_batches_are_the_accepted_rows_under_the_methods_own_limits() -> None:
     training = training_params(augmentation=limits(noise_std=0.1))
-    trained(training_data(POOL), plan(spy, strong=limits(noise_std=0.01)), training)
-    prepared = prepare(examples(POOL, seed=3).inputs, SCALING)
-    for batch in spy.pool:
-        assert batch.strong is not None
-        rows = torch.cdist(batch.weak.flatten(1), prepared.flatten(1)).argmin(dim=1)
-        assert (batch.weak - prepared[rows]).std().item() == pytest.approx(0.1, rel=0.15)
-        assert (batch.strong - prepared[rows]).std().item() == pytest.approx(0.01, rel=0.15)
+    prepared = prepare(pool_examples(POOL).inputs, SCALING)
+    for name, method in methods().items():
+        seen, _ = steps_of(method, training, strong=limits(noise_std=0.01), max_epochs=1)
+        for inputs in seen:
+            drawn = inputs[14:]
+            distances = torch.cdist(drawn.flatten(1), prepared.flatten(1))
+            spread = distances.min(dim=1).values.mean().item() / prepared[0].numel() ** 0.5
+            assert spread == pytest.approx(0.01 if method.strong_view else 0.1, rel=0.2)
+            if name != "online":
+                assert pool_examples(POOL).accepted[distances.argmin(dim=1)].all()
 
 
 def test_the_moving_average_is_what_is_validated_and_kept() -> None:
     net, weights = fresh_net(), [detached_state(fresh_net())]
     training = training_params(ema_decay=0.6)  # one step an epoch
     how = plan(max_epochs=10)
-    history = train(net, training_data(), how, training, lambda _: weights.append(detached_state(net)))
+    history, _ = train(net, training_data(), how, training, lambda _: weights.append(detached_state(net)))
     expected = {name: value.double() for name, value in weights[0].items()}
     for step, present in enumerate(weights[1:]):
         decay = min(0.6, (1 + step) / (10 + step))
@@ -305,13 +304,14 @@ def test_the_moving_average_is_what_is_validated_and_kept() -> None:
 
 
 def test_the_teacher_is_the_moving_average_or_the_net_itself() -> None:
+    method = SelfTraining(WHOLE_RAMP, relabel_every_epochs=2, threshold=0.0)
     for decay in (0.0, 0.6):
-        spy, net = Spy(wants_strong_view=False), fresh_net()
-        train(net, training_data(POOL), plan(spy), training_params(ema_decay=decay), lambda _: None)
-        (teacher,) = set(spy.teachers)
-        assert (teacher is net) == (decay == 0.0)
-        assert all(weight.requires_grad == (decay == 0.0) for weight in teacher.parameters())
-        assert same_bits(detached_state(teacher), detached_state(net))  # the last checkpoint is kept
+        net, training = fresh_net(), training_params(ema_decay=decay)
+        _, pool = train(net, training_data(POOL), plan(method, max_epochs=3), training, lambda _: None)
+        teacher = fresh_net()
+        train(teacher, training_data(POOL), plan(method, max_epochs=2), training, lambda _: None)
+        assert pool is not None
+        assert [each.teacher for each in pool.rounds] == ["0" * 64, digest_of(teacher)]  # the last one kept
 
 
 UNSTEADY = {"learning_rate": 3.0, "batch_size": 5}  # its last epoch isn't its best
@@ -323,7 +323,7 @@ UNSTEADY = {"learning_rate": 3.0, "batch_size": 5}  # its last epoch isn't its b
 def test_the_best_checkpoint_is_restored(checkpoint: str, better: Any) -> None:
     net, data = fresh_net(), training_data()
     training = training_params(checkpoint=checkpoint, **UNSTEADY)
-    history = train(net, data, plan(max_epochs=12), training, lambda _: None)
+    history, _ = train(net, data, plan(max_epochs=12), training, lambda _: None)
     measured = validate(net, data.validation, SCALING, OBJECTIVE)
     if better is None:
         expected = history[-1]
@@ -379,12 +379,12 @@ def test_the_last_checkpoint_knows_no_patience() -> None:
 
 @pytest.mark.parametrize("name", ["supervised", *NAMES])
 def test_all_rows_of_the_history_have_the_same_columns(name: str) -> None:
-    method: Method = {"supervised": Supervised(), **methods(RampUp(1.0, 1, 2))}[name]
+    method: Method = {"supervised": supervised(), **methods(RampUp(1.0, 1, 2))}[name]
     told: list[Row] = []
     net = fresh_net()
-    history = train(net, training_data(POOL), plan(method, max_epochs=4), training_params(), told.append)
+    history, _ = train(net, training_data(POOL), plan(method, max_epochs=4), training_params(), told.append)
     always = {"epoch", "learning_rate", "training_loss", "validation_loss", "validation_accuracy"}
-    of_pool = set() if name == "supervised" else {"labeled_loss", "pool_loss", "pool_kept"}
+    of_pool = set() if name == "supervised" else {"labeled_loss", "pool_loss", "pool_taught"}
     assert {tuple(row) for row in history} == {tuple(history[0])}
     assert set(history[0]) == always | of_pool
     assert [row["epoch"] for row in told] == [1, 2, 3, 4]

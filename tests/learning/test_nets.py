@@ -170,12 +170,12 @@ def test_named_nets_drop_hidden_units_take_any_channels_and_learn(architecture: 
 @pytest.mark.parametrize("architecture", ["resnet18", "wrn_28_2"])
 def test_named_nets_go_through_a_training_with_a_pool(architecture: str) -> None:
     named = model_params(architecture=architecture)
-    how = plan(methods()["fixmatch, following"], max_epochs=1)
+    how = plan(methods()["self_training, following"], max_epochs=1)
     weights, (row,) = trained(training_data((4, 4, 2)), how, training_params(ema_decay=0.5), named)
     before = fresh_net(named).state_dict()
     assert weights.keys() == before.keys()
     assert not any(torch.equal(weights[name], before[name]) for name in before)  # statistics and all
-    assert 0 < row["pool_kept"] <= 1 and row["pool_loss"] > 0 and math.isfinite(row["validation_loss"])
+    assert 0 < row["pool_taught"] <= 1 and row["pool_loss"] > 0 and math.isfinite(row["validation_loss"])
 
 
 def test_a_convolutional_net_of_no_layers_is_refused() -> None:

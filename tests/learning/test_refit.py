@@ -21,12 +21,12 @@ from tiny import (
 
 from selfsame.learning.batches import Examples
 from selfsame.learning.loop import Row, TrainingData
-from selfsame.learning.methods import Method, Supervised
+from selfsame.learning.methods import Method, supervised
 from selfsame.learning.refit import kept_epoch, refit
 from selfsame.model.models import VALIDATED, load_model, validated
 from selfsame.model.nets import detached_state
 
-METHODS: dict[str, Method] = {"supervised": Supervised(), **methods()}
+METHODS: dict[str, Method] = {"supervised": supervised(), **methods()}
 UNSTEADY = ALL_TECHNIQUES.model_copy(update={"learning_rate": 0.35, "checkpoint": "validation_loss"})
 EPOCHS = 8
 
@@ -52,7 +52,7 @@ def test_without_validation_rows_it_is_the_kept_checkpoint_bit_for_bit(name: str
 
 def test_it_lasts_as_long_as_was_chosen() -> None:
     told: list[Row] = []
-    refitted(training_data(), 3, Supervised(), told)
+    refitted(training_data(), 3, supervised(), told)
     assert [row["epoch"] for row in told] == [1, 2, 3]
     assert "validation_loss" not in told[0], "nothing is judged on rows that are learned"
 
@@ -62,7 +62,7 @@ def test_validation_rows_are_learned_with_their_labels() -> None:
     flipped = Examples(data.validation.inputs, (data.validation.labels + 1) % 3)
     fewer = examples((2, 2, 2), seed=2)
     states = [
-        refitted(replace(data, validation=rows), 3, Supervised())
+        refitted(replace(data, validation=rows), 3, supervised())
         for rows in (data.validation, flipped, fewer)
     ]
     assert not same_bits(states[0], states[1]) and not same_bits(states[0], states[2])

@@ -17,11 +17,11 @@ from tiny import (
     ALL_TECHNIQUES,
     NORMED_AND_DROPPED,
     compute_params,
-    examples,
     fresh_net,
     methods,
     on_device,
     plan,
+    pool_examples,
     same_bits,
     same_rows,
     training_data,
@@ -31,14 +31,14 @@ from tiny import (
 from selfsame.core.stage import Stage
 from selfsame.learning.fit import fit_model
 from selfsame.learning.loop import Row, train
-from selfsame.learning.methods import Method, Supervised
+from selfsame.learning.methods import Method, supervised
 from selfsame.learning.resume import SCRATCH, Checkpoints, training_key
 from selfsame.model.device import prepare_device
 from selfsame.model.nets import detached_state
 from selfsame.observe.notes import take_notes
 from selfsame.params.training import TrainingParams
 
-METHODS: dict[str, Method] = {"supervised": Supervised(), **methods()}
+METHODS: dict[str, Method] = {"supervised": supervised(), **methods()}
 POOL = (8, 6, 6)
 SGD = {"batch_size": 5, "schedule": {"name": "cosine"}, "warm_up_fraction": 0.1}
 TRAININGS = {
@@ -74,7 +74,7 @@ def run(
     net = fresh_net(NORMED_AND_DROPPED).to(where)
     checkpoints = None if folder is None else Checkpoints(folder, 0.0)
     how = plan(method, **{"max_epochs": EPOCHS, **changes})
-    history = train(net, on_device(training_data(POOL), where), how, training, on_epoch, checkpoints)
+    history, _ = train(net, on_device(training_data(POOL), where), how, training, on_epoch, checkpoints)
     assert len(shown) == len(history)  # what was done before the kill is shown again
     return detached_state(net), history
 
@@ -104,12 +104,12 @@ def test_a_broken_training_ends_in_the_same_bits(name: str, training: str, tmp_p
 
 def test_it_stops_where_the_unbroken_training_stopped(tmp_path: Path) -> None:
     training = training_params(learning_rate=3.0, checkpoint="validation_loss")
-    _, history = run(None, training, Supervised(), max_epochs=30, patience_epochs=3)
+    _, history = run(None, training, supervised(), max_epochs=30, patience_epochs=3)
     assert len(history) < 30
     for until in range(1, len(history) + 1):
         with pytest.raises(Killed):
-            run(tmp_path, training, Supervised(), until, max_epochs=30, patience_epochs=3)
-    _, resumed = run(tmp_path, training, Supervised(), max_epochs=30, patience_epochs=3)
+            run(tmp_path, training, supervised(), until, max_epochs=30, patience_epochs=3)
+    _, resumed = run(tmp_path, training, supervised(), max_epochs=30, patience_epochs=3)
     assert same_rows(resumed, history)
 
 
@@ -121,7 +121,7 @@ def train_in(folder: Path, name: str, log: Path | None = None) -> None:
     if log is not None:
         sys.stderr = log.open("w")
     how = plan(METHODS[name], max_epochs=20, patience_epochs=20)
-    fit_model(stage(folder), how, examples(POOL, seed=3), folder / "model")
+    fit_model(stage(folder), how, pool_examples(POOL), folder / "model")
     if log is not None:
         sys.stderr.flush()
 
@@ -152,17 +152,17 @@ def test_a_killed_process_is_taken_up_by_the_next(tmp_path: Path) -> None:
         folders[broken].mkdir()
         settings = f"monitoring: {{tensorboard: false, checkpoint_seconds: {0.0 if broken else 1000.0}}}\n"
         (folders[broken] / "params.yaml").write_text(settings)
-    whole = start(folders[False], "fixmatch, following")
+    whole = start(folders[False], "self_training, following")
     scratch = folders[True] / SCRATCH
     for _ in range(2):
         before = set(scratch.rglob("*.safetensors"))
-        process = start(folders[True], "fixmatch, following")
+        process = start(folders[True], "self_training, following")
         wait_for(lambda before=before: bool(set(scratch.rglob("*.safetensors")) - before), process)
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         assert process.exitcode == -signal.SIGKILL
         assert not (folders[True] / "model").exists()
-    last = start(folders[True], "fixmatch, following", log := tmp_path / "log")
+    last = start(folders[True], "self_training, following", log := tmp_path / "log")
     for process in (whole, last):
         process.join()
         assert process.exitcode == 0
@@ -205,11 +205,11 @@ def test_what_is_no_checkpoint_of_this_training_is_left_alone(
     moved = damage is damage_by_moving
     written_to = tmp_path / ("elsewhere" if moved else "key")
     with pytest.raises(Killed):
-        run(written_to, ALL_TECHNIQUES, methods()["fixmatch"], until=3)
+        run(written_to, ALL_TECHNIQUES, methods()["self_training"], until=3)
     (file,) = written_to.iterdir()
     damage(file)
-    made, history = run(tmp_path / "key", ALL_TECHNIQUES, methods()["fixmatch"])
-    weights, expected = run(None, ALL_TECHNIQUES, methods()["fixmatch"])
+    made, history = run(tmp_path / "key", ALL_TECHNIQUES, methods()["self_training"])
+    weights, expected = run(None, ALL_TECHNIQUES, methods()["self_training"])
     assert same_bits(made, weights) and same_rows(history, expected)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("ignored")
@@ -217,7 +217,7 @@ def test_what_is_no_checkpoint_of_this_training_is_left_alone(
 
 def test_half_a_checkpoint_is_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(Killed):
-        run(tmp_path, ALL_TECHNIQUES, Supervised(), until=4)
+        run(tmp_path, ALL_TECHNIQUES, supervised(), until=4)
     (tmp_path / ".partial-checkpoint").write_bytes(b"half")
     checkpoints = Checkpoints(tmp_path, 0.0)
     net = fresh_net(NORMED_AND_DROPPED)

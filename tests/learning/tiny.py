@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
-from selfsame.learning.batches import Examples
-from selfsame.learning.fixmatch import FixMatch
+from selfsame.learning.batches import Examples, PoolExamples
 from selfsame.learning.loop import Plan, Row, TrainingData, train
-from selfsame.learning.methods import Method, Offline, Online, RampUp, Supervised
+from selfsame.learning.methods import Method, Offline, Online, RampUp, SelfTraining, supervised
 from selfsame.learning.objective import Classes
 from selfsame.learning.targets import LabeledLoss
 from selfsame.model.inputs import Scaling
@@ -67,7 +66,6 @@ def training_params(**changes: Any) -> TrainingParams:
         "ema_decay": 0.0,
         "augmentation": limits(),
         "refit_on_validation": False,
-        "prediction_views": 1,
     }
     return TrainingParams.model_validate(plain | changes)
 
@@ -121,12 +119,19 @@ def examples(per_class: tuple[int, ...], seed: int, info: TableInfo = IMAGES) ->
     return Examples(torch.from_numpy(raw), torch.from_numpy(labels))
 
 
+def pool_examples(per_class: tuple[int, ...], seed: int = 3, info: TableInfo = IMAGES) -> PoolExamples:
+    """Pool rows with their true labels, of which the gate has accepted all but every fourth."""
+    rows = examples(per_class, seed, info)
+    ids = pa.array([f"row {number}" for number in range(len(rows))])
+    return PoolExamples(rows.inputs, rows.labels, ids, torch.arange(len(rows)) % 4 != 3, teacher="0" * 64)
+
+
 def training_data(pool: tuple[int, ...] | None = None) -> TrainingData:
     """Imbalanced labeled rows, a validation set, and as many pool rows of each class as ``pool`` says."""
     return TrainingData(
         labeled=examples((7, 4, 3), seed=1),
         validation=examples((5, 5, 5), seed=2),
-        pool=examples(pool, seed=3) if pool is not None else None,
+        pool=pool_examples(pool) if pool is not None else None,
         scaling=SCALING,
         classes=3,
     )
@@ -143,12 +148,12 @@ def on_device(data: TrainingData, device: torch.device) -> TrainingData:
 
 
 def methods(ramp_up: RampUp = WHOLE_RAMP) -> dict[str, Method]:
-    """Every method that learns from a pool; plain FixMatch keeps rows whose class is a little likely."""
+    """Every method that learns from a pool; the first self-training takes any class a little likely."""
     return {
         "offline": Offline(ramp_up),
-        "online": Online(ramp_up, None),
-        "fixmatch": FixMatch(ramp_up, 0.34, 0.0, None),
-        "fixmatch, following": FixMatch(ramp_up, None, 0.7, 0.5),
+        "online": Online(ramp_up),
+        "self_training": SelfTraining(ramp_up, threshold=0.34),
+        "self_training, following": SelfTraining(ramp_up, alignment=0.7, soft_temperature=0.5),
     }
 
 
@@ -156,7 +161,7 @@ def plan(method: Method | None = None, **changes: Any) -> Plan:
     """Three epochs with pool batches of 8."""
     return Plan(
         **{
-            "method": method or Supervised(),
+            "method": method or supervised(),
             "seed": 0,
             "max_epochs": 3,
             "patience_epochs": 100,
@@ -181,7 +186,7 @@ def trained(
 ) -> tuple[State, list[Row]]:
     """Train a fresh net; return its weights and buffers, and the history."""
     net = fresh_net(model)
-    history = train(net, data, how, training or training_params(), lambda _: None)
+    history, _ = train(net, data, how, training or training_params(), lambda _: None)
     return detached_state(net), history
 
 

@@ -12,8 +12,8 @@ from project import run_task, section
 from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
+from selfsame.learning.batches import load_pool
 from selfsame.params.retrain import RetrainParams
-from tasks.retrain import load_pool
 
 POOL, PSEUDO = Path("data/splits/pool"), Path("data/pseudo_labels")
 
@@ -46,20 +46,17 @@ def rewrite(path: Path, table: pa.Table) -> None:
     pq.write_table(table, file)
 
 
-def test_accepted_rows_are_joined_with_their_labels(labeled: Path) -> None:
+def test_the_pool_is_joined_with_its_labels(labeled: Path) -> None:
     pool, decisions = pq.read_table(labeled / POOL), pq.read_table(labeled / PSEUDO)
-    chosen = {row["example_id"]: row for row in decisions.to_pylist() if row["accepted"]}
     features = TableInfo.of(labeled / POOL).features
-    rows = [row for row in pool.to_pylist() if row["example_id"] in chosen]
-    joined = load_pool(labeled / POOL, labeled / PSEUDO, accepted_only=True, soft_temperature=None)
-    assert 0 < len(joined) < pool.num_rows
-    assert joined.labels.tolist() == [chosen[row["example_id"]]["pseudo_label"] for row in rows]
-    np.testing.assert_array_equal(joined.inputs, [[row[name] for name in features] for row in rows])
-
-
-def test_a_method_may_take_the_whole_pool(labeled: Path) -> None:
-    everything = load_pool(labeled / POOL, labeled / PSEUDO, accepted_only=False, soft_temperature=None)
-    assert everything.labels.tolist() == pq.read_table(labeled / PSEUDO)["pseudo_label"].to_pylist()
+    joined = load_pool(labeled / POOL, labeled / PSEUDO, soft_temperature=None)
+    assert joined.ids.to_pylist() == pool["example_id"].to_pylist()
+    assert joined.labels.tolist() == decisions["pseudo_label"].to_pylist()
+    assert joined.accepted.tolist() == decisions["accepted"].to_pylist()
+    assert 0 < joined.accepted.sum() < pool.num_rows
+    assert {joined.teacher} == set(decisions["teacher"].to_pylist())
+    rows = [[row[name] for name in features] for row in pool.to_pylist()]
+    np.testing.assert_array_equal(joined.inputs, rows)
 
 
 def test_soft_labels_are_the_teachers_distribution(labeled: Path) -> None:
@@ -69,26 +66,47 @@ def test_soft_labels_are_the_teachers_distribution(labeled: Path) -> None:
     np.testing.assert_array_equal(probabilities.max(axis=1).astype(np.float32), table["confidence"])
     np.testing.assert_array_equal(probabilities.argmax(axis=1), table["pseudo_label"])
     for temperature in (1.0, 0.5):
-        soft = load_pool(labeled / POOL, labeled / PSEUDO, accepted_only=True, soft_temperature=temperature)
-        expected = probabilities[table["accepted"].to_numpy()] ** (1 / temperature)
+        soft = load_pool(labeled / POOL, labeled / PSEUDO, soft_temperature=temperature)
+        expected = probabilities ** (1 / temperature)
         np.testing.assert_allclose(soft.labels, expected / expected.sum(axis=1, keepdims=True), atol=1e-5)
 
 
-@pytest.mark.parametrize("method", ["offline", "online", "fixmatch"])
+@pytest.mark.parametrize("method", ["offline", "self_training"])
+def test_the_student_learns_the_accepted_labels_as_recorded(method: str, labeled: Path) -> None:
+    retrain(labeled, method=method)
+    decisions = pq.read_table(labeled / PSEUDO)
+    learned = pq.read_table(labeled / "models" / "student" / "learned.parquet")
+    assert learned["example_id"].to_pylist() == decisions["example_id"].to_pylist()
+    accepted = [row["pseudo_label"] if row["accepted"] else None for row in decisions.to_pylist()]
+    assert [labels[0] for labels in learned["labels"].to_pylist()] == accepted
+    assert sum(uses[0] for uses in learned["uses"].to_pylist()) > 0
+
+
+@pytest.mark.parametrize("method", ["offline", "self_training"])
+def test_the_threshold_reaches_the_student(method: str, labeled: Path) -> None:
+    before = retrain(labeled, method=method)
+    run_task("pseudo_label", labeled, pseudo_label={"threshold": 0.0})
+    assert retrain(labeled, method=method) != before
+
+
+@pytest.mark.parametrize("method", ["offline", "online", "self_training"])
 def test_soft_labels_teach_something_else_than_hard_ones(method: str, labeled: Path) -> None:
-    own = {"method": method} | ({"fixmatch_threshold": 0.0} if method == "fixmatch" else {})
+    own = {"method": method, "max_epochs": 3}
+    if method == "self_training":
+        own |= {"relabel_every_epochs": 1, "relabel_threshold": 0.0}
     assert retrain(labeled, **own, pseudo_labels={"name": "soft"}) != retrain(labeled, **own)
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"fixmatch_threshold": None}, {"distribution_alignment": 1.0}],
+    [{"relabel_threshold": None}, {"distribution_alignment": 1.0}, {"relabel_every_epochs": 2}],
     ids=lambda change: next(iter(change)),
 )
-def test_each_help_of_fixmatch_reaches_the_student(change: dict[str, object], labeled: Path) -> None:
+def test_each_key_of_self_training_reaches_the_student(change: dict[str, object], labeled: Path) -> None:
     # Soft labels: hard ones would need more steps until one of them turns.
-    soft = {"method": "fixmatch", "pseudo_labels": {"name": "soft"}}
-    plain = soft | {"fixmatch_threshold": 0.6, "distribution_alignment": 0.0}
+    rounds = {"max_epochs": 4, "relabel_every_epochs": 1, "relabel_threshold": 0.6}
+    soft = {"method": "self_training", "pseudo_labels": {"name": "soft"}}
+    plain = soft | rounds | {"distribution_alignment": 0.0}
     assert retrain(labeled, **plain | change) != retrain(labeled, **plain)
 
 
@@ -102,7 +120,8 @@ def test_the_prior_is_that_of_the_labeled_rows_or_the_one_given(labeled: Path) -
     for shares in ([0.5, 0.4], [1.0, 0.0], []):
         with pytest.raises(SelfsameError, match="shares above 0 that add up to 1"):
             section("retrain", class_prior=shares)
-    aligned = {"method": "fixmatch", "pseudo_labels": {"name": "soft"}}
+    rounds = {"max_epochs": 3, "relabel_every_epochs": 1}
+    aligned = {"method": "self_training", "pseudo_labels": {"name": "soft"}} | rounds
     equal = retrain(labeled, **aligned)  # as many labeled rows of either class
     assert retrain(labeled, **aligned, class_prior=[0.5, 0.5]) == equal
     assert retrain(labeled, **aligned, class_prior=[0.8, 0.2]) != equal
@@ -132,7 +151,7 @@ def test_pseudo_labels_of_another_pool_are_refused(
         retrain(labeled)
 
 
-@pytest.mark.parametrize("method", ["offline", "online", "fixmatch"])
+@pytest.mark.parametrize("method", ["offline", "online", "self_training"])
 def test_the_same_seed_gives_the_same_bytes(method: str, labeled: Path) -> None:
     assert retrain(labeled, method=method) == retrain(labeled, method=method)
     assert retrain(labeled, method=method) != retrain(labeled, method=method, seed=2)
@@ -177,6 +196,6 @@ def test_without_accepted_rows_it_is_supervised_training_bit_for_bit(labeled: Pa
         assert retrain(labeled, seed=seed) == supervised(labeled, seed=seed)
 
 
-@pytest.mark.parametrize("method", ["offline", "online", "fixmatch"])
+@pytest.mark.parametrize("method", ["offline", "online", "self_training"])
 def test_with_no_weight_it_is_supervised_training_bit_for_bit(method: str, labeled: Path) -> None:
     assert retrain(labeled, seed=3, method=method, unlabeled_weight=0.0) == supervised(labeled, seed=3)
