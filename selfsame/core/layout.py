@@ -32,6 +32,6 @@ VALIDATION = "validation.json"
 VALIDATED = "validated"  # the model from before a refit, by which it was chosen, in a folder of its own
 ENSEMBLE = "ensemble"  # further nets of a regression's baseline, in folders of their own
 MODEL_FORMAT = 4  # of CONFIG
-TEST_TIME_AUGMENTATION = "test_time_augmentation"  # of CONFIG: views that a prediction is the mean of
+PREDICTION = "prediction.json"  # the champion's: section ``prediction``, by which it was judged
 CALIBRATION = "calibration.json"  # the champion's: what its confidence is worth
 CALIBRATION_FORMAT = 1

@@ -26,7 +26,7 @@ from selfsame.core.layout import (
     CONFIG,
     HISTORY,
     MODEL_FORMAT,
-    TEST_TIME_AUGMENTATION,
+    PREDICTION,
     VALIDATED,
     VALIDATION,
     WEIGHTS,
@@ -38,6 +38,8 @@ from selfsame.model.inputs import Scaling, by_handfuls, prepare
 from selfsame.model.nets import build_net, for_prediction, last_layer_name, without_last_layer
 from selfsame.params.augmentation import AugmentationParams, read_augmentation
 from selfsame.params.model import Family, FittedParams, ModelParams, read_model
+
+_VIEWS = "test_time_augmentation"
 
 
 @dataclass(frozen=True)
@@ -206,9 +208,13 @@ def validated(folder: Path) -> Path:
 
 def write_views(folder: Path, count: int) -> None:
     """Write into a model's folder how many views of a row its predictions are the mean of."""
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    text = json.dumps({**config, TEST_TIME_AUGMENTATION: count}, indent=2) + "\n"
-    (folder / CONFIG).write_text(text, encoding="utf-8")
+    (folder / PREDICTION).write_text(json.dumps({_VIEWS: count}, indent=2) + "\n", encoding="utf-8")
+
+
+def _views_of(folder: Path) -> int:
+    if not (folder / PREDICTION).exists():
+        return 1
+    return json.loads((folder / PREDICTION).read_text(encoding="utf-8"))[_VIEWS]
 
 
 def load_model(
@@ -236,7 +242,7 @@ def load_model(
     info = TableInfo.from_json(config["info"])
     net = build_net(params, info).to(device)
     net.load_state_dict(load_file(folder / WEIGHTS, device=str(device)))
-    count = test_time_augmentation or config.get(TEST_TIME_AUGMENTATION, 1)
+    count = test_time_augmentation or _views_of(folder)
     limits = config["recipe"]["training"]["augmentation"] if count > 1 else None
     views = Views(count, read_augmentation(limits)) if limits else None
     return Model(net, params, info, Scaling.from_json(config["scaling"]), config["recipe"], views)

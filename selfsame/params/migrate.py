@@ -52,7 +52,8 @@ def migrate(old: Any) -> tuple[Params, list[str]]:
             "see docs/migration.md",
         )
     values = {MOVED.get(key, key): value for key, value in _leaves(old)}
-    if values["retrain.method"] == "fixmatch":  # which taught no label of the gate
+    was_fixmatch = values["retrain.method"] == "fixmatch"  # which taught no label of the gate
+    if was_fixmatch:
         values["retrain.method"] = "self_training"
     unread: list[str] = []
     kind = "table" if old["data"]["source"] in TABLES else "image"

@@ -25,6 +25,7 @@ from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_colu
 from selfsame.params.compute import ComputeParams
 from selfsame.params.evaluate import EvaluateParams
 from selfsame.params.model import read_model
+from selfsame.params.prediction import PredictionParams
 from selfsame.selection.calibration import fit_temperature, measure_reliability
 from selfsame.selection.confidence import Calibration
 from selfsame.selection.record import GateRecord
@@ -120,10 +121,13 @@ def evaluate(out: str, title: str = "Toy") -> dict[str, Path]:
     names += ["metrics.json", "summary.txt"]
     outputs = [f"{out}/{name}" for name in names]
     # As in a real run: written elsewhere than where they are declared.
-    spec = StageSpec("evaluate", "", "", (), tuple(inputs), tuple(names), ("compute", "evaluate"))
+    spec = StageSpec(
+        "evaluate", "", "", (), tuple(inputs), tuple(names), ("compute", "evaluate", "prediction")
+    )
     params = {
         "compute": ComputeParams(device="cpu", cpu_threads=1, precision="float32", compile=False),
         "evaluate": EvaluateParams(promotion_level=0.05, title=title),
+        "prediction": PredictionParams(),
     }
     Path(out).mkdir()
     main(Stage(spec, by_stem(inputs), by_stem(outputs), params))
@@ -167,7 +171,7 @@ def test_every_output_tells_the_same_story(workspace: Path) -> None:
     assert all(pair["actual"] == pair["predicted"] and pair["actual"] in CLASSES for pair in pairs)
 
     compared = filecmp.dircmp(workspace / "models/student", outputs["champion"])
-    assert {*compared.left_list, "README.md", "calibration.json"} == {*compared.right_list}
+    assert {*compared.left_list, "README.md", "calibration.json", "prediction.json"} == {*compared.right_list}
     _, mismatch, errors = filecmp.cmpfiles(compared.left, compared.right, compared.left_list, shallow=False)
     assert (mismatch, errors) == ([], [])
 
