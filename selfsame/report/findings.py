@@ -116,7 +116,7 @@ class Findings:
     @property
     def learned_accepted(self) -> bool:
         """Tell whether the student learned the gate's accepted labels, and not labels made in training."""
-        return self.method == "offline"
+        return self.method != "online"
 
 
 def verdict(comparison: Comparison) -> str:

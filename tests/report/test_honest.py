@@ -157,8 +157,8 @@ def test_dropped_rows_are_counted() -> None:
 
 
 def test_labels_made_in_training_are_not_said_to_be_the_gates() -> None:
-    findings = class_findings(class_gate([0, 1], [0.5, 0.6], {}), method="self_training")
-    assert metrics(findings)["method"] == "self_training"
+    findings = class_findings(class_gate([0, 1], [0.5, 0.6], {}), method="online")
+    assert metrics(findings)["method"] == "online"
     assert "No pseudo-label was accepted" not in " ".join(warnings(findings))
     assert "The student didn’t learn these labels" in render_report(findings)
 
