@@ -49,7 +49,7 @@ def said(overrides: dict[str, Any]) -> str:
         ({"training.optimizer.momentum": 0.5}, "means nothing with name = adamw; it belongs to sgd"),
         ({"training.schedule.every_epochs": 3}, "means nothing with name = cosine; it belongs to step"),
         ({"pseudo_label.target_precision": 0.5}, "it belongs to target_precision"),
-        ({"retrain.method": "offline", "retrain.fixmatch_threshold": 0.5}, "it belongs to fixmatch"),
+        ({"retrain.method": "offline", "retrain.relabel_threshold": 0.5}, "it belongs to self_training"),
         ({"retrain.ramp_up_start_epochs": 1000, "retrain.ramp_up_end_epochs": 1000}, "never be learned"),
         ({"retrain.ramp_up_start_epochs": 3}, "is before ramp_up_start_epochs = 3"),
         ({"retrain.patience_epochs": 3}, "with training.checkpoint = last every epoch is the best so far"),
@@ -111,7 +111,7 @@ def run(*words: str) -> str:
     [
         ({"training.lr": {"choices": [1]}}, "feedback.search: training.lr = 1: unknown key"),
         ({"model.dropout": {"low": 0, "high": 2}}, "feedback.search: model.dropout = 2: "),
-        ({"retrain.fixmatch_threshold": {"choices": [0.5, 7]}}, "retrain.fixmatch_threshold = 7: "),
+        ({"retrain.relabel_threshold": {"choices": [0.5, 7]}}, "retrain.relabel_threshold = 7: "),
         ({"pseudo_label.target_precision": {"choices": [0.9]}}, "it belongs to target_precision"),
         ({"split.seed": {"choices": [1]}}, "split.seed would change the rows"),
         ({"ask.rows": {"choices": [1]}}, "ask.rows is no stage's; search in"),
