@@ -39,7 +39,7 @@ MAY_IMPORT = {
         "selfsame.observe",
         "selfsame.params",
     },
-    "selfsame.selection": {"selfsame.core", "selfsame.params"},
+    "selfsame.selection": {"selfsame.core"},
     "selfsame.stats": set(),
     "selfsame.pages": set(),
     "selfsame.report": {
@@ -336,7 +336,7 @@ TARGET_IS_STILL_ASKED_IN = {
     "selfsame/audit/questions.py",
     "selfsame/audit/values.py",
     "selfsame/families/committee.py",
-    "selfsame/families/fit.py",
+    "selfsame/families/estimators.py",
     "selfsame/learning/batches.py",
     "selfsame/model/nets.py",
     "selfsame/params/together.py",

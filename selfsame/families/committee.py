@@ -6,7 +6,8 @@ from scipy.optimize import minimize_scalar, nnls
 from torch import Tensor
 from torch.nn import functional
 
-from selfsame.families.fit import Rows, fit_family, one_thread, out_of_fold
+from selfsame.families.fit import fit_family, out_of_fold
+from selfsame.families.rows import Rows, one_thread, together
 from selfsame.model.families import Committee
 
 SHRUNK = 10.0  # rows' worth of preference for equal weights
@@ -46,18 +47,6 @@ def stack(said: Tensor, truth: Tensor) -> Tensor:
     right = np.concatenate([truth.flatten().numpy(), pull.sum(axis=0) / members, [one]])
     weight = nnls(left, right)[0]
     return torch.from_numpy(weight / weight.sum())
-
-
-def together(rows: Rows, extra: Rows | None) -> Rows:
-    """Return both, one after the other."""
-    if extra is None:
-        return rows
-    return Rows(
-        np.concatenate([rows.inputs, extra.inputs]),
-        np.concatenate([rows.labels, extra.labels]),
-        np.concatenate([rows.weights, extra.weights]),
-        rows.classes,
-    )
 
 
 def _truth(rows: Rows) -> Tensor:

@@ -8,8 +8,9 @@ from torch import nn
 from selfsame.core.layout import LEARNED, VALIDATED
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
-from selfsame.families.committee import fit_committee, together
-from selfsame.families.fit import Rows, fit_family
+from selfsame.families.committee import fit_committee
+from selfsame.families.fit import fit_family
+from selfsame.families.rows import Rows, together
 from selfsame.learning.batches import Examples, PoolExamples, load_examples
 from selfsame.learning.loop import Plan
 from selfsame.learning.objective import build_objective

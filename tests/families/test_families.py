@@ -9,6 +9,8 @@ from safetensors.torch import load, save
 from sklearn.ensemble import (
     GradientBoostingClassifier,
     GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
 )
@@ -18,7 +20,8 @@ from sklearn.svm import SVC, SVR
 from torch import nn
 
 from selfsame.families.committee import fit_committee, stack
-from selfsame.families.fit import Rows, fit_family
+from selfsame.families.fit import fit_family
+from selfsame.families.rows import Rows
 from selfsame.model.families import build_family
 from selfsame.model.inputs import by_handfuls
 from selfsame.params.model import FAMILIES
@@ -80,6 +83,24 @@ def test_arrays_predict_as_scikit_learn_does(name: str, rows: Rows, fitted: list
         np.testing.assert_allclose(said.softmax(dim=1), model.predict_proba(seen), atol=1e-5)
     else:  # of the last class against the others
         np.testing.assert_allclose(net[1][-1](seen_tensor(seen)), model.predict_proba(seen)[:, 1], atol=1e-5)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 0])
+def test_boosting_by_histograms_predicts_as_scikit_learn_does(
+    classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selfsame.families.estimators.MOST_ROWS_TO_SORT", 0)
+    rows = some_rows(classes, 300)
+    kind, found = (HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor), []
+    fit = kind.fit
+    monkeypatch.setattr(kind, "fit", lambda self, x, *rest: found.append((self, x)) or fit(self, x, *rest))
+    net = fit_family("boosting", rows, 0)
+    ((model, seen),) = found
+    said = outputs(net[1], seen)
+    if classes:
+        np.testing.assert_allclose(said.softmax(dim=1), model.predict_proba(seen), atol=1e-5)
+    else:
+        np.testing.assert_allclose(said[:, 0], model.predict(seen), atol=1e-5)
 
 
 def seen_tensor(seen: np.ndarray) -> torch.Tensor:

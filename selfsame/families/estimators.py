@@ -1,0 +1,66 @@
+"""The estimators of scikit-learn that fit a family, to classes or to values: here alone the two differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from selfsame.families.rows import Rows
+
+PENALTIES = np.logspace(-3, 4, 15)  # of a linear model's squared weights; the best by cross-validation
+MOST_ROWS_TO_SORT = 3000  # beyond, boosting goes by histograms: in a tenth of the time, and as good
+TREES, MOST_LEAVES = 300, 1000  # of a forest
+
+
+def linear(rows: Rows) -> Any:
+    """Return logistic or ridge regression."""
+    from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, RidgeCV
+
+    if not rows.classes:
+        return RidgeCV(PENALTIES)
+    if min(np.bincount(rows.labels, minlength=rows.classes)) < 2:
+        return LogisticRegression(max_iter=1000)
+    return LogisticRegressionCV(
+        Cs=1 / PENALTIES[::-1],
+        cv=rows.splits,
+        scoring="neg_log_loss",
+        max_iter=1000,
+        l1_ratios=(0,),
+        use_legacy_attributes=False,
+    )
+
+
+def support_vectors(rows: Rows) -> Any:
+    """Return a support vector machine."""
+    from sklearn.svm import SVC, SVR
+
+    return SVC() if rows.classes else SVR()
+
+
+def boosting(rows: Rows, seed: int) -> Any:
+    """Return gradient boosting."""
+    from sklearn import ensemble
+
+    alike = {"learning_rate": 0.05, "random_state": seed}
+    if len(rows.labels) > MOST_ROWS_TO_SORT:
+        alike |= {"max_features": 0.5, "early_stopping": False}
+        if rows.classes:
+            return ensemble.HistGradientBoostingClassifier(max_iter=200, **alike)
+        return ensemble.HistGradientBoostingRegressor(max_iter=600, **alike)
+    alike |= {"subsample": 0.6, "min_samples_leaf": 3}
+    if rows.classes:
+        return ensemble.GradientBoostingClassifier(
+            n_estimators=100, max_features="sqrt", max_depth=3, **alike
+        )
+    return ensemble.GradientBoostingRegressor(n_estimators=400, max_features=0.5, max_depth=5, **alike)
+
+
+def forest(rows: Rows, seed: int) -> Any:
+    """Return a random forest."""
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    alike = {"max_leaf_nodes": MOST_LEAVES, "random_state": seed}
+    if rows.classes:
+        return RandomForestClassifier(TREES, min_samples_leaf=2, max_features="sqrt", **alike)
+    return RandomForestRegressor(TREES, min_samples_leaf=1, max_features=0.5, **alike)
