@@ -157,7 +157,7 @@ def learn(setup: SetUp, examples: Path, changes: dict[str, Any], seed: int) -> I
         yield labels, float((found.predicted == found.labels).mean())
         if wanted is not None:
             own = {"model": "baseline", "rows": wanted - labels, "seed": seed} | changes
-            compute = ComputeParams(device="cpu", cpu_threads=1, precision="float32", compile=False)
+            compute = ComputeParams(device="cpu", cpu_threads=1)
             write_request(make_request(parse("active_learning", ACTIVE_LEARNING, own), compute))
             answer()
 

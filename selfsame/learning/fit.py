@@ -12,7 +12,7 @@ from selfsame.learning.batches import PoolExamples, load_examples
 from selfsame.learning.loop import Plan, TrainingData, train
 from selfsame.learning.refit import kept_epoch, refit
 from selfsame.learning.resume import Checkpoints
-from selfsame.learning.steps import StepNet
+from selfsame.learning.steps import StepNet, prepare_compiler
 from selfsame.learning.tables import fit_table
 from selfsame.model.device import prepare_device
 from selfsame.model.inputs import Scaling
@@ -44,6 +44,9 @@ def fit_model(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path)
         fit_table(stage, plan, pool, folder)
         return
 
+    if training.compile:
+        prepare_compiler(device)
+
     def fresh_net() -> nn.Module:
         torch.manual_seed(plan.seed)
         net = build_net(params, info)
@@ -52,7 +55,7 @@ def fit_model(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path)
         return net.to(device)
 
     def in_steps(net: nn.Module) -> nn.Module:
-        return StepNet(net, compute)
+        return StepNet(net, training)
 
     net = fresh_net()
     scaling = input_scaling(params, Scaling.load(stage.inputs["scaling"]))

@@ -15,7 +15,7 @@ def prepare_device(params: ComputeParams) -> torch.device:
     chosen where torch has them.
 
     Raises:
-        SelfsameError: ``cuda`` is asked for and there is none, or ``compile`` and torch can't.
+        SelfsameError: ``cuda`` is asked for and there is none.
     """
     has_cuda = torch.cuda.is_available()
     if params.device == "cuda" and not has_cuda:
@@ -30,20 +30,4 @@ def prepare_device(params: ComputeParams) -> torch.device:
     # Filling fresh memory only guards against code that reads it unwritten; it took a sixth of a step's time.
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
-    device = torch.device("cuda" if has_cuda and params.device != "cpu" else "cpu")
-    if params.compile:
-        torch.use_deterministic_algorithms(True)
-        _must_compile(device)
-    return device
-
-
-def _must_compile(device: torch.device) -> None:
-    """Compile something small, so that a machine that can't says so before any work is done."""
-    try:
-        torch.compile(lambda inputs: inputs.sin() + 1)(torch.ones(8, device=device))
-    except Exception as error:  # whatever the compiler that torch found, or didn't find, raises
-        raise SelfsameError(
-            "params.yaml: compute.compile = true, but torch can't compile here: "
-            f"{str(error).strip().splitlines()[0]}",
-            "install a C++ compiler (on CUDA also Triton), or set compute.compile to false",
-        ) from None
+    return torch.device("cuda" if has_cuda and params.device != "cpu" else "cpu")

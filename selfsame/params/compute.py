@@ -10,7 +10,7 @@ MOST_THREADS = 256
 
 
 class ComputeParams(Section):
-    """Where tensors live, how many threads work on them, and how fast steps are made."""
+    """Where tensors live, and how many threads work on them: in trainings and in predictions."""
 
     device: Annotated[
         Literal["auto", "cpu", "cuda"],
@@ -24,11 +24,3 @@ class ComputeParams(Section):
             description="Threads on a CPU; results are bit-equal only for the same number of them.",
         ),
     ] = 2
-    precision: Annotated[
-        Literal["float32", "bfloat16"],
-        Field(description="Number format in training steps; bfloat16 is faster on a GPU."),
-    ] = "float32"
-    compile: Annotated[
-        bool,
-        Field(description="Whether torch.compile compiles training steps: minutes first, faster afterwards."),
-    ] = False

@@ -17,6 +17,8 @@ from selfsame.params.registry import SECTIONS, STAGES
 
 MOVED = {
     "data.url": "operation.refresh_url",
+    "compute.precision": "training.precision",
+    "compute.compile": "training.compile",
     "training.optimizer": "training.optimizer.name",
     "training.momentum": "training.optimizer.momentum",
     "training.nesterov": "training.optimizer.nesterov",

@@ -30,6 +30,7 @@ OBEYED_WITHOUT_NET = {  # keys that scikit-learn's models heed
     "training": {"refit_on_validation"},
     "train_baseline": {"seed"},
     "retrain": {"method", "seed", "unlabeled_weight"},
+    "prediction": set(),
 }
 OWN_ROWS = ("digits", "breast_cancer", "california_housing", "table")  # no holdout of their own
 

@@ -109,6 +109,13 @@ class TrainingParams(Section):
         AUGMENTATION,
         Field(description="Random change, drawn anew for every example in every step."),
     ] = ImageAugmentation()
+    precision: Annotated[
+        Literal["float32", "bfloat16"],
+        Field(description="Number format in a step; bfloat16 is faster on a GPU, and weights stay float32."),
+    ] = "float32"
+    compile: Annotated[
+        bool, Field(description="Whether torch.compile compiles steps: minutes first, faster afterwards.")
+    ] = False
     refit_on_validation: Annotated[
         bool,
         Field(description="Whether a second training, for as many epochs, learns the validation rows too."),

@@ -27,7 +27,7 @@ from selfsame.core.tables import TableInfo
 from selfsame.model.models import load_model, predict_table
 from selfsame.params.compute import ComputeParams
 
-CPU = ComputeParams(device="cpu", cpu_threads=1, precision="float32", compile=False)
+CPU = ComputeParams(device="cpu", cpu_threads=1)
 POOL = Path("data/splits/pool")
 
 

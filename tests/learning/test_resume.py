@@ -275,7 +275,7 @@ def test_the_key_is_all_that_decides_the_result(tmp_path: Path, monkeypatch: pyt
         key(),
         key(seed=1),
         key(training=training_params()),
-        key(compute=compute_params(precision="bfloat16")),
+        key(training=training_params(precision="bfloat16")),
     ]
     code.write_text("2")
     keys.append(key())

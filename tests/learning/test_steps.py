@@ -25,22 +25,23 @@ from torch import Tensor, nn
 from selfsame.core.errors import SelfsameError
 from selfsame.learning.loop import train, validate
 from selfsame.learning.methods import Method, supervised
-from selfsame.learning.steps import StepNet
+from selfsame.learning.steps import StepNet, prepare_compiler
 from selfsame.model.device import prepare_device
 from selfsame.model.nets import detached_state
-from selfsame.params.compute import ComputeParams
 
-BFLOAT16 = compute_params(precision="bfloat16")
-COMPILED = compute_params(compile=True)
+BFLOAT16 = {"precision": "bfloat16"}
+COMPILED = {"compile": True}
 METHODS: dict[str, Method] = {"supervised": supervised(), **methods()}
 
 
-def train_with(compute: ComputeParams, name: str = "supervised") -> tuple[dict[str, Tensor], list[Row]]:
-    net = fresh_net(model_params(batch_norm=True)).to(device := prepare_device(compute))
+def train_with(
+    changes: dict[str, Any], name: str = "supervised", on: str = "cpu"
+) -> tuple[dict[str, Tensor], list[Row]]:
+    net = fresh_net(model_params(batch_norm=True)).to(device := prepare_device(compute_params(device=on)))
     data = on_device(training_data((8, 6, 6)), device)
-    training = training_params(ema_decay=0.5, batch_size=7)
+    training = training_params(ema_decay=0.5, batch_size=7, **changes)
     how = plan(METHODS[name], strong=limits(noise_std=0.1))
-    history, _ = train(net, data, how, training, lambda _: None, None, lambda net: StepNet(net, compute))
+    history, _ = train(net, data, how, training, lambda _: None, None, lambda net: StepNet(net, training))
     return {key: value.cpu() for key, value in detached_state(net).items()}, history
 
 
@@ -50,13 +51,13 @@ def test_plain_steps_are_the_net_itself(name: str) -> None:
     training = training_params(ema_decay=0.5, batch_size=7)
     how = plan(METHODS[name], strong=limits(noise_std=0.1))
     history, _ = train(net, data, how, training, lambda _: None)
-    weights, rows = train_with(compute_params(), name)
+    weights, rows = train_with({}, name)
     assert same_bits(weights, detached_state(net)) and same_rows(rows, history)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_bfloat16_learns_nearly_the_same_and_keeps_float32(name: str) -> None:
-    (plain, rows), (made, history) = train_with(compute_params(), name), train_with(BFLOAT16, name)
+    (plain, rows), (made, history) = train_with({}, name), train_with(BFLOAT16, name)
     assert not same_bits(plain, made)
     assert all(value.dtype == plain[key].dtype for key, value in made.items())
     for key, value in made.items():
@@ -69,7 +70,7 @@ def test_bfloat16_is_for_layers_and_not_for_losses() -> None:
     seen: dict[str, torch.dtype] = {}
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
     net[1].register_forward_hook(lambda *given: seen.update(layer=given[2].dtype))
-    logits = StepNet(net, BFLOAT16)(torch.randn(2, 1, 8, 8))
+    logits = StepNet(net, training_params(**BFLOAT16))(torch.randn(2, 1, 8, 8))
     logits.sum().backward()
     assert seen["layer"] == torch.bfloat16
     assert logits.dtype == net[1].weight.dtype == net[1].weight.grad.dtype == torch.float32
@@ -88,7 +89,7 @@ def test_validation_stays_float32() -> None:
 @pytest.mark.slow
 def test_compiled_steps_learn_the_same() -> None:
     (plain, rows), (made, history) = (
-        train_with(compute_params(), "self_training"),
+        train_with({}, "self_training"),
         train_with(COMPILED, "self_training"),
     )
     for key, value in made.items():
@@ -103,9 +104,8 @@ def test_a_machine_that_cannot_compile_says_so_first(monkeypatch: pytest.MonkeyP
         raise RuntimeError("Failed to find C++ compiler.\nmore")
 
     monkeypatch.setattr(torch, "compile", fails)
-    prepare_device(compute_params())
-    with pytest.raises(SelfsameError, match=r"compute\.compile = true, .*: Failed to find .* compiler\.\n"):
-        prepare_device(COMPILED)
+    with pytest.raises(SelfsameError, match=r"training\.compile = true, .*: Failed to find .* compiler\.\n"):
+        prepare_compiler(torch.device("cpu"))
 
 
 @needs_cuda
@@ -113,8 +113,8 @@ def test_a_machine_that_cannot_compile_says_so_first(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("changes", [{"precision": "bfloat16"}, {"compile": True}], ids=["bf16", "compiled"])
 def test_cuda_learns_nearly_the_same(name: str, changes: dict[str, Any]) -> None:
     (plain, _), (made, _) = (
-        train_with(compute_params(), name),
-        train_with(compute_params(device="cuda", **changes), name),
+        train_with({}, name),
+        train_with(changes, name, on="cuda"),
     )
     for key, value in made.items():
         torch.testing.assert_close(value, plain[key], atol=0.03, rtol=0.03)

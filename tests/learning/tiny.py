@@ -49,8 +49,8 @@ def limits(**changes: float) -> AugmentationParams:
 
 
 def compute_params(**changes: Any) -> ComputeParams:
-    """One thread of the CPU in plain float32, but for ``changes``."""
-    plain = {"device": "cpu", "cpu_threads": 1, "precision": "float32", "compile": False}
+    """One thread of the CPU, but for ``changes``."""
+    plain = {"device": "cpu", "cpu_threads": 1}
     return ComputeParams.model_validate(plain | changes)
 
 

@@ -26,7 +26,12 @@ VALUES = {
     "retrain.method": "offline",
 }
 NO_NET = {"data.source": "breast_cancer", "model.architecture": "committee", "retrain.method": "offline"}
-PLAIN_NO_NET = NO_NET | {"training": {}, "train_baseline": {}, "retrain": {"method": "offline"}}
+PLAIN_NO_NET = NO_NET | {
+    "training": {},
+    "train_baseline": {},
+    "retrain": {"method": "offline"},
+    "prediction": {},
+}
 TABLE = {"data.source": "breast_cancer", "model.architecture": "mlp"}
 
 

@@ -125,7 +125,7 @@ def evaluate(out: str, title: str = "Toy") -> dict[str, Path]:
         "evaluate", "", "", (), tuple(inputs), tuple(names), ("compute", "evaluate", "prediction")
     )
     params = {
-        "compute": ComputeParams(device="cpu", cpu_threads=1, precision="float32", compile=False),
+        "compute": ComputeParams(device="cpu", cpu_threads=1),
         "evaluate": EvaluateParams(promotion_level=0.05, title=title),
         "prediction": PredictionParams(),
     }
