@@ -34,12 +34,16 @@ SOFT, TABLE = {"name": "soft"}, {"name": "table", "noise_std": 0.1, "erase_fract
 ROUNDS: tuple[dict[str, dict[str, Any]], ...] = (
     {
         "training": {"optimizer": {"name": "sgd"}, "schedule": {"name": "step"}, "augmentation": TABLE},
-        "pseudo_label": {"balance": {"name": "prior"}},
-        "retrain": {"method": "online", "pseudo_labels": SOFT},
+        "pseudo_label": {"threshold": 0.0, "balance": {"name": "prior"}},
+        "retrain": {
+            "method": "self_training",
+            "strong_augmentation": {"name": "table"},
+            "pseudo_labels": SOFT,
+        },
     },
     {
         "pseudo_label": {"rule": "target_precision", "balance": {"name": "top_k"}},
-        "retrain": {"method": "self_training", "strong_augmentation": {"name": "table"}, "pseudo_labels": SOFT},
+        "retrain": {"method": "online", "pseudo_labels": SOFT},
     },
     {
         "data": {"source": "digits"},
@@ -48,6 +52,7 @@ ROUNDS: tuple[dict[str, dict[str, Any]], ...] = (
         "training": {"augmentation": {"name": "image"}},
         "prediction": {"test_time_augmentation": 2},
         "train_baseline": {"max_epochs": 1},
+        "pseudo_label": {"threshold": 0.0},
         "retrain": {"method": "self_training", "max_epochs": 1},
     },
 )
