@@ -94,7 +94,7 @@ def test_the_folder_is_the_trained_net_with_what_it_needs(tmp_path: Path) -> Non
     model = load_model(tmp_path / "model")
     assert (model.params, model.info, model.scaling) == (NORMED_AND_DROPPED, IMAGES, SCALING)
     assert model.recipe == {
-        "compute": {"device": "cpu", "cpu_threads": 1, "precision": "float32", "compile": False},
+        "compute": {"device": "cpu", "cpu_threads": 1},
         "training": ALL_TECHNIQUES.model_dump(),
     }
     for key, value in model.net.state_dict().items():
