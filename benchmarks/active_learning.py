@@ -35,7 +35,7 @@ from selfsame.active.request import REQUEST, make_request, write_request
 from selfsame.core.annotations import ANNOTATIONS, COLUMNS
 from selfsame.core.graph_file import StageSpec, by_stem, read_stages, read_yaml
 from selfsame.core.stage import Stage
-from selfsame.core.tables import TableInfo
+from selfsame.core.tables import TableInfo, read_column
 from selfsame.params.active_learning import ACTIVE_LEARNING
 from selfsame.params.compute import ComputeParams
 from selfsame.params.overrides import with_overrides
@@ -140,7 +140,7 @@ def main() -> None:
 
 def learn(setup: SetUp, examples: Path, changes: dict[str, Any], seed: int) -> Iterator[tuple[int, float]]:
     """Yield labels and holdout accuracy, round by round, in the current folder."""
-    from selfsame.model.models import load_model, predict_table
+    from selfsame.model.models import answer_table, load_model
 
     copy_examples(examples, setup, seed)
     Path("params.yaml").write_text(json.dumps({"monitoring": {}}), encoding="utf-8")
@@ -153,8 +153,9 @@ def learn(setup: SetUp, examples: Path, changes: dict[str, Any], seed: int) -> I
         epochs = ceil(setup.steps / ceil(labels / setup.changes["training"]["batch_size"]))
         own_epochs = {"max_epochs": epochs, "seed": seed}
         run_stage("train_baseline", setup, {"train_baseline": own_epochs})
-        found = predict_table(load_model(Path("models/baseline")), Path("data/splits/holdout.parquet"))
-        yield labels, float((found.predicted == found.labels).mean())
+        holdout = Path("data/splits/holdout.parquet")
+        said = answer_table(load_model(Path("models/baseline")), holdout)
+        yield labels, float((said.argmax(axis=1) == read_column(holdout, "label")).mean())
         if wanted is not None:
             own = {"model": "baseline", "rows": wanted - labels, "seed": seed} | changes
             compute = ComputeParams(device="cpu", cpu_threads=1)

@@ -7,7 +7,7 @@ parts) and ``manifest.json`` (where it comes from, its license, its counts, its 
 import json
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,41 +15,14 @@ import pyarrow as pa
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
-from selfsame.params.data import BreastCancer, DataParams, Digits, Images, Mirrored, OwnData, Table
-from selfsame.sources.california_housing import california_housing
-from selfsame.sources.cifar10 import cifar10
-from selfsame.sources.embedded import breast_cancer, digits
-from selfsame.sources.idx import FASHION_MNIST, MNIST, idx_source
-from selfsame.sources.images import images
-from selfsame.sources.place import refuse_files
+from selfsame.params.data import DataParams, OwnData
+from selfsame.sources.opened import open_source
 from selfsame.sources.source import KEPT, OWN_ROLES, UNLABELED, Batch, Source
-from selfsame.sources.table import table
 
 ORIGIN_FIELDS = (
     pa.field("source_row", pa.int64(), nullable=False),  # position in the source, for the auditor
     pa.field("source_role", pa.string()),  # train, validation, holdout; null where the source says nothing
 )
-
-
-def open_source(params: DataParams, place: Path, spill: IO[bytes] | None = None) -> Source:
-    """Open the source that the parameters name, in the file or folder ``place``.
-
-    Args:
-        spill: a file for columns of a table that were read, so that they needn't be read twice.
-    """
-    match params:
-        case Mirrored(source="cifar10"):
-            return cifar10(place, params.mirror)
-        case Mirrored():
-            return idx_source(MNIST if params.source == "mnist" else FASHION_MNIST, place, params.mirror)
-        case Images():
-            return images(place, params)
-        case Table():
-            return table(place, params, spill)
-        case Digits() | BreastCancer():
-            refuse_files(params.source, place)
-            return digits() if isinstance(params, Digits) else breast_cancer()
-    return california_housing(place)
 
 
 def write_examples(source: Source, folder: Path) -> np.ndarray:

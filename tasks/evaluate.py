@@ -14,18 +14,17 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from selfsame.core.annotations import read_annotations
-from selfsame.core.digests import files_under, sha256_file
-from selfsame.core.layout import HISTORY, SCRATCH, VALIDATED
+from selfsame.core.layout import HISTORY, VALIDATED
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, count_rows, read_column, take_all, take_inputs
-from selfsame.model.kept import Arrays, Kept
+from selfsame.model.folder import read_config, validated, write_views
+from selfsame.model.kept import Arrays, Kept, keep
 from selfsame.params.compute import ComputeParams
 from selfsame.params.evaluate import EvaluateParams
 from selfsame.params.prediction import PredictionParams
@@ -38,7 +37,7 @@ from selfsame.report.data_checks import (
     measure_drift,
     near_copies,
 )
-from selfsame.report.files import digest_files, read_history, read_recipe, settings_of, write_csv
+from selfsame.report.files import digest_files, read_history, settings_of, write_csv
 from selfsame.report.findings import Findings, ModelFindings, metrics
 from selfsame.report.gallery import gate_galleries, mistakes
 from selfsame.report.gate import Gate
@@ -64,16 +63,6 @@ def asked_by_strategy(labeled: Path, answers: Path) -> dict[str, int]:
     return dict(sorted(Counter(given[each].strategy for each in ids if each in given).items()))
 
 
-def kept_arrays(stage: Stage) -> Kept:
-    """Return what this stage keeps for its next run: decided by its code and parameters, but not its own."""
-    facts = {
-        "code": {path: [sha256_file(file) for file in files_under(Path(path))] for path in stage.spec.code},
-        "params": {name: each.model_dump() for name, each in stage.params.items() if name != "evaluate"},
-        "libraries": {name: version(name) for name in ("numpy", "scikit-learn", "scipy", "torch")},
-    }
-    return Kept(SCRATCH / "kept" / stage.spec.name, facts)
-
-
 def answers_of(stage: Stage, kept: Kept) -> Callable[[str, str], np.ndarray]:
     """Return what a model says, named, of a role's rows: of the pool, of the sample that is looked at.
 
@@ -89,14 +78,14 @@ def answers_of(stage: Stage, kept: Kept) -> Callable[[str, str], np.ndarray]:
         return load_model(folder, prepare_device(stage.section("compute", ComputeParams)), views)
 
     def answer(name: str, role: str) -> np.ndarray:
-        from selfsame.model.models import answer_table, predict_inputs
-
         folder = stage.inputs[name.removesuffix(".validated")]
-        if name.endswith(".validated") and (folder / VALIDATED).is_dir():
-            folder /= VALIDATED
+        if name.endswith(".validated"):
+            folder = validated(folder)
         table = stage.inputs[role]
 
         def make() -> Arrays:
+            from selfsame.model.models import answer_table, predict_inputs
+
             if role == "pool":
                 return {"said": predict_inputs(load(folder), take_inputs(table, looked_at(table)))}
             return {"said": answer_table(load(folder), table)}
@@ -181,10 +170,9 @@ def checks(
 
 def main(stage: Stage) -> None:
     """Score both models, promote the better one, measure the gate, write the report."""
-    from selfsame.model.models import write_views
-
     own = stage.section("evaluate", EvaluateParams)
-    target, kept = target_of(TableInfo.of(stage.inputs["holdout"])), kept_arrays(stage)
+    target = target_of(TableInfo.of(stage.inputs["holdout"]))
+    kept = keep(stage.spec.name, stage.spec.code, stage.params, but="evaluate")
     answers = answers_of(stage, kept)
     labels = {role: read_column(stage.inputs[role], "label") for role in ("labeled", "validation", "holdout")}
     learned = np.concatenate([labels["labeled"], labels["validation"]])
@@ -248,7 +236,7 @@ def main(stage: Stage) -> None:
         ),
         promotion=promotion,
         refitted=(stage.outputs["champion"] / VALIDATED).is_dir(),
-        method=read_recipe(stage.inputs["student"])["retrain"]["method"],
+        method=read_config(stage.inputs["student"])["recipe"]["retrain"]["method"],
         settings=settings_of(stage),
         digests=digest_files(stage.inputs.values()),
         teachers=tuple(sorted(set(read_column(stage.inputs["pseudo_labels"], "teacher")))),

@@ -39,7 +39,7 @@ MAY_IMPORT = {
         "selfsame.observe",
         "selfsame.params",
     },
-    "selfsame.selection": {"selfsame.core"},
+    "selfsame.selection": {"selfsame.core", "selfsame.params"},
     "selfsame.stats": set(),
     "selfsame.pages": set(),
     "selfsame.report": {

@@ -6,15 +6,20 @@ is taken up only where it would have been computed again to the same bytes: an e
 
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 from safetensors.numpy import load, save
 
 from selfsame.core.digests import files_under, sha256_file, sha256_json
+from selfsame.core.layout import SCRATCH
 
 Arrays = Mapping[str, np.ndarray]
+MOST_BYTES = 2**28  # of arrays that are kept: larger ones are made again
+LIBRARIES = ("numpy", "scikit-learn", "scipy", "torch")
 
 
 class Kept:
@@ -44,6 +49,8 @@ class Kept:
                 self._used.add(file)
                 return load(content)
         made = make()
+        if sum(array.nbytes for array in made.values()) > MOST_BYTES:
+            return made
         content = save({name: np.array(array, order="C") for name, array in made.items()})
         self._folder.mkdir(parents=True, exist_ok=True)
         partial = self._folder / f".partial-{key}"
@@ -61,3 +68,17 @@ class Kept:
         if path not in self._digests:
             self._digests[path] = [sha256_file(file) for file in files_under(path)]
         return self._digests[path]
+
+
+def keep(stage: str, code: Iterable[str], params: Mapping[str, BaseModel], but: str) -> Kept:
+    """Return what a stage keeps for its next run, which its code and its parameters decide.
+
+    Args:
+        but: the section that decides nothing that is kept: an edit there makes nothing anew.
+    """
+    facts = {
+        "code": {path: [sha256_file(file) for file in files_under(Path(path))] for path in code},
+        "params": {name: section.model_dump() for name, section in params.items() if name != but},
+        "libraries": {name: version(name) for name in LIBRARIES},
+    }
+    return Kept(SCRATCH / "kept" / stage, facts)

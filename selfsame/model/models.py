@@ -9,7 +9,7 @@ which it was chosen.
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -26,20 +26,17 @@ from selfsame.core.layout import (
     CONFIG,
     HISTORY,
     MODEL_FORMAT,
-    PREDICTION,
-    VALIDATED,
     VALIDATION,
     WEIGHTS,
 )
 from selfsame.core.tables import BATCH_ROWS, TableInfo, inputs_of, iter_batches
 from selfsame.model.augment import augment
 from selfsame.model.families import Committee
+from selfsame.model.folder import read_config, views_of
 from selfsame.model.inputs import Scaling, by_handfuls, prepare
 from selfsame.model.nets import build_net, for_prediction, last_layer_name, without_last_layer
 from selfsame.params.augmentation import AugmentationParams, read_augmentation
 from selfsame.params.model import Family, FittedParams, ModelParams, read_model
-
-_VIEWS = "test_time_augmentation"
 
 
 @dataclass(frozen=True)
@@ -148,30 +145,6 @@ def _unchanged(outputs: int) -> nn.Linear:
     return layer
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """What a model says of a whole table, in the table's order.
-
-    Attributes:
-        labels: (N,) int64 true class indices, -1 where the table has none.
-        probabilities: (N, K) float32.
-    """
-
-    example_ids: list[str]
-    labels: np.ndarray
-    probabilities: np.ndarray
-
-    @property
-    def predicted(self) -> np.ndarray:
-        """(N,) most probable class."""
-        return self.probabilities.argmax(axis=1)
-
-    @property
-    def confidence(self) -> np.ndarray:
-        """(N,) probability of that class."""
-        return self.probabilities.max(axis=1)
-
-
 def save_model(folder: Path, model: Model, history: list[dict[str, float]]) -> None:
     """Write a model's folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -201,22 +174,6 @@ def save_validation(folder: Path, kept: Mapping[str, float]) -> None:
     (folder / VALIDATION).write_text(text, encoding="utf-8")
 
 
-def validated(folder: Path) -> Path:
-    """Return the folder of the model that validation rows may judge: the one from before a refit, if any."""
-    return folder / VALIDATED if (folder / VALIDATED).is_dir() else folder
-
-
-def write_views(folder: Path, count: int) -> None:
-    """Write into a model's folder how many views of a row its predictions are the mean of."""
-    (folder / PREDICTION).write_text(json.dumps({_VIEWS: count}, indent=2) + "\n", encoding="utf-8")
-
-
-def _views_of(folder: Path) -> int:
-    if not (folder / PREDICTION).exists():
-        return 1
-    return json.loads((folder / PREDICTION).read_text(encoding="utf-8"))[_VIEWS]
-
-
 def load_model(
     folder: Path, device: torch.device | str = "cpu", test_time_augmentation: int | None = None
 ) -> Model:
@@ -229,20 +186,12 @@ def load_model(
     Raises:
         SelfsameError: it isn't there, or is of another format.
     """
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SelfsameError(f"{folder}: no model there", "run 'dvc repro', or 'dvc checkout'") from None
-    if config["format_version"] != MODEL_FORMAT:
-        raise SelfsameError(
-            f"{folder / CONFIG}: format_version = {config['format_version']}, expected {MODEL_FORMAT}",
-            "train the model again, or use the version of selfsame that wrote it",
-        )
+    config = read_config(folder)
     params = read_model(config["model"])
     info = TableInfo.from_json(config["info"])
     net = build_net(params, info).to(device)
     net.load_state_dict(load_file(folder / WEIGHTS, device=str(device)))
-    count = test_time_augmentation or _views_of(folder)
+    count = test_time_augmentation or views_of(folder)
     limits = config["recipe"]["training"]["augmentation"] if count > 1 else None
     views = Views(count, read_augmentation(limits)) if limits else None
     return Model(net, params, info, Scaling.from_json(config["scaling"]), config["recipe"], views)
@@ -275,12 +224,18 @@ def iter_answers(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, np
         yield batch, model.said(outputs)
 
 
-def answer_table(model: Model, table: Path) -> np.ndarray:
-    """Return what a model says of a whole table: probabilities (N, K) float32, or values (N,) float64."""
-    answers = [said for _, said in iter_answers(model, table)]
-    return (
-        np.concatenate(answers) if answers else model.said(torch.empty((0, max(len(model.info.classes), 1))))
-    )
+def answer_table(model: Model, table: Path, seen: Callable[[int], None] | None = None) -> np.ndarray:
+    """Return what a model says of a whole table: probabilities (N, K) float32, or values (N,) float64.
+
+    Args:
+        seen: is told how many rows were predicted, batch by batch.
+    """
+    answers = [model.said(torch.empty((0, max(len(model.info.classes), 1))))]
+    for batch, said in iter_answers(model, table):
+        answers.append(said)
+        if seen is not None:
+            seen(batch.num_rows)
+    return np.concatenate(answers)
 
 
 def predict_inputs(model: Model, raw: np.ndarray) -> np.ndarray:
@@ -304,19 +259,3 @@ def last_layer_of(model: Model) -> tuple[np.ndarray, np.ndarray]:
     """Return the weights (K, D) and biases (K,) that make logits of features, float32."""
     layer = model.last_layer
     return layer.weight.detach().cpu().numpy(), layer.bias.detach().cpu().numpy()
-
-
-def predict_table(model: Model, table: Path) -> Predictions:
-    """Predict a whole table that fits in memory."""
-    ids: list[str] = []
-    labels, probabilities = [], []
-    for batch, batch_probabilities in iter_answers(model, table):
-        ids += batch.column("example_id").to_pylist()
-        labels.append(batch.column("label").fill_null(-1).to_numpy())
-        probabilities.append(batch_probabilities)
-    classes = len(model.info.classes)
-    return Predictions(
-        ids,
-        np.concatenate([np.empty(0, np.int64), *labels]),
-        np.concatenate([np.empty((0, classes), np.float32), *probabilities]),
-    )

@@ -157,6 +157,14 @@ class Images(OwnData):
     ] = None
 
 
+class Arrays(OwnData):
+    """One's own images in arrays: idx files or npz."""
+
+    kind = "image"
+    source: Literal["arrays"]
+
+
 DATA = Annotated[
-    Digits | BreastCancer | Mirrored | CaliforniaHousing | Table | Images, Field(discriminator="source")
+    Digits | BreastCancer | Mirrored | CaliforniaHousing | Table | Images | Arrays,
+    Field(discriminator="source"),
 ]

@@ -32,7 +32,7 @@ OBEYED_WITHOUT_NET = {  # keys that scikit-learn's models heed
     "retrain": {"method", "seed", "unlabeled_weight"},
     "prediction": set(),
 }
-OWN_ROWS = ("digits", "breast_cancer", "california_housing", "table")  # no holdout of their own
+OWN_ROWS = ("digits", "breast_cancer", "california_housing")  # no holdout of their own
 
 
 def together(sections: Mapping[str, Any]) -> Iterator[str]:

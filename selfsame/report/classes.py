@@ -148,7 +148,7 @@ class Classes:
         """Return the temperature; the gate's threshold, or its guarantee, is where a person should look."""
         record = gate.record
         assert isinstance(record, GateRecord)
-        threshold = record.promise[0] if record.promise else record.thresholds[0]
+        threshold = record.guarantee[0] if record.guarantee else record.thresholds[0]
         return Calibration.of_classes(said, self.kinds(labels), record.judged_on, threshold)
 
     def offers(self, gate: Gate) -> list[Offer]:
@@ -196,7 +196,7 @@ class Classes:
                 f"No pool row was accepted as {', '.join(unseen)}: the student's pool lacks "
                 f"{len(unseen)} of {len(self.info.classes)} classes."
             )
-        interval, guarantee = of_accepted.right.interval, record.promise
+        interval, guarantee = of_accepted.right.interval, record.guarantee
         if interval and guarantee and interval[1] < guarantee[0]:
             found.append(
                 f"The gate’s guarantee of a precision of {guarantee[0]:.6g} is broken on the pool, where it "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import numpy as np
 
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.graph_file import by_stem
-from selfsame.core.layout import CONFIG
+from selfsame.model.folder import read_config
 from selfsame.selection.record import read_decision
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 GATE_SETTINGS = (
     "rule",
     "thresholds",
-    "promise",
+    "guarantee",
     "balance",
     "prior",
     "temperature",
@@ -48,11 +47,6 @@ def dotted(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {f"{section}.{key}": value for section, keys in sections.items() for key, value in keys.items()}
 
 
-def read_recipe(model: Path) -> dict[str, dict[str, Any]]:
-    """Return the parameters that a model was trained with, by section, as its folder tells them."""
-    return json.loads((model / CONFIG).read_text(encoding="utf-8"))["recipe"]
-
-
 def settings_of(stage: Stage) -> dict[str, dict[str, Any]]:
     """Return the parameters that are known of what each stage made, by its path and their dotted keys.
 
@@ -62,7 +56,7 @@ def settings_of(stage: Stage) -> dict[str, dict[str, Any]]:
     decision = read_decision(pseudo_labels)
     told = {}
     for name in ("baseline", "student"):
-        config = json.loads((stage.inputs[name] / CONFIG).read_text(encoding="utf-8"))
+        config = read_config(stage.inputs[name])
         told[stage.inputs[name]] = {"model": config["model"], **config["recipe"]}
     told[pseudo_labels] = {"gate": {key: decision[key] for key in GATE_SETTINGS if key in decision}}
     told[champion] = {name: section.model_dump() for name, section in stage.params.items()}

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from selfsame.core.layout import GATE_KEY
+from selfsame.selection.gate import Decision, Heard
 from selfsame.selection.record import read_decision
 
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # of the rows that judge; the spreads that accept them are tried
@@ -131,24 +132,37 @@ def _seen(spread: np.ndarray, error: np.ndarray) -> Iterator[tuple[float, int, f
         yield float(level), int(rows.sum()), float(np.sqrt((error[rows] ** 2).mean()))
 
 
-def decide_values(
-    example_ids: pa.Array, values: np.ndarray, record: AgreementRecord, teaching_round: int
-) -> pa.RecordBatch:
-    """Return a batch's decisions, from what the M nets say of its rows: (M, N)."""
-    mean, spread = agree(values, record.unit)
-    accepted = accept(spread, record.largest_spread)
-    rows = len(mean)
-    columns = [
-        example_ids,
-        pa.array(mean),
-        pa.array(spread),
-        pa.array(np.full(rows, record.largest_spread, np.float32)),
-        pa.array(accepted),
-        pa.array(np.where(accepted, "spread at or below the largest", "spread above the largest")),
-        pa.array(np.full(rows, teaching_round)),
-        pa.array(np.full(rows, record.members[0])),
-    ]
-    return pa.record_batch(columns, schema=record.schema)
+@dataclass(frozen=True)
+class ByAgreement:
+    """The protocol ``selfsame.selection.gate.Gate`` for values."""
+
+    largest_spread: float
+    ensemble: bool = True
+
+    def decide(self, heard: Heard, teaching_round: int) -> Decision:
+        """Name the ensemble's mean for every row, and see on rows of known value what agreement is worth."""
+        assert heard.unit is not None
+        record = judge(
+            heard.judges,
+            heard.truth,
+            judged_on=heard.judged_on,
+            largest_spread=self.largest_spread,
+            unit=heard.unit,
+            members=heard.teachers,
+        )
+        mean, spread = agree(heard.pool, record.unit)
+        accepted, rows = accept(spread, record.largest_spread), len(mean)
+        reasons = np.where(accepted, "spread at or below the largest", "spread above the largest")
+        columns = {
+            "pseudo_label": pa.array(mean),
+            "spread": pa.array(spread),
+            "largest_spread": pa.array(np.full(rows, record.largest_spread, np.float32)),
+            "accepted": pa.array(accepted),
+            "reason": pa.array(reasons),
+            "round": pa.array(np.full(rows, teaching_round)),
+            "teacher": pa.array(np.full(rows, record.members[0])),
+        }
+        return Decision(record.schema, columns)
 
 
 def root_mean_square(errors: np.ndarray) -> float | None:

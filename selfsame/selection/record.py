@@ -20,7 +20,7 @@ class GateRecord:
     Attributes:
         rule: ``threshold`` (fixed) or ``target_precision`` (searched).
         thresholds: (K,) lowest confidence accepted, by pseudo-label; None where no label is accepted.
-        promise: (target precision, confidence level) of a searched threshold; None for a fixed one.
+        guarantee: (target precision, confidence level) of a searched threshold; None for a fixed one.
         verdict: why these thresholds, in one sentence.
         judged_on: the role whose rows calibrated and judged: ``validation``, which also stopped the
             teacher's training, or ``calibration``, which nothing else has seen.
@@ -35,7 +35,7 @@ class GateRecord:
 
     rule: str
     thresholds: tuple[float | None, ...]
-    promise: tuple[float, float] | None
+    guarantee: tuple[float, float] | None
     verdict: str
     judged_on: str
     judged_rows: int

@@ -27,6 +27,7 @@ from selfsame.sources.delimited import (
     sniff,
     why_not,
 )
+from selfsame.sources.excel import read_sheet
 from selfsame.sources.faults import SHOWN, Fault
 from selfsame.sources.words import MISSING, tidy
 
@@ -92,13 +93,15 @@ class TableFile:
 
     Attributes:
         names: of its columns, tidied, in its order.
-        layout: of text; None for Parquet.
+        layout: of text; None for other files.
+        sheet: the rows of an Excel file, which are few.
     """
 
     path: Path
     reading: Reading
     names: tuple[str, ...]
     layout: Layout | None = None
+    sheet: pa.RecordBatch | None = None
 
     def pieces(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         """Yield the rows in order, some at a time, with the columns of these (tidied) names.
@@ -108,7 +111,7 @@ class TableFile:
         """
         places = [self.names.index(name) for name in columns]
         try:
-            for batch in self._parquet() if self.layout is None else self._csv(self.layout):
+            for batch in self._batches():
                 yield pa.record_batch([batch.column(place) for place in places], names=columns)
         except (pa.ArrowException, OSError, UnicodeError, EOFError) as error:
             if self.layout is not None:
@@ -117,14 +120,21 @@ class TableFile:
 
     def line(self, row: int) -> str:
         """Return where a row (counted from 0) stands, for a message."""
+        if self.sheet is not None:
+            return f"row {row + 1 + int(self.reading.header) + self.reading.skip_rows}"
         if self.layout is None:
             return f"row {row}"
         number = next((line for place, line, _ in records(self.layout) if place == row), row)
         return f"line {number}"
 
-    def _parquet(self) -> Iterator[pa.RecordBatch]:
-        with pq.ParquetFile(self.path) as file:
-            yield from file.iter_batches(PARQUET_ROWS)
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        if self.layout is not None:
+            yield from self._csv(self.layout)
+        elif self.sheet is not None:
+            yield self.sheet
+        else:
+            with pq.ParquetFile(self.path) as file:
+                yield from file.iter_batches(PARQUET_ROWS)
 
     def _csv(self, layout: Layout) -> Iterator[pa.RecordBatch]:
         names = [f"{place}" for place in range(len(self.names))]
@@ -154,6 +164,9 @@ def open_table_file(path: Path, reading: Reading) -> TableFile:
     """
     name = path.name.lower().removesuffix(".gz")
     ending = Path(name).suffix
+    if ending in EXCEL_ENDINGS:
+        names, rows = read_sheet(path, reading.header, reading.skip_rows)
+        return TableFile(path, reading, _tidy_names(path, names), sheet=rows)
     if ending not in (*TEXT_ENDINGS, *PARQUET_ENDINGS):
         raise SelfsameError(
             f"{path}: no table: its name ends in none of {', '.join((*TEXT_ENDINGS, *PARQUET_ENDINGS))}",

@@ -130,7 +130,7 @@ def _checked(data: IdxSet, name: str, content: bytes, place: str) -> bytes:
     if data.sha256[name] not in found:
         raise SelfsameError(
             f"{place}: its content has the sha256 {found[-1]}, {data.title}'s {name} has {data.sha256[name]}",
-            "fetch the file again, as its publisher gives it",
+            "fetch the file again, as its publisher gives it; for other images set data.source to arrays",
         )
     return content
 

@@ -24,7 +24,7 @@ from selfsame.active.request import (
 from selfsame.core.annotations import ANNOTATIONS, Annotation, format_annotations
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
-from selfsame.model.models import load_model, predict_table
+from selfsame.model.models import answer_table, load_model
 from selfsame.params.compute import ComputeParams
 
 CPU = ComputeParams(device="cpu", cpu_threads=1)
@@ -55,13 +55,13 @@ def test_rows_of_the_pool_are_asked_for_once(strategy: str, trained: Path) -> No
 
 def test_the_most_uncertain_of_the_pool_are_asked(trained: Path) -> None:
     made = request(strategy="margin", diversity={"name": "none"})
-    predictions = predict_table(load_model(Path("models/baseline")), POOL)
-    doubt = 1 - np.abs(predictions.probabilities[:, 0] - predictions.probabilities[:, 1])
+    said, names = answer_table(load_model(Path("models/baseline")), POOL), pool_ids()
+    doubt = 1 - np.abs(said[:, 0] - said[:, 1])
     order = np.argsort(-doubt)[:8]
-    assert {one.example_id for one in made.questions} == {predictions.example_ids[row] for row in order}
+    assert {one.example_id for one in made.questions} == {names[row] for row in order}
     np.testing.assert_allclose([one.score for one in made.questions], doubt[order], rtol=1e-5)
-    place = predictions.example_ids.index(made.questions[0].example_id)
-    assert made.info.classes[predictions.predicted[place]] == made.questions[0].guess
+    place = names.index(made.questions[0].example_id)
+    assert made.info.classes[said[place].argmax()] == made.questions[0].guess
 
 
 def test_who_was_answered_is_not_asked_again(trained: Path) -> None:

@@ -27,7 +27,8 @@ from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
 from selfsame.learning.fit import fit_model
 from selfsame.learning.loop import Plan, train, validate
-from selfsame.model.models import Views, load_model, write_views
+from selfsame.model.folder import write_views
+from selfsame.model.models import Views, load_model
 from selfsame.model.nets import build_net
 from selfsame.params.training import TrainingParams
 

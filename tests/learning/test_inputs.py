@@ -29,7 +29,7 @@ from selfsame.core.tables import TableInfo
 from selfsame.learning.batches import EndlessBatches, Examples, balanced, load_examples, stack_examples
 from selfsame.learning.loop import train, validate
 from selfsame.model.inputs import FEATURE_LIMIT, Scaling, prepare
-from selfsame.model.models import Model, predict_table
+from selfsame.model.models import Model, answer_table
 
 
 class Recording(nn.Module):
@@ -74,7 +74,7 @@ def test_training_labeling_validation_and_prediction_see_the_same_input(name: st
     in_validation = set(seen)
     seen.clear()
     table = write_table(tmp_path / "validation.parquet", IMAGES, data.validation)
-    predict_table(Model(net, model_params(), IMAGES, SCALING), table)
+    answer_table(Model(net, model_params(), IMAGES, SCALING), table)
     assert seen == in_validation == row_bytes(prepare(data.validation.inputs, SCALING))
 
 

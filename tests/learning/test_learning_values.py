@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from selfsame.model.values import iter_values, predict_values
 from tiny import (
     ALL_TECHNIQUES,
     SCALING,
@@ -32,7 +33,6 @@ from selfsame.learning.targets import disturb_values
 from selfsame.model.inputs import Scaling, prepare
 from selfsame.model.models import Model, load_model, save_model
 from selfsame.model.nets import build_net, detached_state
-from selfsame.model.values import iter_values, predict_values
 from selfsame.params.together import FOR_CLASSES
 from selfsame.params.training import TrainingParams
 

@@ -25,15 +25,14 @@ from tiny import (
 
 from selfsame.core import tables
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import TableInfo, example_ids
+from selfsame.core.tables import TableInfo
 from selfsame.model.inputs import Scaling, by_handfuls, prepare
 from selfsame.model.models import (
     Model,
-    Predictions,
     Views,
+    answer_table,
     iter_answers,
     load_model,
-    predict_table,
     save_model,
 )
 from selfsame.params.model import ModelParams
@@ -214,22 +213,11 @@ def test_many_batches_predict_as_one_pass(tmp_path: Path, monkeypatch: pytest.Mo
     table = write_table(tmp_path / "rows.parquet", IMAGES, ROWS, unlabeled=2)
     monkeypatch.setattr(tables, "BATCH_ROWS", 7)
     assert len(list(iter_answers(model, table))) == 4
-    made = predict_table(model, table)
-    expected = model.logits(ROWS.inputs).softmax(dim=1).numpy()
-    np.testing.assert_allclose(made.probabilities, expected, rtol=1e-5)
-    assert made.probabilities.dtype == np.float32
-    assert made.example_ids == example_ids(ROWS.inputs.numpy())
-    assert made.labels.tolist() == [-1, -1, *ROWS.labels[2:].tolist()]
+    made = answer_table(model, table)
+    np.testing.assert_allclose(made, model.logits(ROWS.inputs).softmax(dim=1).numpy(), rtol=1e-5)
+    assert made.dtype == np.float32
 
 
 def test_an_empty_table_has_no_predictions(tmp_path: Path) -> None:
     table = write_table(tmp_path / "rows.parquet", IMAGES, examples((0, 0, 0), seed=1))
-    made = predict_table(images_model(), table)
-    assert (made.example_ids, made.labels.shape, made.probabilities.shape) == ([], (0,), (0, 3))
-
-
-def test_prediction_and_confidence_are_the_largest_probability() -> None:
-    probabilities = np.array([[0.2, 0.7, 0.1], [0.5, 0.1, 0.4]], dtype=np.float32)
-    made = Predictions(["x", "y"], np.array([1, -1]), probabilities)
-    assert made.predicted.tolist() == [1, 0]
-    assert made.confidence.tolist() == [np.float32(0.7), np.float32(0.5)]
+    assert answer_table(images_model(), table).shape == (0, 3)

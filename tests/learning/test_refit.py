@@ -19,11 +19,13 @@ from tiny import (
     training_params,
 )
 
+from selfsame.core.layout import VALIDATED
 from selfsame.learning.batches import Examples
 from selfsame.learning.loop import Row, TrainingData
 from selfsame.learning.methods import Method, supervised
 from selfsame.learning.refit import kept_epoch, refit
-from selfsame.model.models import VALIDATED, load_model, validated
+from selfsame.model.folder import validated
+from selfsame.model.models import load_model
 from selfsame.model.nets import detached_state
 
 METHODS: dict[str, Method] = {"supervised": supervised(), **methods()}

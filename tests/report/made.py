@@ -61,7 +61,7 @@ def class_record(threshold: float, classes: int, **changes: Any) -> GateRecord:
     record = GateRecord(
         rule="threshold",
         thresholds=(float(np.float32(threshold)),) * classes,
-        promise=None,
+        guarantee=None,
         verdict="The threshold is a fixed one.",
         judged_on="validation",
         judged_rows=20,

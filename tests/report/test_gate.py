@@ -64,7 +64,7 @@ def test_an_empty_pool(write_gate: WriteGate) -> None:
 
 
 def test_the_record_travels_with_the_table(write_gate: WriteGate) -> None:
-    told = {"thresholds": (None, 0.9, 0.8), "promise": (0.9, 0.95), "guaranteed": ((0.8, 0.5), (0.9, None))}
+    told = {"thresholds": (None, 0.9, 0.8), "guarantee": (0.9, 0.95), "guaranteed": ((0.8, 0.5), (0.9, None))}
     gate = write_gate([0, 1, 0], [0.99, 0.95, 0.5], {}, **told)
     assert gate.record == class_record(0.9, 3, **told)
     assert gate.level == 0.8

@@ -142,7 +142,7 @@ def test_agreement_that_says_nothing_is_named() -> None:
 
 
 def test_a_broken_guarantee_is_named() -> None:
-    gate = class_gate([0, 1, 2] * 20, [0.95] * 60, dict.fromkeys(range(60), 0), promise=(0.9, 0.95))
+    gate = class_gate([0, 1, 2] * 20, [0.95] * 60, dict.fromkeys(range(60), 0), guarantee=(0.9, 0.95))
     assert "guarantee of a precision of 0.9 is broken" in " ".join(warnings(class_findings(gate)))
 
 

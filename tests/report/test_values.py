@@ -15,7 +15,8 @@ from selfsame.report.promotion import promote
 from selfsame.report.scores import Scores, compare
 from selfsame.report.value_page import confusion_of_tenths
 from selfsame.report.values import rank_correlation
-from selfsame.selection.agreement import AgreementRecord, decide_values, judge
+from selfsame.selection.agreement import AgreementRecord, ByAgreement
+from selfsame.selection.gate import Heard
 
 RANDOM = np.random.default_rng(0)
 ACTUAL = RANDOM.normal(100, 10, 200)
@@ -82,14 +83,15 @@ def test_models_of_the_same_skill_are_called_better_no_more_often_than_the_level
 def write_gate(folder: Path, values: np.ndarray, truth: np.ndarray, largest_spread: float) -> Gate:
     """Decide on what M nets say (M, N), and hold it against the values that aren't NaN."""
     ids = [f"{row:032x}" for row in range(values.shape[1])]
-    record = judge(
-        values[:, :5], np.zeros(5), judged_on="validation", largest_spread=largest_spread, unit=2.0,
-        members=("ab" * 32, "cd" * 32),
-    )  # fmt: skip
-    with TableWriter(folder / "pseudo_labels", record.schema) as writer:
+    members = ("ab" * 32, "cd" * 32)
+    decided = ByAgreement(largest_spread).decide(
+        Heard("validation", np.zeros(5), values[:, :5], values, members, unit=2.0), 1
+    )
+    columns = [pa.array(ids, pa.string()), *(decided.columns[name] for name in decided.schema.names[1:])]
+    with TableWriter(folder / "pseudo_labels", decided.schema) as writer:
         for start in range(0, len(ids), 7):
-            rows = slice(start, start + 7)
-            writer.write(decide_values(pa.array(ids[rows], pa.string()), values[:, rows], record, 1))
+            rows = [column.slice(start, 7) for column in columns]
+            writer.write(pa.record_batch(rows, schema=decided.schema))
     known = ~np.isnan(truth)
     hidden = pa.record_batch(
         {

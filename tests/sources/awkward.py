@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from openpyxl import Workbook
 
 ROWS = 60
 LABELED = 24  # of the ROWS, half of each class
@@ -131,6 +132,18 @@ def _half(kind: str) -> list[Any]:
     return BASE[kind][: ROWS // 2]
 
 
+def excel(made: Mapping[str, list[Any]]) -> Write:
+    """Return what writes an Excel file."""
+
+    def write(folder: Path) -> None:
+        book = Workbook()
+        for row in (list(made), *zip(*made.values(), strict=True)):
+            book.active.append(list(row))
+        book.save(folder / "t.xlsx")
+
+    return write
+
+
 SAME = {  # however it is written, it is the same table
     "commas": csv(TEXT),
     "semicolons": csv(text(BASE, ";")),
@@ -167,6 +180,7 @@ SAME = {  # however it is written, it is the same table
     "other order of columns": csv(text(dict(reversed(BASE.items())))),
     "other order of rows": csv(text({name: values[::-1] for name, values in BASE.items()})),
     "composed names": csv(TEXT.replace("colour", "colour")),
+    "excel": excel(BASE),
     "parquet": parquet(BASE | {"y": [y or None for y in BASE["y"]]}),
     "parquet of large strings": parquet(BASE | {"colour": array(BASE["colour"], pa.large_string())}),
     "parquet of string views": parquet(

@@ -12,8 +12,8 @@ from selfsame.core.tables import TableInfo, example_ids
 from selfsame.params.data import Table
 from selfsame.params.split import SplitParams
 from selfsame.roles.decide import Given, account, decide, halves
+from selfsame.sources.opened import open_source
 from selfsame.sources.source import Source
-from tasks.download import open_source
 
 DATA = {"source": "table", "path": "data/inbox", "target_column": "y"}
 SPLIT = {"labels_per_class": "all", "validation_per_class": 0.25, "duplicates": "drop"}

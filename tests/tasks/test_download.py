@@ -9,7 +9,7 @@ import pytest
 from fake_mnist import digests, idx_files, serve
 from project import run_task
 
-import tasks.download as download_task
+import selfsame.sources.opened as opened
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
@@ -60,7 +60,7 @@ def test_the_same_source_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_folder_and_mirror_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = idx_files()
-    monkeypatch.setattr(download_task, "MNIST", replace(idx.MNIST, sha256=digests(files)))
+    monkeypatch.setattr(opened, "MNIST", replace(idx.MNIST, sha256=digests(files)))
     local = tmp_path / "idx"
     local.mkdir()
     for name, content in files.items():

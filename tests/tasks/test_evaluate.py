@@ -21,7 +21,7 @@ from selfsame.core.annotations import ANNOTATIONS
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.graph_file import StageSpec, by_stem
 from selfsame.core.stage import Stage
-from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
+from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns, read_column
 from selfsame.params.compute import ComputeParams
 from selfsame.params.evaluate import EvaluateParams
 from selfsame.params.model import read_model
@@ -66,7 +66,7 @@ def write_inputs(root: Path, random: np.random.Generator) -> None:
     record = GateRecord(
         rule="threshold",
         thresholds=(0.75,) * 3,
-        promise=None,
+        guarantee=None,
         verdict="The threshold is a fixed one.",
         judged_on="validation",
         judged_rows=30,
@@ -195,13 +195,15 @@ def test_the_baseline_is_promoted_when_the_student_is_worse(workspace: Path) -> 
 
 
 def test_the_champions_confidence_is_fitted_on_the_rows_that_judge_the_gate(workspace: Path) -> None:
-    from selfsame.model.models import load_model, predict_table
+    from selfsame.model.models import answer_table, load_model
 
     calibration = Calibration.load(evaluate("out")["champion"])
     assert calibration is not None
-    said = predict_table(load_model(workspace / "models/student"), workspace / "validation.parquet")
-    assert calibration.temperature == fit_temperature(said.probabilities, said.labels)
-    assert (calibration.judged_on, calibration.judged_rows) == ("validation", len(said.labels))
+    validation = workspace / "validation.parquet"
+    labels = read_column(validation, "label")
+    said = answer_table(load_model(workspace / "models/student"), validation)
+    assert calibration.temperature == fit_temperature(said, labels)
+    assert (calibration.judged_on, calibration.judged_rows) == ("validation", len(labels))
     assert calibration.threshold == 0.75  # the gate's
 
 
@@ -232,8 +234,15 @@ def test_the_reference_is_chosen_without_the_holdout(workspace: Path) -> None:
 
 
 @pytest.mark.usefixtures("workspace")
-def test_a_title_changes_the_report_alone() -> None:
-    first, second = evaluate("first"), evaluate("second", title="Another")
+def test_a_title_changes_the_report_alone_and_predicts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = evaluate("first")
+    for name in (
+        "selfsame.model.models.load_model",
+        "tasks.evaluate.fit_reference",
+        "tasks.evaluate.near_copies",
+    ):
+        monkeypatch.setattr(name, None)
+    second = evaluate("second", title="Another")
     assert first["report"].read_bytes() != second["report"].read_bytes()
     for name in ("metrics", "confusion_matrix", "threshold", "reliability"):
         assert first[name].read_bytes() == second[name].read_bytes()

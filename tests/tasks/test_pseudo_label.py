@@ -11,13 +11,14 @@ from project import run_task, section
 
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
-from selfsame.model.models import Predictions
+from selfsame.core.tables import read_column
+from selfsame.selection.by_confidence import Labels, accept, choose_thresholds
 from selfsame.selection.calibration import calibrate, fit_temperature
 from selfsame.selection.record import GateRecord
-from tasks.pseudo_label import Labels, PseudoLabelParams, choose_thresholds, decide
+from tasks.pseudo_label import PseudoLabelParams
 
 POOL, OUT = Path("data/splits/pool"), Path("data/pseudo_labels")
-UNUSED = np.empty((0, 2))  # the gate reads confidences alone
+UNUSED = np.empty((0, 2))  # what is tested reads confidences alone
 
 
 def label(trained: Path, threshold: float) -> pa.Table:
@@ -44,12 +45,12 @@ def test_every_pool_row_is_there_in_order(trained: Path) -> None:
 
 
 def test_labels_and_confidences_are_the_teachers(trained: Path) -> None:
-    from selfsame.model.models import load_model, predict_table
+    from selfsame.model.models import answer_table, load_model
 
     decisions = label(trained, 0.6)
-    predictions = predict_table(load_model(trained / "models" / "baseline"), trained / POOL)
-    np.testing.assert_array_equal(decisions["pseudo_label"], predictions.predicted)
-    np.testing.assert_array_equal(decisions["confidence"], predictions.confidence)
+    said = answer_table(load_model(trained / "models" / "baseline"), trained / POOL)
+    np.testing.assert_array_equal(decisions["pseudo_label"], said.argmax(axis=1))
+    np.testing.assert_array_equal(decisions["confidence"], said.max(axis=1))
 
 
 def test_the_gate_never_judges_on_rows_that_the_teacher_learned(trained: Path) -> None:
@@ -78,6 +79,17 @@ def test_a_row_is_accepted_at_the_very_threshold(trained: Path) -> None:
         assert not above["accepted"].to_numpy()[above["confidence"].to_numpy() == value].any()
 
 
+def test_another_threshold_predicts_nothing_again(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = label(trained, 0.6)
+    with monkeypatch.context() as without:
+        without.setattr("selfsame.model.models.load_model", None)
+        after = label(trained, 0.9)
+    assert after["confidence"] == before["confidence"]
+    assert after["accepted"].to_numpy().sum() < before["accepted"].to_numpy().sum()
+    run_task("train_baseline", trained, train_baseline={"max_epochs": 1})
+    assert label(trained, 0.9)["confidence"] != before["confidence"]
+
+
 def test_the_reason_is_that_of_the_decision(trained: Path) -> None:
     decisions = label(trained, float(np.median(label(trained, 0.5)["confidence"])))
     reasons = set(zip(decisions["accepted"].to_pylist(), decisions["reason"].to_pylist(), strict=True))
@@ -91,10 +103,10 @@ def test_a_threshold_of_nothing_accepts_all(trained: Path) -> None:
 def test_a_threshold_of_one_accepts_certainty_alone() -> None:
     own = params(threshold=1.0)
     sure = np.array([[1, 0], [np.nextafter(np.float32(1), np.float32(0)), 1e-7]], np.float32)
-    labels = Labels.from_probabilities(sure, 1.0)
-    accepted, _ = decide(own, labels, np.ones(2, np.float32))
+    labels = Labels.of(sure)
+    accepted, _ = accept(own, labels, np.ones(2, np.float32))
     assert (labels.labels.tolist(), accepted.tolist()) == ([0, 0], [True, False])
-    assert labels.confidence.dtype == labels.calibrated.dtype == np.float32
+    assert labels.confidence.dtype == labels.calibrated(1.0).dtype == np.float32
 
 
 def test_the_same_inputs_give_the_same_bytes(trained: Path) -> None:
@@ -107,24 +119,26 @@ def test_the_same_inputs_give_the_same_bytes(trained: Path) -> None:
 
 @pytest.mark.parametrize("probabilities", [[0.25, 0.25, 0.25, 0.25], [0.4, 0.4, 0.2, 0.0]])
 def test_of_equal_classes_the_first_is_taken(probabilities: list[float]) -> None:
-    labels = Labels.from_probabilities(np.array([probabilities], np.float32), 1.0)
+    labels = Labels.of(np.array([probabilities], np.float32))
     assert (labels.labels[0], labels.confidence[0]) == (0, np.float32(max(probabilities)))
 
 
 def test_the_calibrated_confidence_is_that_of_the_recorded_temperature(trained: Path) -> None:
-    from selfsame.model.models import load_model, predict_table
+    from selfsame.model.models import answer_table, load_model
 
     decisions = label(trained, 0.6)
     record = GateRecord.of(trained / OUT)
     model = load_model(trained / "models" / "baseline")
-    probabilities = predict_table(model, trained / POOL).probabilities
+    probabilities = answer_table(model, trained / POOL)
     np.testing.assert_array_equal(
         decisions["calibrated_confidence"], calibrate(probabilities, record.temperature).max(axis=1)
     )
-    judges = predict_table(model, trained / "data/splits/validation.parquet")
-    assert record.temperature == fit_temperature(judges.probabilities, judges.labels) != 1
-    assert (record.judged_on, record.judged_rows) == ("validation", len(judges.labels))
-    assert sum(record.before.right) == sum(record.after.right) == (judges.predicted == judges.labels).sum()
+    validation = trained / "data/splits/validation.parquet"
+    judges, truth = answer_table(model, validation), read_column(validation, "label")
+    assert record.temperature == fit_temperature(judges, truth) != 1
+    assert (record.judged_on, record.judged_rows) == ("validation", len(truth))
+    assert sum(record.before.right) == sum(record.after.right) == (judges.argmax(axis=1) == truth).sum()
+    assert [precision for precision, _ in record.guaranteed] == [0.8, 0.9, 0.95, 0.99]
 
 
 def test_rows_set_aside_for_the_gate_judge_alone(trained: Path) -> None:
@@ -135,38 +149,38 @@ def test_rows_set_aside_for_the_gate_judge_alone(trained: Path) -> None:
 
 
 @pytest.mark.parametrize("per_class", [False, True])
-def test_a_promise_that_cannot_be_shown_accepts_nothing(trained: Path, per_class: bool) -> None:
+def test_a_guarantee_that_cannot_be_shown_accepts_nothing(trained: Path, per_class: bool) -> None:
     asked = {"rule": "target_precision", "target_precision": 0.99, "per_class": per_class}
     run_task("pseudo_label", trained, pseudo_label=asked)
     decisions = pq.read_table(trained / OUT)
-    assert {*decisions["reason"].to_pylist()} == {"no threshold shows the target precision"}
+    assert {*decisions["reason"].to_pylist()} == {"no threshold guarantees the target precision"}
     assert {*decisions["accepted"].to_pylist()} == {False}
     assert decisions["threshold"].null_count == decisions.num_rows
     record = GateRecord.of(trained / OUT)
     assert record.thresholds == (None, None)
-    assert "nothing is accepted" in record.verdict and "20 rows judge" in record.verdict
+    assert "nothing is accepted" in record.verdict and "calibration set has 20 rows" in record.verdict
 
 
-def test_a_promise_that_can_be_shown_is_kept_class_by_class() -> None:
-    """One class is labeled well, the other is not: only a promise for each class sees it."""
+def test_a_guarantee_that_can_be_shown_is_kept_class_by_class() -> None:
+    """One class is labeled well, the other is not: only a guarantee for each class sees it."""
     random = np.random.default_rng(0)
     confidence = random.uniform(0.5, 1, 600).astype(np.float32)
     predicted = np.arange(600) % 2
     truth = np.where((predicted == 1) & (random.random(600) < 0.3), 0, predicted)
     probabilities = np.stack([1 - confidence, confidence], axis=1)
     probabilities[predicted == 0] = probabilities[predicted == 0][:, ::-1]
-    judges = Predictions([], truth, probabilities)
-    pool = Labels(predicted, confidence, confidence, UNUSED)
+    judges = pool = Labels.of(probabilities)
+    right = judges.labels == truth
     asked = {"rule": "target_precision", "target_precision": 0.8}
-    together, verdict = choose_thresholds(params(**asked), pool, judges, 2)
+    together, verdict = choose_thresholds(params(**asked), pool, judges, right)
     assert together[0] == together[1] <= 0.7
     assert "The lowest threshold" in verdict
-    apart, verdict = choose_thresholds(params(**asked, per_class=True), pool, judges, 2)
+    apart, verdict = choose_thresholds(params(**asked, per_class=True), pool, judges, right)
     assert apart[0] == confidence[predicted == 0].min() and np.isnan(apart[1])
     assert "found for 1 of 2 classes" in verdict
-    accepted, reasons = decide(params(), pool, apart)
+    accepted, reasons = accept(params(), pool, apart)
     np.testing.assert_array_equal(accepted, predicted == 0)
-    assert set(reasons[predicted == 1]) == {"no threshold shows the target precision"}
+    assert set(reasons[predicted == 1]) == {"no threshold guarantees the target precision"}
 
 
 @pytest.mark.parametrize(
@@ -178,10 +192,8 @@ def test_a_promise_that_can_be_shown_is_kept_class_by_class() -> None:
     ],
 )
 def test_balance_leaves_out_the_least_confident(asked: dict[str, Any], rows: list[int]) -> None:
-    pool = Labels(
-        np.repeat([0, 1], [80, 20]), np.linspace(0.6, 1, 100, dtype=np.float32), np.zeros(100), UNUSED
-    )
-    accepted, reasons = decide(params(**asked), pool, np.full(2, 0.6, np.float32))
+    pool = Labels(np.repeat([0, 1], [80, 20]), np.linspace(0.6, 1, 100, dtype=np.float32), UNUSED)
+    accepted, reasons = accept(params(**asked), pool, np.full(2, 0.6, np.float32))
     assert np.bincount(pool.labels[accepted]).tolist() == rows
     assert set(reasons[~accepted]) == {"left out to balance the classes"}
 

@@ -13,7 +13,7 @@ from project import run_task
 from regression import ROWS, VALUES, write_splits
 
 from selfsame.core.digests import sha256_file
-from selfsame.core.tables import open_table
+from selfsame.core.tables import open_table, read_column
 from selfsame.selection.agreement import AgreementRecord
 
 PSEUDO_LABELS = "data/pseudo_labels"
@@ -55,12 +55,11 @@ def test_the_ensemble_differs_by_its_seeds_alone(labeled: Path) -> None:
 
 
 def test_every_pool_row_has_a_decision_by_its_spread(labeled: Path) -> None:
-    from selfsame.model.models import load_model
-    from selfsame.model.values import predict_values
+    from selfsame.model.models import answer_table, load_model
 
     table = decisions(labeled)
     folders = [labeled / "models/baseline", *sorted((labeled / "models/baseline/ensemble").iterdir())]
-    said = predict_values([load_model(folder) for folder in folders], labeled / "data/splits/pool").values
+    said = np.stack([answer_table(load_model(folder), labeled / "data/splits/pool") for folder in folders])
     record = AgreementRecord.of(labeled / PSEUDO_LABELS)
     spread = said.std(axis=0) / record.unit
     np.testing.assert_allclose(table["pseudo_label"], said.mean(axis=0), rtol=1e-9)
@@ -86,16 +85,14 @@ def test_a_row_of_exactly_the_largest_spread_is_accepted(labeled: Path) -> None:
 
 
 def test_the_record_says_what_agreement_is_worth_on_rows_of_known_value(labeled: Path) -> None:
-    from selfsame.model.models import load_model
-    from selfsame.model.values import predict_values
+    from selfsame.model.models import answer_table, load_model
 
     record = AgreementRecord.of(labeled / PSEUDO_LABELS)
     folders = [labeled / "models/baseline", *sorted((labeled / "models/baseline/ensemble").iterdir())]
-    judges = predict_values(
-        [load_model(folder) for folder in folders], labeled / "data/splits/validation.parquet"
-    )
-    errors = judges.values.mean(axis=0) - judges.labels
-    accepted = judges.values.std(axis=0) / record.unit <= 0.3
+    validation = labeled / "data/splits/validation.parquet"
+    said = np.stack([answer_table(load_model(folder), validation) for folder in folders])
+    errors = said.mean(axis=0) - read_column(validation, "label")
+    accepted = said.std(axis=0) / record.unit <= 0.3
     assert (record.judged_on, record.judged_rows) == ("validation", ROWS["validation"])
     assert record.judged_accepted == accepted.sum() > 0
     assert record.error_of_all == pytest.approx(np.sqrt((errors**2).mean()))
@@ -105,8 +102,7 @@ def test_the_record_says_what_agreement_is_worth_on_rows_of_known_value(labeled:
 
 def test_the_student_learns_the_accepted_values_in_the_labels_unit(labeled: Path) -> None:
     """A pool of one value, accepted whole and weighing much, draws the student there."""
-    from selfsame.model.models import load_model
-    from selfsame.model.values import predict_values
+    from selfsame.model.models import answer_table, load_model
 
     part = labeled / PSEUDO_LABELS / "part-00000.parquet"
     table = pq.read_table(part)
@@ -125,7 +121,7 @@ def test_the_student_learns_the_accepted_values_in_the_labels_unit(labeled: Path
         training={"checkpoint": "last"},
     )
     student = load_model(labeled / "models/student")
-    said = predict_values([student], labeled / "data/splits/holdout.parquet").values[0]
+    said = answer_table(student, labeled / "data/splits/holdout.parquet")
     assert np.median(said) == pytest.approx(7000, rel=0.05)
 
 
