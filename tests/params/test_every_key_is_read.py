@@ -120,6 +120,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
             for number in range(3):
                 pixels = np.full((9, 9, 3), 10 * number + 100 * (name == "u"), np.uint8)
                 Image.fromarray(pixels).save(folder / "photos" / name / f"{number}.png")
+        np.savez(folder / "mine.npz", x=np.arange(256, dtype=np.uint8).reshape(4, 8, 8), y=np.arange(4) % 2)
         for source in SOURCES:
             run_task("download", folder, data=source)
         mirrored = parse("data", DATA, {"source": "mnist", "path": str(folder)})
@@ -134,6 +135,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
 SOURCES = (
     {"source": "table", "target_column": "y", "path": "mine.csv"},
     {"source": "images", "path": "photos", "image_size": 8},
+    {"source": "arrays", "path": "mine.npz"},
 )
 NETS = ({"architecture": "resnet18"}, {"architecture": "forest"}, {"architecture": "committee"})
 TORCHVISION = {
