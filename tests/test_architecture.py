@@ -69,7 +69,15 @@ MAY_IMPORT = {
         "selfsame.pages",
         "selfsame.params",
     },
+    "selfsame.start": {
+        "selfsame.core",
+        "selfsame.pages",
+        "selfsame.params",
+        "selfsame.roles",
+        "selfsame.sources",
+    },
     "selfsame.cli": {
+        "selfsame.start",
         "selfsame.active",
         "selfsame.audit",
         "selfsame.core",

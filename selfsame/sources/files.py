@@ -54,6 +54,10 @@ INSTEAD = {  # what to do about files that are none of these
 }
 
 
+class NoHeaderError(SelfsameError):
+    """The first line of a file holds values, not names."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """How table files are read: keys of section ``data``.
@@ -223,7 +227,7 @@ def _open_csv(path: Path, reading: Reading) -> TableFile:
     if not reading.header:
         stored = tuple(f"column_{place + 1}" for place in range(len(stored)))
     elif looks_like_data(records):
-        raise SelfsameError(
+        raise NoHeaderError(
             f"{path}, line {reading.skip_rows + 1}: a header is expected, but "
             f"{reading.separator or separator!r} cuts it into {', '.join(map(repr, records[0][:SHOWN]))}, "
             "which look like values",

@@ -21,12 +21,14 @@ class Classes:
         of_word: a class's index for every word, or ``UNLABELED``.
         rows: of every class.
         unlabeled: rows without a label, by the word that says so; "" for an empty one.
+        doubtful: classes that look like a mark for rows without a label.
     """
 
     names: tuple[str, ...] = ()
     of_word: dict[str, int] = field(default_factory=dict)
     rows: tuple[int, ...] = ()
     unlabeled: dict[str, int] = field(default_factory=dict)
+    doubtful: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -107,8 +109,8 @@ def _faults(
     noun: str,
 ) -> list[Fault]:
     faults = []
-    doubtful = [name for name in found.names if given is None and is_doubtful(name, unlabeled)]
-    for name in doubtful:
+    found.doubtful = [name for name in found.names if given is None and is_doubtful(name, unlabeled)]
+    for name in found.doubtful:
         markers = [*(word for word in found.unlabeled if word), name]
         faults.append(
             Fault(
@@ -135,7 +137,7 @@ def _faults(
                 f"{where}: no {noun} is of the class {listed(absent)}", "label some, or correct data.classes"
             )
         )
-    elif len([name for name in present if name not in doubtful]) < 2 and not (doubtful and len(present) > 1):
+    elif len(present) < 2:
         faults.append(
             Fault(
                 f"{where}: two classes or more are needed, found: {listed(present) or 'none'}",

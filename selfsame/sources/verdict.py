@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from selfsame.core.tables import Column
-from selfsame.sources.columns import RESERVED, number_pattern
+from selfsame.sources.columns import RESERVED
 from selfsame.sources.faults import Fault, counted, listed
 from selfsame.sources.files import Reading
 from selfsame.sources.seen import Seen
-from selfsame.sources.words import COMMA_NUMBER, DATE, THOUSANDS, TIME, UNIT
+from selfsame.sources.spelling import date_pattern, numbers_written_otherwise, share_of
+from selfsame.sources.words import DATE, TIME
 
 MOST_VALUES = 100  # of a column of text; more are an id or free text
 MOST_CATEGORIES = 1000  # of one that the user says is of categories
@@ -29,6 +30,7 @@ class Verdict:
         kind: what it is taken for, in words.
         why: what says so.
         ignore: whether it is proposed for ``data.ignore_columns``.
+        remedy: the key of section ``data`` that would help, and what to add to it or set it to.
         fault: what stops the run, if it isn't ignored.
         note: what is worth knowing, but stops nothing.
     """
@@ -38,6 +40,7 @@ class Verdict:
     kind: str
     why: str
     ignore: bool = False
+    remedy: tuple[str, Any] | None = None
     fault: Fault | None = None
     note: str | None = None
 
@@ -60,8 +63,11 @@ def judge(seen: Seen, context: Context) -> Verdict:
     """Say what a column is taken for; nothing is guessed in silence."""
     name = seen.name
 
-    def refuse(kind: str, why: str, fix: str, ignore: bool = True) -> Verdict:
-        return Verdict(name, None, kind, why, ignore, Fault(f"column {name!r} {why}", fix))
+    def refuse(
+        kind: str, why: str, fix: str, ignore: bool = True, remedy: tuple[str, Any] | None = None
+    ) -> Verdict:
+        remedy = remedy or ("ignore_columns", [name])
+        return Verdict(name, None, kind, why, ignore, remedy, Fault(f"column {name!r} {why}", fix))
 
     ignoring = f"add {name!r} to data.ignore_columns"
     if INDEX_NAMES.fullmatch(name) and (not seen.words or not name):
@@ -97,14 +103,14 @@ def _judge_numbers(seen: Seen) -> Verdict:
         note = (
             f"column {name!r} counts the rows: data.ignore_columns is the place for it, if it means nothing"
         )
-        return Verdict(name, column, "number", why, True, note=note)
+        return Verdict(name, column, "row number", why, True, note=note)
     if seen.low == seen.high:
         note = f"column {name!r} is {seen.low:g} in every row that has a value"
-        return Verdict(name, column, "number", f"always {seen.low:g}", seen.known == seen.rows, note=note)
+        return Verdict(name, column, "constant", f"always {seen.low:g}", seen.known == seen.rows, note=note)
     named = ID_NAMES.fullmatch(name) or ID_SUFFIX.fullmatch(name)
     if named and seen.whole and seen.high - seen.low >= 0.5 * seen.known and seen.known > 10:
         note = f"column {name!r} has the name of an id and whole numbers: {FOR_IDS}"
-        return Verdict(name, column, "number", f"whole numbers, {spread}", True, note=note)
+        return Verdict(name, column, "id", f"whole numbers, {spread}", True, note=note)
     if seen.boolean:
         return Verdict(name, column, "true or false", "its type")
     return Verdict(
@@ -120,7 +126,14 @@ def _judge_dates(seen: Seen, context: Context) -> Verdict:
         why = f"has {counted(seen.bad_dates, 'value')} that are not {written}, first {word!r} in "
         why += context.line(place)
         fix = "correct the format in data.date_columns, as strptime has it (%d.%m.%Y), or mend the values"
-        return Verdict(name, None, "date", why, fault=Fault(f"column {name!r} {why}", fix))
+        return Verdict(
+            name,
+            None,
+            "date",
+            why,
+            remedy=("date_columns", {name: date_pattern(seen.first)}),
+            fault=Fault(f"column {name!r} {why}", fix),
+        )
     parts = [part for part, values in seen.parts.items() if len(values) > 1]
     day = any(part != "hour" for part in parts)
     column = Column(
@@ -140,88 +153,30 @@ def _judge_words(seen: Seen, context: Context, refuse: Callable[..., Verdict], i
         return category
     if {word.casefold() for word in words} <= {"true", "false"}:
         return Verdict(name, Column(name, "boolean"), "true or false", "it has no other words")
-    if unlike := _numbers_written_otherwise(seen, context):
-        return refuse("text", *unlike, ignore=False)
-    dates = _share(words, lambda word: DATE.fullmatch(word) or TIME.fullmatch(word))
+    if unlike := numbers_written_otherwise(seen, context.reading, context.line):
+        why, fix, remedy = unlike
+        return refuse("text", why, fix, False, remedy)
+    dates = share_of(words, lambda word: DATE.fullmatch(word) or TIME.fullmatch(word))
     if dates > 0.9:
         why = f"has dates or times, such as {listed(words, 2)}"
-        fix = f"set data.date_columns, with how they are written, to {{{name}: '%d.%m.%Y'}}, or {ignoring}"
-        return refuse("dates", why, fix)
+        pattern = date_pattern(words)
+        written = "null" if pattern is None else repr(pattern)
+        fix = f"set data.date_columns to {{{name}: {written}}}, or {ignoring}"
+        return refuse("dates", why, fix, True, ("date_columns", {name: pattern}))
     if len(words) > MOST_VALUES:
         many = f"more than {len(words):,}" if seen.overflow else f"{len(words):,}"
-        what = "an id" if len(words) > 0.9 * seen.known or seen.overflow else "free text"
+        kind = "id" if len(words) > 0.9 * seen.known or seen.overflow else "free text"
         return refuse(
-            "text",
-            f"is text with {many} different values, such as {listed(words, 2)}: {what}, it seems",
+            kind,
+            f"is text with {many} different values, such as {listed(words, 2)}: {kind}, it seems",
             f"{ignoring}; or, if they are categories, to data.category_columns (at most {MOST_CATEGORIES})",
         )
     if len(words) > 0.9 * seen.known and len(words) > 20:
         note = (
             f"column {name!r} has another word in nearly every row: an id or free text, it seems; {FOR_IDS}"
         )
-        return Verdict(name, category.column, "categories", category.why, True, note=note)
+        return Verdict(name, category.column, "id or free text", category.why, True, note=note)
     if len(words) == 1:
         note = f"column {name!r} is {next(iter(words))!r} in every row that has a value"
-        return Verdict(name, category.column, "categories", "one word", seen.known == seen.rows, note=note)
+        return Verdict(name, category.column, "constant", "one word", seen.known == seen.rows, note=note)
     return category
-
-
-def _numbers_written_otherwise(seen: Seen, context: Context) -> tuple[str, str] | None:
-    """Return what is wrong with a column that would be numbers but for how they are written, and the fix."""
-    words, reading = seen.words, context.reading
-    known = re.compile(number_pattern(reading))
-    numbers = _share(words, known.fullmatch)
-    if numbers >= 0.5:
-        odd = [word for word in words if not known.fullmatch(word)]
-        total = sum(words[word] for word in odd)
-        first = f", first {odd[0]!r} in {context.line(seen.first[odd[0]])}"
-        return (
-            f"is numbers but for {listed(odd)} in {counted(total, 'row')}{first}",
-            "if they mean a missing value, set data.missing_values to a list with them; else mend them; or "
-            f"add {seen.name!r} to data.category_columns",
-        )
-    commas = _share(words, COMMA_NUMBER.fullmatch)
-    both = _share(words, lambda word: COMMA_NUMBER.fullmatch(word) or known.fullmatch(word))
-    thousands = _share(words, lambda word: THOUSANDS.fullmatch(word) or known.fullmatch(word))
-    if thousands >= 0.5 and reading.thousands is None and thousands >= both:
-        sign = next(
-            sign
-            for word in words
-            for sign in word
-            if THOUSANDS.fullmatch(word) and not sign.isalnum() and sign not in "+-"
-        )
-        also = "; or data.decimal, if it is the decimal sign" if commas > 0 else ""
-        some = listed(filter(THOUSANDS.fullmatch, words), 2)
-        return (
-            f"has numbers with a sign between thousands, such as {some}",
-            f"set data.thousands to {sign!r}{also}",
-        )
-    if both >= 0.5 and reading.decimal != ",":
-        return (
-            f"has numbers with a decimal comma, such as {listed(filter(COMMA_NUMBER.fullmatch, words), 2)}",
-            'set data.decimal to ","'
-            + (' and data.thousands to "."' if any("." in word for word in words) else ""),
-        )
-    if _share(words, THOUSANDS.fullmatch) >= 0.5:
-        return (
-            f"has numbers with other signs than data.thousands = {reading.thousands!r}: {listed(words, 2)}",
-            "correct data.thousands, or data.decimal",
-        )
-    units = {_unit(word) for word in words}
-    if len(units) == 1 and (unit := units.pop()) and len(words) > 2:
-        return (
-            f"has numbers with a unit, such as {listed(words, 2)}",
-            f"leave {unit!r} away in the file; or add {seen.name!r} to data.category_columns",
-        )
-    return None
-
-
-def _unit(word: str) -> str | None:
-    found = UNIT.fullmatch(word)
-    return ((found["before"] or "") + (found["after"] or "")).strip() or None if found else None
-
-
-def _share(words: dict[str, int], fits: Callable[[str], Any]) -> float:
-    """Return in which share of the rows a word fits."""
-    total = sum(words.values())
-    return sum(count for word, count in words.items() if fits(word)) / total if total else 0.0

@@ -1,0 +1,57 @@
+"""The commands with which one's own data begin."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from selfsame.core.errors import SelfsameError
+
+
+def inspect(
+    path: Annotated[
+        Path | None, typer.Argument(help="A file or folder; left out, data.path as params.yaml has it.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="With PATH: the column with the labels.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page too, with histograms or thumbnails.")
+    ] = None,
+) -> None:
+    """Show what data are taken for, what is wrong with them and which roles they will get."""
+    from selfsame.params.check import load_section
+    from selfsame.start.init import foresee, guesses
+    from selfsame.start.report import report_lines
+    from selfsame.start.survey import survey
+
+    if path is None:
+        data = load_section("data")
+        found = survey(data, load_section("split"), Path(data.path))
+    else:
+        draft, plan, found = foresee(path, target, None)
+        typer.echo("\n".join(guesses(draft, plan)))
+    typer.echo("\n".join(report_lines(found)))
+    if html is not None:
+        from selfsame.start.page import render_page
+
+        html.write_text(render_page(found), encoding="utf-8")
+        typer.echo(f"wrote {html}")
+    if found.faults:
+        raise SelfsameError(f"{len(found.faults)} things are to be mended", "see 'to mend' above")
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="A table, a folder of photos, idx files or an npz.")],
+    target: Annotated[str | None, typer.Option(help="The column with the labels.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="classification or regression, where the guess would be wrong.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Overwrite a params.yaml that was edited.")] = False,
+) -> None:
+    """Write params.yaml for one's own data; say what was guessed, and what comes next."""
+    from selfsame.start.init import write_params
+
+    for line in write_params(path, target, kind, force):
+        typer.echo(line)
+
+
+COMMANDS = (init, inspect)

@@ -1,0 +1,97 @@
+"""What a survey found, as lines for a terminal."""
+
+from collections.abc import Iterator, Sequence
+
+from selfsame.core.tables import TableInfo
+from selfsame.sources.faults import counted
+from selfsame.start.survey import Survey
+
+SHOWN_COLUMNS = 60
+SHOWN_CLASSES = 20
+
+
+def report_lines(found: Survey) -> Iterator[str]:
+    """Yield what was found, what becomes of it, what is worth knowing and what must be mended."""
+    yield from _what(found)
+    yield from _columns(found)
+    yield from _labels(found)
+    yield from _roles(found)
+    for note in found.notes:
+        yield f"note: {note}"
+    for fault in found.faults:
+        yield f"to mend: {fault.what}"
+        yield f"    fix: {fault.fix}"
+
+
+def _what(found: Survey) -> Iterator[str]:
+    if found.analysis is not None:
+        table = found.analysis
+        rows, files = sum(table.rows), len(table.files)
+        yield f"{found.place}: a table of {counted(rows, 'row')} in {counted(files, 'file')}"
+        for file, count, labels in zip(table.files, table.rows, table.labeled, strict=True):
+            if files > 1:
+                yield f"  {table.place.name(file.path)}: {counted(count, 'row')}, {labels:,} with a label"
+    elif found.source is not None and found.given is not None:
+        yield f"{found.place}: {counted(len(found.given.labels), 'row')}, {_shape(found.source.info)}"
+
+
+def _shape(info: TableInfo) -> str:
+    if not info.image_shape:
+        return f"{counted(len(info.features), 'feature')}"
+    channels, height, width = info.image_shape
+    return f"images of {width}×{height} pixels, {'grey' if channels == 1 else f'{channels} colors'}"
+
+
+def _columns(found: Survey) -> Iterator[str]:
+    if found.analysis is None:
+        return
+    rows = sum(found.analysis.rows)
+    lines = [("column", "taken for", "missing", "why")]
+    for name, verdict in found.analysis.verdicts.items():
+        seen = found.analysis.seen[name]
+        missing = rows - seen.known
+        mark = "! " if verdict.fault else "? " if verdict.note else ""
+        lines.append((mark + (name or "''"), verdict.kind, f"{missing:,}" if missing else "", verdict.why))
+    yield from _aligned(lines[: SHOWN_COLUMNS + 1])
+    if len(lines) > SHOWN_COLUMNS + 1:
+        yield f"  and {len(lines) - SHOWN_COLUMNS - 1} more columns"
+    if found.analysis.ignored:
+        yield f"left out: {', '.join(found.analysis.ignored)}"
+
+
+def _aligned(lines: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        yield "  " + "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
+
+
+def _labels(found: Survey) -> Iterator[str]:
+    if found.source is None or found.given is None:
+        return
+    counts = found.counts
+    if counts:
+        shown = [f"{name} {rows:,}" for name, rows in list(counts.items())[:SHOWN_CLASSES]]
+        more = f" and {len(counts) - SHOWN_CLASSES} more" if len(counts) > SHOWN_CLASSES else ""
+        yield f"{len(counts)} classes, with their labeled rows: {', '.join(shown)}{more}"
+    else:
+        known = found.given.labels[found.given.labels == found.given.labels]
+        yield f"values to predict: {len(known):,}, from {known.min():.6g} to {known.max():.6g}"
+    marks = {
+        word: count for word, count in dict(found.source.facts.get("unlabeled_words", {})).items() if count
+    }
+    if marks:
+        words = ", ".join(
+            f"{count:,} {f'marked {word!r}' if word else 'left empty'}" for word, count in marks.items()
+        )
+        yield f"rows without a label: {words}"
+
+
+def _roles(found: Survey) -> Iterator[str]:
+    if found.accounted is None:
+        return
+    roles = found.accounted["roles"]
+    yield "roles: " + ", ".join(
+        f"{name} {part['rows']:,}" for name, part in roles.items() if part["rows"] or name == "pool"
+    )
+    if hidden := roles["pool"]["labels"]:
+        yield f"  of the pool {hidden:,} rows have a label that is hidden, to measure by"

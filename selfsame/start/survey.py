@@ -1,0 +1,114 @@
+"""Data looked at before a training: what they are taken for, what is wrong, which roles there will be.
+
+It goes by the very analysis and the very draw of the stages download and split.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from selfsame.core.errors import SelfsameError
+from selfsame.core.tables import example_ids
+from selfsame.params.data import DataParams, Table
+from selfsame.params.split import SplitParams
+from selfsame.roles.decide import Given, account, decide, halves, said
+from selfsame.roles.repeats import Repeats, find_repeats
+from selfsame.sources.analysis import Analysis, analyze_table
+from selfsame.sources.faults import Fault
+from selfsame.sources.opened import open_source
+from selfsame.sources.source import Batch, Source
+from selfsame.sources.table import source_of
+
+SAMPLE = 2000  # rows that are kept to be shown
+
+
+@dataclass
+class Survey:
+    """What was found.
+
+    Attributes:
+        analysis: of a table.
+        source: None where faults leave none.
+        given: what the roles are drawn by; None likewise.
+        accounted: what becomes of rows and labels with these parameters; None likewise.
+        sample: inputs of the first rows, and their labels as a ``Batch`` has them.
+    """
+
+    place: Path
+    analysis: Analysis | None = None
+    source: Source | None = None
+    given: Given | None = None
+    repeats: Repeats | None = None
+    accounted: dict[str, Any] | None = None
+    sample: tuple[np.ndarray, np.ndarray] | None = None
+    faults: list[Fault] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how many rows each class has."""
+        if self.source is None or self.given is None or not self.source.info.classes:
+            return {}
+        known = self.given.labels[~np.isnan(self.given.labels)].astype(np.int64)
+        rows = np.bincount(known, minlength=len(self.source.info.classes))
+        return dict(zip(self.source.info.classes, rows.tolist(), strict=True))
+
+
+def survey(data: DataParams, split: SplitParams, place: Path) -> Survey:
+    """Look at the data in ``place`` and draw the roles; what is wrong is gathered, not raised."""
+    return draw(look(data, place), split)
+
+
+def look(data: DataParams, place: Path, analysis: Analysis | None = None) -> Survey:
+    """Look at the data in ``place``.
+
+    Args:
+        analysis: of the table there, if it was made already.
+    """
+    found = Survey(place, analysis)
+    try:
+        if isinstance(data, Table):
+            found.analysis = analysis or analyze_table(place, data)
+            found.faults += found.analysis.faults
+            found.notes += found.analysis.notes
+            found.source = None if found.faults else source_of(found.analysis)
+        else:
+            found.source = open_source(data, place)
+            found.notes += found.source.notes
+        if found.source is not None:
+            found.given = _read(found, found.source.batches)
+            found.repeats = find_repeats(found.given.ids, found.given.labels, found.given.own)
+    except SelfsameError as error:
+        found.faults.append(Fault(error.what, error.fix))
+    return found
+
+
+def draw(found: Survey, split: SplitParams) -> Survey:
+    """Draw the roles, if the data can be used; say what becomes of every row."""
+    if found.source is not None and found.given is not None:
+        try:
+            decision = decide(found.given, found.source.info, split, str(found.place))
+            found.accounted = account(decision, found.given)
+            found.notes += said(found.accounted)
+        except SelfsameError as error:
+            found.faults.append(Fault(error.what, error.fix))
+    return found
+
+
+def _read(found: Survey, batches: Iterator[Batch]) -> Given:
+    assert found.source is not None
+    ids, labels, own, kept = [], [], [], []
+    for batch in batches:
+        ids.append(halves(example_ids(batch.inputs)))
+        known = np.asarray(batch.labels, np.float64)
+        labels.append(np.where(batch.labels < 0, np.nan, known) if found.source.info.classes else known)
+        own.append(np.zeros(len(batch.labels), np.int8) if batch.own is None else batch.own)
+        if sum(map(len, kept)) < SAMPLE:
+            kept.append(batch.inputs)
+    given = Given(np.concatenate(ids), np.concatenate(labels), np.concatenate(own))
+    shown = np.concatenate(kept)[:SAMPLE]
+    found.sample = (shown, given.labels[: len(shown)])
+    return given

@@ -1,0 +1,197 @@
+"""``selfsame init`` and ``selfsame inspect``: what they guess, say and refuse."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from likes import LIKES, titanic
+from typer.testing import CliRunner, Result
+
+from selfsame.cli import app
+from selfsame.core.errors import SelfsameError
+from selfsame.core.graph_file import read_yaml
+from selfsame.params.check import load_params
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def done(*arguments: str) -> str:
+    result = run(*arguments)
+    assert result.exception is None, (result.output, result.exception)
+    return result.output
+
+
+def written(key: str) -> Any:
+    section, name = key.split(".")
+    return read_yaml(Path("params.yaml"))[section][name]
+
+
+@pytest.mark.parametrize(("make", "target", "keys"), LIKES.values(), ids=LIKES)
+def test_init_writes_what_runs(make: Any, target: str | None, keys: dict[str, Any], project: Path) -> None:
+    make(project / "data" / "inbox")
+    said = done("init", "data/inbox", *(["--target", target] if target else []))
+    load_params()
+    assert {key: written(key) for key in keys} == keys
+    assert "to mend" not in said
+    assert said.splitlines()[-1].startswith("next: look through params.yaml, then: dvc repro")
+    for line in Path("params.yaml").read_text().splitlines():
+        if line.startswith("  #"):
+            assert line.strip("# ")
+    assert "roles: labeled" in done("inspect")
+
+
+def test_validation_does_not_eat_few_labels(project: Path) -> None:
+    rows = [f"{row % 7},{row * 1.37:.2f},{('a', 'b')[row % 2] if row < 60 else ''}" for row in range(500)]
+    (project / "t.csv").write_text("\n".join(["x,z,y", *rows]))
+    said = done("init", "t.csv", "--target", "y")
+    assert "roles: labeled 32, validation 12, pool 440, holdout 16" in said
+
+
+def test_what_was_edited_is_kept(project: Path) -> None:
+    titanic(project / "data" / "inbox")
+    with Path("params.yaml").open("a") as file:
+        file.write("# mine\n")
+    before = Path("params.yaml").read_bytes()
+    failed = run("init", "data/inbox", "--target", "Survived").exception
+    assert isinstance(failed, SelfsameError) and "was edited" in failed.what
+    assert Path("params.yaml").read_bytes() == before
+    done("init", "data/inbox", "--target", "Survived", "--force")
+
+
+GUESSED = {  # rows of a table with target y → key and value that init writes
+    "question marks": (
+        ["x,y"] + [f"{row if row % 5 else '?'},{'ab'[row % 2]}" for row in range(40)],
+        "data.missing_values",
+        ["NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A", "?"],
+    ),
+    "3+ among numbers": (
+        ["x,z,y"] + [f"{('0', '1', '2', '3+')[row % 4]},{row * 7 % 11},{'ab'[row % 2]}" for row in range(40)],
+        "data.category_columns",
+        ["x"],
+    ),
+    "thousands": (
+        ["x,y"] + [f'"{row + 1},{row * 7 % 900 + 100}",{"ab"[row % 2]}' for row in range(40)],
+        "data.thousands",
+        ",",
+    ),
+    "a unit": (
+        ["x,z,y"] + [f"{row} kg,{row * 7 % 11},{'ab'[row % 2]}" for row in range(40)],
+        "data.ignore_columns",
+        ["x"],
+    ),
+    "ISO dates": (
+        ["x,z,y"] + [f"2024-{1 + row % 12:02}-01,{row * 7 % 11},{'ab'[row % 2]}" for row in range(40)],
+        "data.date_columns",
+        {"x": None},
+    ),
+    "-1 for no label": (
+        ["x,y"] + [f"{row * 7 % 11 + row},{(0, 1, -1)[row % 3]}" for row in range(40)],
+        "data.unlabeled_values",
+        ["-1"],
+    ),
+    "None beside empty labels": (
+        ["x,y"] + [f"{row * 7 % 11 + row},{('None', 'Mild', '')[row % 3]}" for row in range(40)],
+        "data.classes",
+        ["Mild", "None"],
+    ),
+    "values": (
+        ["x,y"] + [f"{row * 7 % 11 + row},{row * 1.5}" for row in range(40)],
+        "data.target_kind",
+        "regression",
+    ),
+    "contradictions": (
+        ["x,y"] + [f"{row % 13},{'ab'[row % 2] if row < 30 else ''}" for row in range(40)],
+        "split.duplicates",
+        "drop_contradicting",
+    ),
+}
+
+
+@pytest.mark.parametrize(("lines", "key", "value"), GUESSED.values(), ids=GUESSED)
+def test_each_guess_is_written_with_its_reason(lines: list[str], key: str, value: Any, project: Path) -> None:
+    (project / "t.csv").write_text("\n".join(lines) + "\n")
+    said = done("init", "t.csv", "--target", "y")
+    assert written(key) == value
+    assert f"guess: {key} = " in said
+    text = Path("params.yaml").read_text().splitlines()
+    line = next(place for place, line in enumerate(text) if line.startswith(f"  {key.split('.')[1]}:"))
+    assert text[line - 1].startswith("  # ")
+
+
+def test_a_file_from_windows_is_read(project: Path) -> None:
+    rows = "".join(f"{row},{('rot', 'grün')[row % 2]}\n" for row in range(40))
+    (project / "t.csv").write_bytes(f"x,y\n{rows}".encode("cp1252"))
+    done("init", "t.csv", "--target", "y")
+    assert written("data.encoding") == "cp1252"
+
+
+def test_the_target_is_guessed_or_asked_for(project: Path) -> None:
+    titanic(project / "data" / "inbox")
+    assert "guess: data.ignore_columns" in done("inspect", "data/inbox")  # some files lack the target
+    (project / "t.csv").write_text("x,z\n1,2\n3,4\n")
+    failed = run("inspect", "t.csv").exception
+    assert isinstance(failed, SelfsameError) and "--target" in failed.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("nothing", None, "no such file"),
+        ("empty/", None, "no file is there"),
+        ("a.doc", b"x", "neither a table"),
+    ],
+)
+def test_what_is_no_data_is_refused(name: str, content: bytes | None, said: str, project: Path) -> None:
+    if name.endswith("/"):
+        (project / name).mkdir()
+    elif content:
+        (project / name).write_bytes(content)
+    failed = run("init", name).exception
+    assert isinstance(failed, SelfsameError) and said in failed.what
+
+
+def test_what_cannot_be_guessed_is_left_to_be_mended(project: Path) -> None:
+    rows = "".join(f"{row * 7 % 11 + row},{('cat', 'Cat', 'dog')[row % 3]}\n" for row in range(40))
+    (project / "t.csv").write_text(f"x,y\n{rows}")
+    said = done("init", "t.csv", "--target", "y")
+    assert "to mend: data.target_column = 'y': the classes 'Cat' (13 rows) and 'cat' (14 rows)" in said
+    assert said.splitlines()[-1].startswith("next: mend the 1 thing above")
+    assert isinstance(run("inspect").exception, SelfsameError)
+
+
+def test_inspect_shows_what_there_is(project: Path) -> None:
+    rows = [f"{row},{row * 1.5 if row % 9 else ''},{'ab'[row % 2] if row < 40 else ''}" for row in range(100)]
+    (project / "t.csv").write_text("\n".join(["id,x,y", *rows]))
+    said = done("inspect", "t.csv", "--target", "y", "--html", "page.html")
+    assert "t.csv: a table of 100 rows in 1 file" in said
+    assert "left out: id" in said
+    assert "2 classes, with their labeled rows: a 20, b 20" in said
+    assert "rows without a label: 60 left empty" in said
+    page = Path("page.html").read_text()
+    assert "<svg" in page and "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")
+
+
+def test_inspect_shows_photos(project: Path) -> None:
+    LIKES["photos"][0](project / "data" / "inbox")
+    done("inspect", "data/inbox", "--html", "page.html")
+    assert Path("page.html").read_text().count("data:image/png") == 3 * 8
+
+
+def test_a_hundred_thousand_rows_take_a_second(project: Path) -> None:
+    import time
+
+    random = np.random.default_rng(0)
+    table = np.column_stack(
+        [random.normal(size=(100_000, 10)).round(4).astype(str), random.choice(["a", "b", ""], 100_000)]
+    )
+    lines = "\n".join(
+        [",".join([*(f"x{place}" for place in range(10)), "y"]), *(",".join(row) for row in table)]
+    )
+    (project / "t.csv").write_text(lines)
+    done("init", "t.csv", "--target", "y")
+    start = time.process_time()
+    done("inspect")
+    assert time.process_time() - start < 3  # it takes 0.5 s
