@@ -333,8 +333,9 @@ def test_a_preset_is_short_and_writes_only_what_differs(path: Path) -> None:
     assert len(lines) <= 70
 
 
-# Where it is asked what the target is: the type of a table's labels, and who fills the report's protocol.
-TARGET_IS_ASKED_IN = {"selfsame/core/tables.py", "selfsame/report/target.py"}
+# Where it is asked what the target is: the type of a table's labels, who fills the report's protocol, and who
+# guesses it.
+TARGET_IS_ASKED_IN = {"selfsame/core/tables.py", "selfsame/report/target.py", "selfsame/start/guess.py"}
 # Those that ask it too, and are to stop; the list may only become shorter.
 TARGET_IS_STILL_ASKED_IN = {
     "selfsame/active/request.py",

@@ -83,6 +83,12 @@ def decide(given: Given, info: TableInfo, params: SplitParams, examples: str) ->
     return Decision(roles, reasons, repeats)
 
 
+def as_given(labels: np.ndarray, info: TableInfo) -> np.ndarray:
+    """Return the labels of a source's batch as ``Given`` has them: NaN where a class is unknown."""
+    known = labels.astype(np.float64)
+    return np.where(labels < 0, np.nan, known) if info.classes else known
+
+
 def account(decision: Decision, given: Given) -> dict[str, Any]:
     """Say what became of every row and of every label that the source gives; each is counted once."""
     labeled = ~np.isnan(given.labels)

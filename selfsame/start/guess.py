@@ -55,11 +55,13 @@ class Draft:
     Attributes:
         keys: what is written; defaults aren't.
         why: the reason of a guess, by its key.
+        gate: which gate its target needs.
     """
 
     keys: dict[str, Any]
     why: dict[str, str] = field(default_factory=dict)
     analysis: Analysis | None = None
+    gate: str = "threshold"
 
     @property
     def params(self) -> DataParams:
@@ -208,6 +210,7 @@ def _mend_target(draft: Draft, found: Analysis, kind: str | None) -> bool:
         draft.set("decimal", ",", f"{target.name} has values such as {listed(words, 2)}")
         return True
     if "target_kind" not in keys and (kind == "regression" or (kind is None and _are_values(words, keys))):
+        draft.gate = "agreement"
         draft.set("target_kind", "regression", f"{target.name} has {len(words):,} different numbers")
         return True
     if not target.classes.doubtful or "unlabeled_values" in keys or "classes" in keys:

@@ -136,8 +136,8 @@ def plan_split(found: Survey) -> Plan:
 def params_text(path: Path, draft: Draft, plan: Plan) -> str:
     """Return the text of ``params.yaml``."""
     preset = read_yaml(PRESETS / f"{PRESET_OF[draft.keys['source']]}.yaml")
-    if draft.keys.get("target_kind") == "regression":
-        preset |= {"pseudo_label": {"rule": "agreement"}}
+    if preset["pseudo_label"]["rule"] != draft.gate:
+        preset["pseudo_label"] = {"rule": draft.gate}
     preset["evaluate"] = {**(preset.get("evaluate") or {}), "title": _title(path, draft)}
     parts = [
         f"# Written by 'selfsame init {path}'; comments say why. Edit what you know better.",

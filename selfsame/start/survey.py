@@ -14,7 +14,7 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import example_ids
 from selfsame.params.data import DataParams, Table
 from selfsame.params.split import SplitParams
-from selfsame.roles.decide import Given, account, decide, halves, said
+from selfsame.roles.decide import Given, account, as_given, decide, halves, said
 from selfsame.roles.repeats import Repeats, find_repeats
 from selfsame.sources.analysis import Analysis, analyze_table
 from selfsame.sources.faults import Fault
@@ -50,11 +50,10 @@ class Survey:
     @property
     def counts(self) -> dict[str, int]:
         """Return how many rows each class has."""
-        if self.source is None or self.given is None or not self.source.info.classes:
+        if self.source is None or self.given is None:
             return {}
-        known = self.given.labels[~np.isnan(self.given.labels)].astype(np.int64)
-        rows = np.bincount(known, minlength=len(self.source.info.classes))
-        return dict(zip(self.source.info.classes, rows.tolist(), strict=True))
+        labels = self.given.labels
+        return {name: int((labels == place).sum()) for place, name in enumerate(self.source.info.classes)}
 
 
 def survey(data: DataParams, split: SplitParams, place: Path) -> Survey:
@@ -103,8 +102,7 @@ def _read(found: Survey, batches: Iterator[Batch]) -> Given:
     ids, labels, own, kept = [], [], [], []
     for batch in batches:
         ids.append(halves(example_ids(batch.inputs)))
-        known = np.asarray(batch.labels, np.float64)
-        labels.append(np.where(batch.labels < 0, np.nan, known) if found.source.info.classes else known)
+        labels.append(as_given(batch.labels, found.source.info))
         own.append(np.zeros(len(batch.labels), np.int8) if batch.own is None else batch.own)
         if sum(map(len, kept)) < SAMPLE:
             kept.append(batch.inputs)
