@@ -24,9 +24,7 @@ def read(place: Path, **changes: Any) -> tuple[Source, Given]:
     ids, labels, own = [], [], []
     for batch in source.batches:
         ids.append(halves(example_ids(batch.inputs)))
-        labels.append(
-            np.where(batch.labels < 0, np.nan, batch.labels) if source.info.classes else batch.labels
-        )
+        labels.append(as_given(batch.labels, source.info))
         own.append(np.zeros(len(batch.labels), np.int8) if batch.own is None else batch.own)
     return source, Given(np.concatenate(ids), np.concatenate(labels), np.concatenate(own))
 
