@@ -20,11 +20,8 @@ from selfsame.audit.verdict import Report, exit_status
 from selfsame.audit.walk import Walker
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
-from selfsame.core.layout import LINEAGE, WEIGHTS
+from selfsame.core.layout import LINEAGE, RELEASE_MODEL, RELEASE_SUMS, WEIGHTS
 from selfsame.git import git
-
-MODEL = "model"
-SUMS = "SHA256SUMS"
 
 
 def make_release(
@@ -65,9 +62,9 @@ def make_release(
         _write_files(case, chain, partial)
         sign_folder(partial, key)
         partial.rename(folder)
-    digest = sha256_file(folder / SUMS)
+    digest = sha256_file(folder / RELEASE_SUMS)
     if tag is not None:
-        weights = sha256_file(folder / MODEL / WEIGHTS)
+        weights = sha256_file(folder / RELEASE_MODEL / WEIGHTS)
         message = f"{RELEASE_WORD} sha256:{digest} of {artifact}, weights sha256:{weights}"
         kind = "--sign" if sign_tag else "--annotate"
         git(
@@ -85,7 +82,7 @@ def _write_files(case: Case, chain: dict[str, Any], folder: Path) -> None:
     """Write all of a release but its signature."""
     snapshot, artifact = case.snapshot, case.artifact
     for name, place in snapshot.files(artifact).items():
-        target = folder / MODEL / Path(name).relative_to(_inside(artifact))
+        target = folder / RELEASE_MODEL / Path(name).relative_to(_inside(artifact))
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(place, target)
     for execution in chain["executions"]:
@@ -99,12 +96,12 @@ def _write_files(case: Case, chain: dict[str, Any], folder: Path) -> None:
     _write(folder / "audit.html", render_page(audit))
     _write(folder / "README.md", model_card(case, answers))
     names = sorted(file.relative_to(folder).as_posix() for file in files_under(folder))
-    _write(folder / SUMS, "".join(f"{sha256_file(folder / name)}  {name}\n" for name in names))
+    _write(folder / RELEASE_SUMS, "".join(f"{sha256_file(folder / name)}  {name}\n" for name in names))
 
 
 def is_release(folder: Path) -> bool:
     """Tell whether a folder is a release."""
-    return (folder / SUMS).is_file()
+    return (folder / RELEASE_SUMS).is_file()
 
 
 def verify_release(folder: Path, signer: Path | Identity) -> Report:
@@ -122,14 +119,14 @@ def verify_release(folder: Path, signer: Path | Identity) -> Report:
         who = signer if isinstance(signer, Identity) else signer.name
         problems.append(_broken(str(folder / SIGNATURE), f"a signature of these files by {who}", fault))
     expected = _read_sums(folder)
-    names = {file.relative_to(folder).as_posix() for file in files_under(folder)} - {SIGNATURE, SUMS}
+    names = {file.relative_to(folder).as_posix() for file in files_under(folder)} - {SIGNATURE, RELEASE_SUMS}
     for name in sorted(expected.keys() | names):
         found = sha256_file(folder / name) if name in names else "nothing"
         if found != expected.get(name):
             problems.append(_broken(f"{folder / name}", expected.get(name, "no such file"), found))
     records, broken = read_lineage(folder / LINEAGE)
     problems += broken
-    model = {file: sha256_file(file) for file in files_under(folder / MODEL)}
+    model = {file: sha256_file(file) for file in files_under(folder / RELEASE_MODEL)}
     walker = Walker(records)
     trace = walker.trace({walker.known_name(str(file), digest): digest for file, digest in model.items()})
     made = {name for record in records for name in record.outputs}
@@ -145,7 +142,7 @@ def verify_release(folder: Path, signer: Path | Identity) -> Report:
 
 
 def _read_sums(folder: Path) -> dict[str, str]:
-    lines = (folder / SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = (folder / RELEASE_SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 

@@ -35,3 +35,10 @@ MODEL_FORMAT = 4  # of CONFIG
 PREDICTION = "prediction.json"  # the champion's: section ``prediction``, by which it was judged
 CALIBRATION = "calibration.json"  # the champion's: what its confidence is worth
 CALIBRATION_FORMAT = 1
+
+# Predictions
+PREDICTION_KEY = b"selfsame_prediction"  # of the metadata in which a table of predictions names its model
+
+# A release
+RELEASE_MODEL = "model"  # the folder in it that holds the model's
+RELEASE_SUMS = "SHA256SUMS"

@@ -6,8 +6,8 @@ what its labels mean without another file beside it.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from math import prod
 from pathlib import Path
 from types import TracebackType
@@ -55,6 +55,7 @@ class TableInfo:
         features: names of the feature columns (empty for images).
         image_shape: channels, height, width of the ``image`` column (empty for feature tables).
         columns: what the features were made of; empty where each is a column of numbers of the same name.
+        reading: how the words of the files were read, as section ``data`` has it.
     """
 
     source: str
@@ -63,6 +64,7 @@ class TableInfo:
     features: tuple[str, ...] = ()
     image_shape: tuple[int, ...] = ()
     columns: tuple[Column, ...] = ()
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -96,12 +98,18 @@ class TableInfo:
         return cls(**{**plain, "columns": columns})
 
     @classmethod
-    def of(cls, path: Path) -> Self:
+    def of(cls, path: Path) -> "TableInfo":
         """Read the description that a table of examples carries."""
-        metadata = open_table(path).schema.metadata or {}
-        if INFO_KEY not in metadata:
+        info = stored_info(open_table(path).schema)
+        if info is None:
             raise SelfsameError(f"{path}: not a table of examples", "rebuild it with 'dvc repro --force'")
-        return cls.from_json(json.loads(metadata[INFO_KEY]))
+        return info
+
+
+def stored_info(schema: pa.Schema) -> TableInfo | None:
+    """Return the description that a table's schema carries; None if it isn't one of examples."""
+    metadata = schema.metadata or {}
+    return TableInfo.from_json(json.loads(metadata[INFO_KEY])) if INFO_KEY in metadata else None
 
 
 def open_table(path: Path) -> ds.Dataset:
@@ -171,7 +179,7 @@ def take_inputs(table: Path, rows: np.ndarray) -> np.ndarray:
     info = TableInfo.of(table)
     kind = np.uint8 if info.image_shape else np.float64
     found, start = [np.empty((0, *info.input_shape), kind)], 0
-    for batch in iter_batches(table, [field.name for field in info.input_fields()]):
+    for batch in iter_batches(table, [each.name for each in info.input_fields()]):
         inside = rows[(rows >= start) & (rows < start + batch.num_rows)] - start
         if len(inside):
             found.append(inputs_of(batch.take(inside), info))

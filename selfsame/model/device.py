@@ -1,11 +1,14 @@
 """Choosing the device and making it deterministic."""
 
 import os
+from typing import Literal
 
 import torch
 
 from selfsame.core.errors import SelfsameError
 from selfsame.params.compute import ComputeParams
+
+MOST_THREADS = 1024
 
 
 def prepare_device(params: ComputeParams) -> torch.device:
@@ -17,17 +20,38 @@ def prepare_device(params: ComputeParams) -> torch.device:
     Raises:
         SelfsameError: ``cuda`` is asked for and there is none.
     """
-    has_cuda = torch.cuda.is_available()
-    if params.device == "cuda" and not has_cuda:
-        raise SelfsameError(
-            "params.yaml: compute.device = 'cuda', but torch sees no CUDA device",
-            "set compute.device to auto or cpu, or install a driver and a CUDA build of torch",
-        )
-    torch.set_num_threads(params.cpu_threads)
+    device = choose_device(params.device, "params.yaml: compute.device", params.cpu_threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is repeatable only with it
     # As use_deterministic_algorithms(True), which imports the compiler too (seconds).
     torch.set_deterministic_debug_mode("error")
     # Filling fresh memory only guards against code that reads it unwritten; it took a sixth of a step's time.
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
-    return torch.device("cuda" if has_cuda and params.device != "cpu" else "cpu")
+    return device
+
+
+def choose_device(
+    name: Literal["auto", "cpu", "cuda"], place: str = "device", threads: int | None = None
+) -> torch.device:
+    """Return the device of that name; ``auto`` is a GPU if there is one.
+
+    Args:
+        place: where the name was given, for the message.
+        threads: of the CPU, from now on; None leaves them.
+
+    Raises:
+        SelfsameError: ``cuda`` is asked for and there is none.
+    """
+    has_cuda = torch.cuda.is_available()
+    if name == "cuda" and not has_cuda:
+        raise SelfsameError(
+            f"{place} = 'cuda', but torch sees no CUDA device",
+            f"set {place.split(': ')[-1]} to auto or cpu, or install a driver and a CUDA build of torch",
+        )
+    if name not in ("auto", "cpu", "cuda"):
+        raise SelfsameError(f"{place} = {name!r}: no such device", "take auto, cpu or cuda")
+    if threads is not None:
+        if not 1 <= threads <= MOST_THREADS:
+            raise SelfsameError(f"threads = {threads}", f"take a number from 1 to {MOST_THREADS}")
+        torch.set_num_threads(threads)
+    return torch.device("cuda" if has_cuda and name != "cpu" else "cpu")

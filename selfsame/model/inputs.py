@@ -110,10 +110,10 @@ def by_handfuls(function: Callable[[Tensor], Tensor], raw: Tensor, device: torch
 
     def outputs_of(rows: Tensor) -> Tensor:
         if not len(rows):
-            return function(rows)
+            return function(rows.new_zeros(1, *rows.shape[1:]))[:0]  # for the shape; not every net takes none
         filled = max(_power_of_two(2 * len(rows) - 1), fewest)
-        same = rows if len(rows) == filled else rows[torch.arange(filled).clamp(max=len(rows) - 1)]
-        return function(same)[: len(rows)]
+        whole = rows if len(rows) == filled else rows[torch.arange(filled).clamp(max=len(rows) - 1)]
+        return function(whole.contiguous())[: len(rows)]  # how rows lie in memory changes bits, too
 
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:

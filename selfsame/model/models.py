@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -32,7 +33,7 @@ from selfsame.core.layout import (
 from selfsame.core.tables import BATCH_ROWS, TableInfo, inputs_of, iter_batches
 from selfsame.model.augment import augment
 from selfsame.model.families import Committee
-from selfsame.model.folder import read_config, views_of
+from selfsame.model.folder import damaged, read_config, views_of
 from selfsame.model.inputs import Scaling, by_handfuls, prepare
 from selfsame.model.nets import build_net, for_prediction, last_layer_name, without_last_layer
 from selfsame.params.augmentation import AugmentationParams, read_augmentation
@@ -121,7 +122,8 @@ class Model:
             inputs = prepare(rows.to(self.device), self.scaling)
             if self.views is None:
                 return merged(inputs)
-            return torch.stack([merged(view) for view in self.views.of(inputs)]).mean(dim=0)
+            # One after the other: torch's own mean adds in an order that depends on how many rows there are.
+            return sum(merged(view) for view in self.views.of(inputs)) / self.views.count
 
         return by_handfuls(mean, raw, self.device)
 
@@ -184,17 +186,24 @@ def load_model(
             training; None for as many as the folder says, or one.
 
     Raises:
-        SelfsameError: it isn't there, or is of another format.
+        SelfsameError: it isn't there, is of another format, or is damaged.
     """
     config = read_config(folder)
-    params = read_model(config["model"])
-    info = TableInfo.from_json(config["info"])
-    net = build_net(params, info).to(device)
-    net.load_state_dict(load_file(folder / WEIGHTS, device=str(device)))
-    count = test_time_augmentation or views_of(folder)
-    limits = config["recipe"]["training"]["augmentation"] if count > 1 else None
-    views = Views(count, read_augmentation(limits)) if limits else None
-    return Model(net, params, info, Scaling.from_json(config["scaling"]), config["recipe"], views)
+    try:
+        params = read_model(config["model"])
+        info = TableInfo.from_json(config["info"])
+        scaling, recipe = Scaling.from_json(config["scaling"]), config["recipe"]
+        count = test_time_augmentation or views_of(folder)
+        limits = recipe["training"]["augmentation"] if count > 1 else None
+        views = Views(count, read_augmentation(limits)) if limits else None
+        net = build_net(params, info).to(device)
+        net.load_state_dict(load_file(folder / WEIGHTS, device=str(device)))
+    except SafetensorError as error:
+        raise damaged(folder / WEIGHTS, error) from None
+    # whatever pydantic and torch say of a folder that isn't whole
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise damaged(folder, error) from None
+    return Model(net, params, info, scaling, recipe, views)
 
 
 def iter_outputs(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, Tensor]]:
@@ -240,19 +249,19 @@ def answer_table(model: Model, table: Path, seen: Callable[[int], None] | None =
 
 def predict_inputs(model: Model, raw: np.ndarray) -> np.ndarray:
     """Return what a model says of raw inputs as a table holds them, likewise."""
-    starts = range(0, max(len(raw), 1), BATCH_ROWS)
-    return np.concatenate(
-        [model.said(model.logits(torch.from_numpy(raw[start : start + BATCH_ROWS]))) for start in starts]
-    )
+    return np.concatenate([model.said(model.logits(rows)) for rows in blocks_of(raw)])
+
+
+def blocks_of(raw: np.ndarray) -> Iterator[Tensor]:
+    """Yield raw inputs (N, …) as tensors, at most ``BATCH_ROWS`` rows at a time, an empty one of no rows."""
+    for start in range(0, max(len(raw), 1), BATCH_ROWS):
+        rows = raw[start : start + BATCH_ROWS]
+        yield torch.from_numpy(rows if rows.flags.writeable else rows.copy())  # torch takes no other
 
 
 def features_of_inputs(model: Model, raw: np.ndarray) -> np.ndarray:
     """Return the features (N, D), float32, of raw inputs as a table holds them."""
-    blocks = [
-        model.features(torch.from_numpy(raw[start : start + BATCH_ROWS])).cpu().numpy()
-        for start in range(0, len(raw), BATCH_ROWS)
-    ]
-    return np.concatenate([np.empty((0, model.last_layer.in_features), np.float32), *blocks])
+    return np.concatenate([model.features(rows).cpu().numpy() for rows in blocks_of(raw)])
 
 
 def last_layer_of(model: Model) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,7 @@ CENSUS = (  # columns of the census, in the order of the publisher's file
     "median_income",
     "median_house_value",
 )
+NAME = "california_housing"
 READING = Reading(separator=",")
 DOLLARS = 100_000.0
 PUBLISHER = "https://ndownloader.figshare.com/files"
@@ -59,7 +60,7 @@ def california_housing(place: Path) -> Source:
     else:
         census, content = _read(place)
     return Source(
-        TableInfo("california_housing", "regression", features=FEATURES),
+        TableInfo(NAME, "regression", features=FEATURES),
         origin="California housing, 1990 census; Pace and Barry, Sparse Spatial Autoregressions, 1997",
         license="not stated",
         content=content,
@@ -67,17 +68,23 @@ def california_housing(place: Path) -> Source:
     )
 
 
-def _features(census: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    columns = {
+def features_of_census(census: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the features that rows of the census become, by their names."""
+    households = census["households"]
+    return {
         "MedInc": census["median_income"],
         "HouseAge": census["housing_median_age"],
-        "AveRooms": census["total_rooms"] / census["households"],
-        "AveBedrms": census["total_bedrooms"] / census["households"],
+        "AveRooms": census["total_rooms"] / households,
+        "AveBedrms": census["total_bedrooms"] / households,
         "Population": census["population"],
-        "AveOccup": census["population"] / census["households"],
+        "AveOccup": census["population"] / households,
         "Latitude": census["latitude"],
         "Longitude": census["longitude"],
     }
+
+
+def _features(census: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    columns = features_of_census(census)
     inputs = np.stack([columns[name] for name in FEATURES], axis=1)
     return inputs, census["median_house_value"] / DOLLARS
 

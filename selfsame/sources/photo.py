@@ -37,37 +37,49 @@ def read_photo(path: Path, size: int) -> np.ndarray:
     Raises:
         SelfsameError: the file can't be read as one image of 8 or 16 bits.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
-        with warnings.catch_warnings(), Image.open(path) as image:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata; what matters is an error
-            _refuse_many(path, image)
-            image.draft("RGB", (2 * size, 2 * size))  # of a large JPEG not every pixel need be decoded
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode in ("I", "F") or upright.mode.startswith("I;16"):
-                upright = _eight_bits(path, upright)
-            if upright.has_transparency_data:
-                upright = upright.convert("RGBA")
-                upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
-            square = ImageOps.fit(upright.convert("RGB"), (size, size), Image.Resampling.BICUBIC)
+            with Image.open(path) as image:
+                return square_photo(image, size, str(path))
     except (OSError, SyntaxError, ValueError, OverflowError, Image.DecompressionBombError) as error:
         reason = str(error).replace(repr(str(path)), "it")
         fix = INSTEAD.get(path.suffix.lower(), "replace the file")
         raise SelfsameError(f"{path}: can't be read as an image: {reason}", f"{fix}, or remove it") from None
+
+
+def square_photo(image: "Picture", size: int, place: str) -> np.ndarray:
+    """Return an opened photo as ``read_photo`` does; errors of Pillow's pass.
+
+    Args:
+        place: what a message calls it.
+    """
+    from PIL import Image, ImageOps
+
+    _refuse_many(place, image)
+    image.draft("RGB", (2 * size, 2 * size))  # of a large JPEG not every pixel need be decoded
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode in ("I", "F") or upright.mode.startswith("I;16"):
+        upright = _eight_bits(place, upright)
+    if upright.has_transparency_data:
+        upright = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
+    square = ImageOps.fit(upright.convert("RGB"), (size, size), Image.Resampling.BICUBIC)
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
 
 
-def _refuse_many(path: Path, image: "Picture") -> None:
+def _refuse_many(place: str, image: "Picture") -> None:
     pictures = getattr(image, "n_frames", 1)
     if pictures > 1 and image.format not in STILL:
         raise SelfsameError(
-            f"{path}: has {pictures} pictures or pages, and an example is one",
+            f"{place}: has {pictures} pictures or pages, and an example is one",
             "save those that you want as images of their own, and remove it",
         )
 
 
-def _eight_bits(path: Path, image: "Picture") -> "Picture":
+def _eight_bits(place: str, image: "Picture") -> "Picture":
     """Return a grey image of 16 bits with 8, and refuse what would come out black or white."""
     from PIL import Image
 
@@ -75,14 +87,13 @@ def _eight_bits(path: Path, image: "Picture") -> "Picture":
     low, high = float(pixels.min()), float(pixels.max())
     if image.mode in ("I", "F"):
         raise SelfsameError(
-            f"{path}: its pixels are {'whole' if image.mode == 'I' else 'floating-point'} numbers of 32 "
+            f"{place}: its pixels are {'whole' if image.mode == 'I' else 'floating-point'} numbers of 32 "
             f"bits, from {low:g} to {high:g}, and nothing says what is black and what is white",
             "save it with 8 bits",
         )
     if low < high < TWELVE_BITS:
         raise SelfsameError(
-            f"{path}: its 16-bit pixels are at most {high:g} of 65535, as of a camera with 12 bits or fewer: "
-            "nearly black",
+            f"{place}: its 16-bit pixels are at most {high:g} of 65535, as of a 12-bit camera: nearly black",
             "save it with 8 bits, or with its values spread over all 16",
         )
     return Image.fromarray((pixels >> 8).astype(np.uint8))

@@ -1,6 +1,7 @@
 """A table of one's own: CSV, TSV, Parquet or Excel, one file or several, with the labels in one column."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,7 +39,12 @@ def source_of(found: Analysis) -> Source:
     classes = target.classes.names if isinstance(target, ClassTarget) else ()
     return Source(
         TableInfo(
-            "table", found.params.target_kind, classes, features=feature_names(columns), columns=columns
+            "table",
+            found.params.target_kind,
+            classes,
+            features=feature_names(columns),
+            columns=columns,
+            reading=asdict(found.reading),
         ),
         origin=f"own table: {', '.join(names)}; target {target.name}",
         license="not stated",

@@ -115,7 +115,7 @@ def test_a_cpu_predicts_few_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
     assert predict(10) == [8, 8, 8]
     assert predict(20) == [16, 16]  # the last handful is filled up
     assert predict(1000) == [32]
-    assert predict(1000, count=0) == [0]
+    assert predict(1000, count=0) == [1]
     assert predict(1, count=2) == [1, 1]  # a row is never cut
 
 
@@ -128,9 +128,10 @@ NETS = {
 }
 
 
+@pytest.mark.parametrize("views", [1, 3])
 @pytest.mark.parametrize("params", NETS.values(), ids=NETS)
-def test_a_row_gets_the_same_bits_whatever_is_predicted_with_it(params: ModelParams) -> None:
-    model = Model(fresh_net(params, info=IMAGES), params, IMAGES, SCALING)
+def test_a_row_gets_the_same_bits_whatever_is_predicted_with_it(params: ModelParams, views: int) -> None:
+    model = with_views(Model(fresh_net(params, info=IMAGES), params, IMAGES, SCALING), views)
     raw = examples((20, 20, 21), seed=4).inputs
     logits = model.logits(raw)
     assert torch.equal(

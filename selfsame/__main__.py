@@ -1,0 +1,5 @@
+"""``python -m selfsame``: the command line."""
+
+from selfsame.cli import main
+
+main()

@@ -1,0 +1,43 @@
+"""The commands that use a model: thin, each one call, imported when it is needed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from selfsame.core.layout import CHAMPION
+
+Model = Annotated[Path, typer.Option("--model", help="A model's folder, or a release.")]
+Revision = Annotated[str | None, typer.Option("--rev", help="The model of a git revision.")]
+
+
+def predict(
+    place: Annotated[Path, typer.Argument(metavar="INPUT", help="A table, array or photo; or a folder.")],
+    output: Annotated[str, typer.Option("--output", "-o", help=".parquet, .csv, .jsonl; - is stdout.")] = "-",
+    model: Model = CHAMPION,
+    rev: Revision = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Write the rows' own columns too.")] = False,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Of every class.")] = False,
+    threshold: Annotated[float | None, typer.Option(help="Abstain below this confidence.")] = None,
+    level: Annotated[float, typer.Option(help="Of the interval around a value.")] = 0.9,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="Of the CPU; all of them if left out.")] = None,
+) -> None:
+    """Predict new rows with the champion, or with another model."""
+    from selfsame.scoring.columns import Wish
+    from selfsame.scoring.place import model_folder
+    from selfsame.scoring.predictor import load_model
+    from selfsame.scoring.run import notes, predict_place
+    from selfsame.scoring.write import check_target
+
+    check_target(output)
+    with model_folder(model, rev) as folder:
+        wish = Wish(keep, probabilities, threshold, level)
+        columns = load_model(folder, device, threads).columns(wish)
+        made = predict_place(place, output, columns)
+    typer.echo(f"{made.rows} rows predicted: {output}", err=True)
+    for note in notes(columns, made):
+        typer.echo(note, err=True)
+
+
+COMMANDS = (predict,)

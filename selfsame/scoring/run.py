@@ -1,0 +1,76 @@
+"""Predict a whole input: rows in, predictions out, some rows in memory at a time."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+
+from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import WEIGHTS
+from selfsame.scoring.columns import Columns, Summary
+from selfsame.scoring.read import Rows, read_rows
+from selfsame.scoring.write import STANDARD_OUTPUT, Output
+
+
+def predict_place(place: Path, target: str, columns: Columns) -> Summary:
+    """Predict a file, or all files of a folder, and write the predictions to ``target``.
+
+    Each row has its ``file``, its number in it (``row``), its own columns if they are wished for, and the
+    prediction.
+
+    Raises:
+        SelfsameError: an input can't be used, or the output can't be written; nothing is written then.
+    """
+    _refuse_itself(place, target)
+    summary = Summary()
+    rows = read_rows(place, columns.model.preparation, columns.wish.keep)
+    first = next(rows, None)
+    own = first.own.schema if first is not None and first.own is not None else pa.schema([])
+    schema = pa.schema([pa.field("file", pa.string()), pa.field("row", pa.int64()), *own, *columns.fields])
+    if taken := sorted({name for name in schema.names if schema.names.count(name) > 1}):
+        raise SelfsameError(
+            f"{place}: it has a column {taken[0]!r}, and so have the predictions",
+            "rename it, or leave out --keep",
+        )
+    with Output(target, schema, {**columns.model.about, **columns.facts}) as output:
+        for some in _ahead(rows, first):
+            made, abstained = columns.of(some.inputs)
+            if (some.own.schema if some.own is not None else pa.schema([])) != own:
+                raise SelfsameError(
+                    f"{place}: its files have different columns",
+                    "leave out --keep, or predict them one by one",
+                )
+            kept = [] if some.own is None else some.own.columns
+            numbers = pa.array(some.numbers)
+            output.write(pa.record_batch([some.files, numbers, *kept, *made], names=schema.names))
+            summary.rows += len(some.inputs)
+            summary.abstained += abstained
+    return summary
+
+
+def notes(columns: Columns, summary: Summary) -> list[str]:
+    """Return, sentence by sentence, what a person should know of predictions that were made."""
+    weights = columns.model.digests[WEIGHTS]
+    return [
+        *columns.model.preparation.notes(),
+        *columns.notes(summary),
+        f"model: sha256 of {WEIGHTS} {weights}",
+    ]
+
+
+def _ahead(rows: Iterator[Rows], first: Rows | None) -> Iterator[Rows]:
+    """Yield the rows, reading one step ahead in another thread."""
+    with ThreadPoolExecutor(1) as thread:
+        some = first
+        while some is not None:
+            following = thread.submit(next, rows, None)
+            yield some
+            some = following.result()
+
+
+def _refuse_itself(place: Path, target: str) -> None:
+    if target != STANDARD_OUTPUT and Path(target).resolve().is_relative_to(place.resolve()):
+        raise SelfsameError(
+            f"{target}: it is, or lies in, what is to be predicted", "write the predictions to another place"
+        )
