@@ -15,7 +15,8 @@ from prefect.states import Completed, Failed
 from flows.runs import guarded
 from selfsame.core.layout import METRICS
 from selfsame.dag.experiments import apply_experiment
-from selfsame.params.check import load_section
+from selfsame.params.feedback import FeedbackParams
+from selfsame.params.reading import load_section
 from selfsame.trials.draws import read_figures
 from selfsame.trials.study import Attempt, Study
 
@@ -38,7 +39,7 @@ def feedback(apply: bool = False) -> State:
 
 def run_loop(apply: bool) -> State:
     """Make trials until there is a reason to stop, then let the best one be evaluated."""
-    study = Study(load_section("feedback"))
+    study = Study(load_section("feedback", FeedbackParams))
     while True:
         with study.turn():
             if reason := study.reason_to_stop():

@@ -18,7 +18,8 @@ from prefect.events.actions import CallWebhook
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.settings import PREFECT_UI_URL
 
-from selfsame.params.check import load_section
+from selfsame.params.operation import OperationParams
+from selfsame.params.reading import load_section
 
 FAILURE, SILENCE = "selfsame-failed", "selfsame-silent"
 RUNS = {"prefect.resource.id": "prefect.flow-run.*"}
@@ -57,4 +58,4 @@ def main(address: str, silent_for: timedelta) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], timedelta(hours=load_section("operation").alert_hours))
+    main(sys.argv[1], timedelta(hours=load_section("operation", OperationParams).alert_hours))

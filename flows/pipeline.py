@@ -24,13 +24,11 @@ from selfsame.dag import storage
 from selfsame.dag.adapter import find_reasons
 from selfsame.dag.commit import record_run
 from selfsame.dag.execute import run_stage
-from selfsame.dag.experiments import name_of, run_experiment
 from selfsame.dag.plan import PlannedStage, read_plan
 from selfsame.dag.workspace import Workspace, hold_workspace
 from selfsame.operation.refresh import refresh as fetch_news
-from selfsame.params.check import load_section
 from selfsame.params.operation import OperationParams
-from selfsame.params.project import check_project
+from selfsame.params.reading import load_section
 
 KINDS = ("ran", "restored", "unchanged")  # of outcomes, each the first word of its state's message
 FLOW_RUN_VARIABLE = "SELFSAME_FLOW_RUN"  # the flow run's id and name, for the provenance record
@@ -88,7 +86,7 @@ def run_graph(check: Callable[[], None], request: RunRequest) -> State:
             the run is not to wait, or the check failed.
     """
     branch = request.check()
-    operation: OperationParams = load_section("operation")
+    operation: OperationParams = load_section("operation", OperationParams)
     with hold_workspace(request.wait, get_run_logger().info) as workspace:
         if request.refresh:
             do_chore("refresh", lambda: fetch_news().message, operation)
@@ -122,6 +120,8 @@ def run_graph(check: Callable[[], None], request: RunRequest) -> State:
 
 def run_experiment_of(request: RunRequest) -> State:
     """Run the pipeline with overrides; which stages ran stands in the message, all else in DVC."""
+    from selfsame.dag.experiments import name_of, run_experiment  # with every section's schema
+
     request.check()
     name = name_of("run", request.overrides)
     trial = run_experiment(
@@ -160,6 +160,8 @@ def run_chore(chore: Callable[[], str]) -> State:
 
 def check_params() -> None:
     """Check the whole of ``params.yaml``; imports every stage's module."""
+    from selfsame.params.project import check_project  # every section's schema: a tenth of a no-op run
+
     check_project()
 
 

@@ -9,7 +9,6 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_stages
 from selfsame.dag.commit import check_git
 from selfsame.dag.storage import check_remote
-from selfsame.params.check import check_overrides
 
 WORKSPACE_ONLY = ("force", "refresh", "pull", "push", "commit", "rehash")
 
@@ -37,10 +36,11 @@ class RunRequest:
         Raises:
             SelfsameError: a name that isn't there, no remote, a repository that takes no commit.
         """
-        stages = read_stages()
         for target in self.targets:
-            require_known("targets: no stage", target, stages)
+            require_known("targets: no stage", target, read_stages())
         if self.overrides:
+            from selfsame.params.check import check_overrides  # slow to import, and not often needed
+
             check_overrides(self.overrides)
             for name in WORKSPACE_ONLY:
                 if getattr(self, name):

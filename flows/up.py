@@ -19,7 +19,8 @@ import psutil
 from prefect.settings import PREFECT_SERVER_API_AUTH_STRING, PREFECT_SERVER_API_HOST, PREFECT_SERVER_API_PORT
 
 from selfsame.core.errors import SelfsameError
-from selfsame.params.check import load_section
+from selfsame.params.operation import OperationParams
+from selfsame.params.reading import load_section
 from selfsame.processes import leader_options, runs
 
 POOL = "selfsame"
@@ -124,7 +125,7 @@ def environment(host: str, port: str) -> dict[str, str]:
         "PREFECT_SERVER_DATABASE_TIMEOUT": "60",  # SQLite's default of 10 s is short beside other work
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(
-            round(load_section("operation").keep_runs_days * 86400)
+            round(load_section("operation", OperationParams).keep_runs_days * 86400)
         ),
     }
     if key := PREFECT_SERVER_API_AUTH_STRING.value():

@@ -36,7 +36,7 @@ class StageSpec:
 def read_yaml(path: Path) -> Any:
     """Read a YAML file as DVC does (YAML 1.2, so that ``1e-3`` is a number; no duplicate keys)."""
     try:
-        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SelfsameError(
             f"{path}: no such file in {Path.cwd()}", "run from the project's root folder"

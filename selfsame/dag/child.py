@@ -4,6 +4,7 @@
 takes one JSON object with ``kind`` and ``error``.
 """
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ def main() -> None:
     end_with_standard_input()
     from selfsame.dag.adapter import reproduce
 
+    gc.freeze()  # see flows.runs
     report, stage, *flags = sys.argv[1:]
     outcome = reproduce(stage, force="--force" in flags, pull="--pull" in flags)
     Path(report).write_text(json.dumps(outcome), encoding="utf-8")

@@ -20,7 +20,9 @@ from urllib.parse import unquote, urlsplit
 from selfsame.core.digests import sha256_file
 from selfsame.core.errors import PassingError, SelfsameError
 from selfsame.core.layout import PARAMS_FILE
-from selfsame.params.check import load_section
+from selfsame.params.data import DATA
+from selfsame.params.operation import OperationParams
+from selfsame.params.reading import load_section
 
 STATE = Path(".scratch/refresh.json")
 TIMEOUT_SECONDS = 60.0
@@ -44,13 +46,13 @@ def refresh() -> Refreshed:
         SelfsameError: there is no address, or the server refuses.
         PassingError: the server can't be reached, or is in trouble.
     """
-    url = load_section("operation").refresh_url
+    url = load_section("operation", OperationParams).refresh_url
     if url is None:
         raise SelfsameError(
             f"{PARAMS_FILE}: operation.refresh_url is null: there is nothing to refresh from",
             "set it to an address; new local files need no refresh",
         )
-    return fetch(url, target_of(url, Path(load_section("data").path)))
+    return fetch(url, target_of(url, Path(load_section("data", DATA).path)))
 
 
 def target_of(url: str, path: Path) -> Path:

@@ -7,7 +7,7 @@ from selfsame.core.graph_file import read_yaml
 from selfsame.core.layout import PARAMS_FILE
 from selfsame.core.params import Section
 from selfsame.params.overrides import Overrides, with_overrides
-from selfsame.params.reading import check_sections, parse, refuse
+from selfsame.params.reading import check_sections, refuse
 from selfsame.params.registry import AROUND, SECTIONS
 from selfsame.params.together import together
 
@@ -31,16 +31,6 @@ def check_params(written: Any, name: str = PARAMS_FILE.name) -> dict[str, Sectio
     sections = check_sections(written, SECTIONS, tuple(AROUND), name)
     refuse(together(sections), name)
     return sections
-
-
-def load_section(name: str) -> Any:
-    """Read one section of ``params.yaml`` alone, checked.
-
-    Raises:
-        SelfsameError: naming everything that is wrong with it.
-    """
-    written = read_yaml(PARAMS_FILE)
-    return parse(name, SECTIONS[name], written.get(name, {}) if isinstance(written, dict) else written)
 
 
 def check_overrides(overrides: Overrides, log: Callable[[str], None] | None = None) -> dict[str, Section]:

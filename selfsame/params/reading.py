@@ -12,10 +12,21 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from selfsame.core.errors import SelfsameError
+from selfsame.core.graph_file import read_yaml
 from selfsame.core.layout import PARAMS_FILE
 from selfsame.core.params import Section
 
 Schemas = Mapping[str, Any]
+
+
+def load_section(name: str, schema: Any) -> Any:
+    """Read one section of ``params.yaml`` alone, checked; the others' modules need not be imported.
+
+    Raises:
+        SelfsameError: naming everything that is wrong with it.
+    """
+    written = read_yaml(PARAMS_FILE)
+    return parse(name, schema, written.get(name, {}) if isinstance(written, dict) else written)
 
 
 def check_sections(
