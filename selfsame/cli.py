@@ -123,11 +123,14 @@ def check(
     from selfsame.core.layout import PARAMS_FILE
     from selfsame.params.migrate import migrate_file
     from selfsame.params.project import check_project
+    from selfsame.start.survey import check_data
 
     for line in migrate_file() if migrate else ():
         typer.echo(line)
     check_project()
     typer.echo(f"{PARAMS_FILE} is valid")
+    for line in check_data():
+        typer.echo(line)
 
 
 @app.command()

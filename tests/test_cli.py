@@ -23,6 +23,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     for name in ("dvc.yaml", "params.yaml"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / "data" / "inbox").mkdir(parents=True)
+    (tmp_path / "docs").mkdir()
     (tmp_path / "presets").mkdir()
     (tmp_path / "presets" / "small.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     return tmp_path
@@ -111,4 +113,4 @@ def test_run_stops_at_a_misspelt_key(project: Path, prefect_api: str) -> None:
     assert done.returncode == 1
     assert "train_baseline.epochs" in done.stderr.split("error: ")[-1]
     assert "Traceback" not in done.stderr
-    assert not (project / "data").exists()
+    assert not (project / "data" / "raw").exists()

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from selfsame.core.tables import TableInfo
 from selfsame.sources.faults import counted
-from selfsame.start.survey import Survey
+from selfsame.start.survey import Survey, roles_line
 
 SHOWN_COLUMNS = 60
 SHOWN_CLASSES = 20
@@ -15,7 +15,7 @@ def report_lines(found: Survey) -> Iterator[str]:
     yield from _what(found)
     yield from _columns(found)
     yield from _labels(found)
-    yield from _roles(found)
+    yield from roles_line(found)
     for note in found.notes:
         yield f"note: {note}"
     for fault in found.faults:
@@ -84,14 +84,3 @@ def _labels(found: Survey) -> Iterator[str]:
             f"{count:,} {f'marked {word!r}' if word else 'left empty'}" for word, count in marks.items()
         )
         yield f"rows without a label: {words}"
-
-
-def _roles(found: Survey) -> Iterator[str]:
-    if found.accounted is None:
-        return
-    roles = found.accounted["roles"]
-    yield "roles: " + ", ".join(
-        f"{name} {part['rows']:,}" for name, part in roles.items() if part["rows"] or name == "pool"
-    )
-    if hidden := roles["pool"]["labels"]:
-        yield f"  of the pool {hidden:,} rows have a label that is hidden, to measure by"

@@ -12,13 +12,15 @@ import numpy as np
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import example_ids
-from selfsame.params.data import DataParams, Table
+from selfsame.params.check import load_section
+from selfsame.params.data import DataParams, OwnData, Table
 from selfsame.params.split import SplitParams
 from selfsame.roles.decide import Given, account, as_given, decide, halves, said
 from selfsame.roles.repeats import Repeats, find_repeats
 from selfsame.sources.analysis import Analysis, analyze_table
-from selfsame.sources.faults import Fault
+from selfsame.sources.faults import Fault, stop_if_any
 from selfsame.sources.opened import open_source
+from selfsame.sources.place import is_empty
 from selfsame.sources.source import Batch, Source
 from selfsame.sources.table import source_of
 
@@ -54,6 +56,31 @@ class Survey:
             return {}
         labels = self.given.labels
         return {name: int((labels == place).sum()) for place, name in enumerate(self.source.info.classes)}
+
+
+def check_data() -> list[str]:
+    """Look at one's own data, if there are any at ``data.path``; return what is worth knowing.
+
+    Raises:
+        SelfsameError: naming everything that is wrong with them.
+    """
+    data = load_section("data")
+    if not isinstance(data, OwnData) or is_empty(Path(data.path)):
+        return []
+    found = survey(data, load_section("split"), Path(data.path))
+    stop_if_any(found.faults)
+    return [*roles_line(found), *(f"note: {note}" for note in found.notes)]
+
+
+def roles_line(found: Survey) -> list[str]:
+    """Return the sentence on how many rows get which role, if they were drawn."""
+    if found.accounted is None:
+        return []
+    roles = found.accounted["roles"]
+    shown = [f"{name} {part['rows']:,}" for name, part in roles.items() if part["rows"] or name == "pool"]
+    hidden = roles["pool"]["labels"]
+    more = f"; of the pool {hidden:,} rows have a label that is hidden, to measure by" if hidden else ""
+    return [f"roles: {', '.join(shown)}{more}"]
 
 
 def survey(data: DataParams, split: SplitParams, place: Path) -> Survey:

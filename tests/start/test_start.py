@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from likes import LIKES, titanic
+from project import ROOT
 from typer.testing import CliRunner, Result
 
 from selfsame.cli import app
@@ -195,3 +196,16 @@ def test_a_hundred_thousand_rows_take_a_second(project: Path) -> None:
     start = time.process_time()
     done("inspect")
     assert time.process_time() - start < 3  # it takes 0.5 s
+
+
+def test_check_looks_at_the_data_too(project: Path) -> None:
+    (project / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
+    assert done("check") == "params.yaml is valid\n"
+    titanic(project / "data" / "inbox")
+    done("init", "data/inbox", "--target", "Survived")
+    said = done("check")
+    assert said.startswith("params.yaml is valid\nroles: labeled ") and "note: test has no labels" in said
+    with (project / "data" / "inbox" / "train.csv").open("a") as file:
+        file.write("1,2\n")
+    failed = run("check").exception
+    assert isinstance(failed, SelfsameError) and "line 302 has 2" in failed.what
