@@ -18,14 +18,16 @@ def inspect(
     ] = None,
 ) -> None:
     """Show what data are taken for, what is wrong with them and which roles they will get."""
-    from selfsame.params.check import load_section
+    from selfsame.params.data import DATA
+    from selfsame.params.reading import load_section
+    from selfsame.params.split import SplitParams
     from selfsame.start.init import foresee, guesses
     from selfsame.start.report import report_lines
     from selfsame.start.survey import survey
 
     if path is None:
-        data = load_section("data")
-        found = survey(data, load_section("split"), Path(data.path))
+        data = load_section("data", DATA)
+        found = survey(data, load_section("split", SplitParams), Path(data.path))
     else:
         draft, plan, found = foresee(path, target, None)
         typer.echo("\n".join(guesses(draft, plan)))

@@ -12,8 +12,8 @@ import numpy as np
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import example_ids
-from selfsame.params.check import load_section
-from selfsame.params.data import DataParams, OwnData, Table
+from selfsame.params.data import DATA, DataParams, OwnData, Table
+from selfsame.params.reading import load_section
 from selfsame.params.split import SplitParams
 from selfsame.roles.decide import Given, account, as_given, decide, halves, said
 from selfsame.roles.repeats import Repeats, find_repeats
@@ -64,10 +64,10 @@ def check_data() -> list[str]:
     Raises:
         SelfsameError: naming everything that is wrong with them.
     """
-    data = load_section("data")
+    data = load_section("data", DATA)
     if not isinstance(data, OwnData) or is_empty(Path(data.path)):
         return []
-    found = survey(data, load_section("split"), Path(data.path))
+    found = survey(data, load_section("split", SplitParams), Path(data.path))
     stop_if_any(found.faults)
     return [*roles_line(found), *(f"note: {note}" for note in found.notes)]
 
