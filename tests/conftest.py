@@ -1,5 +1,6 @@
 """What tests of the bridge share: a tiny project of trivial stages, and a Prefect server."""
 
+import gc
 import json
 import os
 import shutil
@@ -76,6 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove what the test run has shared; its server ends by itself if this isn't reached."""
+    gc.unfreeze()  # what a flow froze, torch's own objects among it, is to end as it always does
     if not hasattr(config, "workerinput"):
         folder = Path(os.environ.pop(SHARED))
         if (pid := folder / "pid").exists():
