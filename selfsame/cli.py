@@ -85,6 +85,16 @@ def plan(as_json: AsJson = False, rehash: Rehash = False) -> None:
 
 
 @app.command()
+def gc(
+    delete: Annotated[bool, typer.Option(help="Delete it; without, nothing is.")] = False,
+) -> None:
+    """List, or delete, what neither a commit, an experiment nor the workspace needs."""
+    from selfsame.dag.garbage import collect
+
+    typer.echo(collect(delete).format(delete))
+
+
+@app.command()
 def draws(
     count: Annotated[int, typer.Argument(min=1, help="How many.")],
     settings: Annotated[

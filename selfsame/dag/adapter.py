@@ -29,9 +29,11 @@ from selfsame.core.layout import LOCK_FILE
 from selfsame.dag.nested import MISSING, differences
 
 TESTED = ("3.67", "3.68")  # from the first, below the second; pyproject.toml says the same
+LOCAL_CONFIG = Path(".dvc", Config.CONFIG_LOCAL)  # DVC's settings that git ignores
 BUSY_SECONDS = 1.0  # between two tries to get paths that another DVC process holds
 BUSY_PATHS, BUSY_PATHS_LOCK = "rwlock", "rwlock.lock"  # in .dvc/tmp: which process reads and writes what
 RUN_LOGGER, STAGE_LOGGERS = "dvc.stage.run", "dvc.stage"  # the first speaks only when a command is run
+REMOVING = "Removing %s"  # one unused object
 MERGED = f"git checkout --ours {LOCK_FILE}, then dvc repro, then git add it: see docs/operator.md, Merging"
 PULLING = "Pulling data for"  # what dvc.lock names is fetched: DVC calls such a stage unchanged
 
@@ -154,9 +156,7 @@ def reproduce(stage: str, force: bool, pull: bool) -> dict[str, str]:
         ``kind``, as ``selfsame.dag.execute.Outcome`` has it, and ``error``.
     """
     narrator = _Narrator()
-    logger = logging.getLogger("dvc")
-    logger.setLevel(logging.INFO)
-    logger.handlers = [narrator]  # instead of those that importing DVC sets up for its command line
+    _tell("dvc", narrator)
     waiting = False
     while True:
         try:
@@ -189,17 +189,41 @@ class _Narrator(logging.Handler):
             print(record.getMessage(), flush=True)
 
 
+class _Unused(logging.Handler):
+    """Take down which objects DVC finds unused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paths: list[Path] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.msg == REMOVING and isinstance(record.args, tuple):
+            self.paths.append(Path(str(record.args[0])))
+
+
+def unused_objects() -> list[Path]:
+    """Return the objects of the local cache that neither the workspace, a commit nor an experiment names."""
+    unused = _Unused()
+    _tell("dvc", unused)
+    _tell("dvc_data", unused)
+    with open_project() as repo:
+        repo.gc(workspace=True, all_commits=True, all_experiments=True, force=True, dry=True)
+    return unused.paths
+
+
+def _tell(name: str, handler: logging.Handler) -> None:
+    """Have a logger of DVC's tell nobody else, whatever importing DVC set up for its command line."""
+    logger = logging.getLogger(name)
+    logger.setLevel(logging.INFO)
+    logger.handlers = [handler]
+
+
 def share_cache(root: Path, links: str) -> None:
     """Have the copy of this project at ``root`` use this project's cache, through ``links``."""
     with open_project() as repo:
         cache = str(Path(repo.cache.local_cache_dir).resolve())
     with Config(str(root / ".dvc"), validate=False).edit("local") as config:
         config["cache"] = {**config.get("cache", {}), "dir": cache, "type": links}
-
-
-def local_config() -> Path:
-    """Return the file of DVC's settings that git ignores."""
-    return Path(".dvc", Config.CONFIG_LOCAL)
 
 
 def default_remote(repo: Repo) -> str | None:

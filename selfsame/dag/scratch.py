@@ -7,7 +7,7 @@ from pathlib import Path
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_stages
 from selfsame.core.layout import SCRATCH
-from selfsame.dag.adapter import local_config, share_cache
+from selfsame.dag.adapter import LOCAL_CONFIG, share_cache
 from selfsame.git import git, head
 
 DATA = Path("data")  # where a person puts files that git ignores, beside the stages' outputs
@@ -44,8 +44,8 @@ def make_scratch(folder: Path) -> Path:
             (root / file).symlink_to(file.absolute())
     SCRATCH.mkdir(exist_ok=True)
     (root / SCRATCH).symlink_to(SCRATCH.absolute())  # a training killed half-way goes on from there
-    if (local := local_config()).exists():  # git ignores it
-        shutil.copy2(local, root / local)
+    if LOCAL_CONFIG.exists():
+        shutil.copy2(LOCAL_CONFIG, root / LOCAL_CONFIG)
     share_cache(root, CACHE_LINKS)
     return root
 
