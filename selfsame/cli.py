@@ -160,6 +160,7 @@ def schema() -> None:
     from selfsame.params.registry import AROUND, SECTIONS
 
     SCHEMA.write_text(to_json(json_schema(SECTIONS, AROUND)) + "\n", encoding="utf-8")
+    KEYS.parent.mkdir(exist_ok=True)
     KEYS.write_text(explain_params(), encoding="utf-8")
     typer.echo(f"wrote {SCHEMA} and {KEYS}")
 

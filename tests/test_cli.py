@@ -23,8 +23,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     for name in ("dvc.yaml", "params.yaml"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    (tmp_path / "data" / "inbox").mkdir(parents=True)
-    (tmp_path / "docs").mkdir()
+    (tmp_path / "data/inbox").mkdir(parents=True)
     (tmp_path / "presets").mkdir()
     (tmp_path / "presets" / "small.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     return tmp_path
@@ -78,6 +77,7 @@ def test_schema(project: Path) -> None:
     assert selfsame("schema").returncode == 0
     schema = json.loads((project / "params.schema.json").read_text())
     assert "pseudo_label" in schema["required"]
+    assert "`threshold`" in (project / "docs/params.md").read_text(encoding="utf-8")
 
 
 def test_preset(project: Path) -> None:
