@@ -13,14 +13,14 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from selfsame.core.annotations import read_annotations
-from selfsame.core.layout import HISTORY, VALIDATED
+from selfsame.core.layout import HISTORY, LEARNED, VALIDATED
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, count_rows, read_column, take_all, take_inputs
 from selfsame.model.folder import read_config, validated, write_views
@@ -41,6 +41,7 @@ from selfsame.report.files import digest_files, read_history, settings_of, write
 from selfsame.report.findings import Findings, ModelFindings, metrics
 from selfsame.report.gallery import gate_galleries, mistakes
 from selfsame.report.gate import Gate
+from selfsame.report.learned import read_learned
 from selfsame.report.model_card import CARD, render_card
 from selfsame.report.promotion import promote
 from selfsame.report.reference import fit_reference
@@ -235,6 +236,9 @@ def main(stage: Stage) -> None:
             {},
         ),
         promotion=promotion,
+        learned=read_learned(
+            stage.inputs["student"] / LEARNED, gate.truth, partial(target.differ, gate=gate)
+        ),
         refitted=(stage.outputs["champion"] / VALIDATED).is_dir(),
         method=read_config(stage.inputs["student"])["recipe"]["retrain"]["method"],
         settings=settings_of(stage),

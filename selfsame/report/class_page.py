@@ -38,11 +38,7 @@ def figures(target: Classes, findings: Findings) -> dict[str, Drawn]:
     """Draw precision and coverage against the threshold, reliability, and of two classes the ranking."""
     record = findings.gate.record
     assert isinstance(record, GateRecord)
-    known = (
-        " Precision needs hidden labels of accepted rows."
-        if not findings.gate.of_accepted.right.total
-        else ""
-    )
+    known = " Precision needs hidden labels." if np.isnan(findings.gate.truth).all() else ""
     found = {
         "gate": Drawn(
             gate_figure(

@@ -30,7 +30,7 @@ ROUND_THRESHOLDS = np.array([0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999], dtype=np
 # Evenly spaced in nines (0, 0.9, 0.99, 0.999, 0.9999), since confidences crowd just below one; float32 like
 # the confidences, so that a row at a threshold is on the same side here as at the gate.
 THRESHOLDS = np.union1d((1 - 10 ** -np.linspace(0, 4, 161)).astype(np.float32), ROUND_THRESHOLDS)
-WORTH = 0.9  # share of right labels that makes them worth learning
+WORTH = 0.95  # share of right labels that makes them worth learning
 FOLDS = 5
 SEED = 0
 MOST_ROWS_OF_KERNEL = 5_000  # beyond, a support vector machine takes minutes
@@ -152,9 +152,9 @@ class Classes:
         return Calibration.of_classes(said, self.kinds(labels), record.judged_on, threshold)
 
     def offers(self, gate: Gate) -> list[Offer]:
-        """Return the round thresholds, and the thresholds that would guarantee a precision."""
+        """Return every twentieth threshold, and those that would guarantee a precision."""
         assert isinstance(gate.record, GateRecord)
-        levels = {f"pseudo_label.threshold: {level:.6g}": level for level in gate.rounds.tolist()}
+        levels = {f"pseudo_label.threshold: {step / 20:g}": step / 20 for step in range(20)}
         levels |= {
             f"pseudo_label.rule: target_precision and target_precision: {precision:g}": level
             for precision, level in gate.record.guaranteed

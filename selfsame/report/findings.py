@@ -10,6 +10,7 @@ import numpy as np
 from selfsame.report.data_checks import DataChecks
 from selfsame.report.gallery import Gallery
 from selfsame.report.gate import Gate
+from selfsame.report.learned import LearnedRound
 from selfsame.report.promotion import Promotion
 from selfsame.report.scores import Comparison, Measure, Scores, compare
 from selfsame.report.target import Target
@@ -46,6 +47,7 @@ class Findings:
         learning_curve: cross-validated scores of that kind of model with half of these rows and with all.
         constant: the best answer for who sees no input.
         promotion: which of baseline and student is the champion, and why.
+        learned: the machine-made labels that the student learned, round by round; empty where none.
         refitted: whether holdout scores are of models that have learned the validation rows too, and
             validation scores of those from before.
         method: how the student learned from the pool, as ``retrain.method`` names it.
@@ -69,6 +71,7 @@ class Findings:
     learning_curve: tuple[Scores, Scores] | None
     constant: ModelFindings
     promotion: Promotion
+    learned: tuple[LearnedRound, ...]
     refitted: bool
     method: str
     settings: Mapping[str, Mapping[str, Any]]
@@ -166,6 +169,12 @@ def metrics(findings: Findings) -> dict[str, Any]:
             "rejected": gate.coverage.total - gate.coverage.part,
             "coverage": gate.coverage.value,
             "known_accepted": gate.of_accepted.right.total,
+        },
+        "learned": {
+            "rounds": len(findings.learned),
+            "labels_used": sum(each.used for each in findings.learned),
+            "rows_in_last_round": findings.learned[-1].used if findings.learned else 0,
+            "right_in_last_round": findings.learned[-1].right.value if findings.learned else None,
         },
         "data_checks": {
             "pool_disagreement": checks.pool_disagreement.value,

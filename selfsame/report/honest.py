@@ -97,7 +97,8 @@ def other_gates(findings: Findings) -> list[str]:
     gate, label = findings.gate, findings.target.words.pseudo_label
     if not gate.coverage.total or (gate.coverage.value or 0) >= FEW:
         return []
-    few = f"only {percent(gate.coverage.value)} of the pool has an accepted {label}"
+    part = f"only {percent(gate.coverage.value)}" if gate.coverage.part else "no row"
+    few = f"{part} of the pool has an accepted {label}"
     offers = [each for each in findings.target.offers(gate) if each.kept.coverage.part > gate.coverage.part]
     worthy = [each for each in offers if each.worthy]
     if worthy:

@@ -5,7 +5,7 @@ import json
 from selfsame.report.findings import Findings
 from selfsame.report.honest import headline, result, simple, warnings
 from selfsame.report.scores import MEASURES
-from selfsame.report.words import count
+from selfsame.report.words import count, percent
 
 CARD = "README.md"
 HUGGING_FACE = {"macro_f1": "f1", "r2": "r_squared"}  # how it calls measures, where otherwise
@@ -70,6 +70,7 @@ def render_card(findings: Findings) -> str:
         f"{count(len(findings.labeled))} labeled rows of {plain(info.source)}, and a pool of "
         f"{count(gate.coverage.total)} rows, of which {count(gate.coverage.part)} have an accepted "
         f"{words.pseudo_label}. {gate.record.verdict} {rightness}",
+        *(("", _learned(findings)) if findings.learned else ()),
         *(("", REFITTED) if findings.refitted else ()),
         *("", "## What to doubt", ""),
         *([f"- {plain(doubt)}" for doubt in warnings(findings)] or ["Nothing that the report warns of."]),
@@ -79,6 +80,15 @@ def render_card(findings: Findings) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _learned(findings: Findings) -> str:
+    last, rounds = findings.learned[-1], len(findings.learned)
+    right = f", {percent(last.right.value)} of them {findings.target.words.good}" if last.right.total else ""
+    return (
+        f"The student learned machine-made labels in {count(rounds, 'round')}; in the last, "
+        f"{count(last.used)} pool rows{right}. `models/student/learned.parquet` names every one."
+    )
 
 
 def _said(scores, name: str) -> str:

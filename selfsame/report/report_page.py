@@ -11,6 +11,7 @@ import numpy as np
 from selfsame.core.graph_file import read_stages
 from selfsame.pages.picture import picture
 from selfsame.pages.template import fill, html
+from selfsame.report.data_checks import evenly
 from selfsame.report.figures import training_figures
 from selfsame.report.findings import Findings
 from selfsame.report.gate import Gate, Kept
@@ -21,6 +22,7 @@ from selfsame.report.words import FILTERS, count, interval, number, percent, val
 from selfsame.stats.share import Share
 
 TEMPLATES = Path(__file__).parent
+ROUNDS = 12  # of self-training, at most, that are tabulated
 
 
 def render_report(findings: Findings) -> str:
@@ -46,6 +48,7 @@ def render_report(findings: Findings) -> str:
         axis=Axis.holding([model.holdout for model in compared]),
         pool_parts=pool_parts(findings.gate, target.words.good),
         explored=explored(findings),
+        rounds=[findings.learned[place] for place in evenly(len(findings.learned), ROUNDS)],
         named=target.named,
         picture=picture,
         brightest=max((example.raw.max() for example in shown if target.info.image_shape), default=0),
@@ -90,8 +93,8 @@ def pool_parts(gate: Gate, good: str) -> list[tuple[str, str, Share]]:
 def explored(findings: Findings) -> dict[str, Any]:
     """Return what other levels of the gate would have kept, in words.
 
-    ``names`` are the columns; ``table`` has round levels and the chosen one; ``rows`` those of the slider,
-    which begins at ``start``.
+    ``table`` has round levels and the chosen one under ``columns``; ``rows`` those of the slider, which
+    begins at ``start``, under ``names``: these say the number of rows, too.
     """
     gate, words = findings.gate, findings.target.words
     columns = {
@@ -114,8 +117,10 @@ def explored(findings: Findings) -> dict[str, Any]:
     distances = np.abs(gate.levels - (1.0 if gate.level is None else gate.level))
     return {
         "names": list(said),
+        "columns": [name for name in said if name != "accepted"],
         "table": [
-            (row(kept), kept is gate.of_accepted) for kept in sorted(tabulated, key=lambda kept: kept.level)
+            ([say(kept) for name, say in said.items() if name != "accepted"], kept is gate.of_accepted)
+            for kept in sorted(tabulated, key=lambda kept: kept.level)
         ],
         "rows": [row(kept) for kept in gate.explored],
         "start": int(distances.argmin()) if len(distances) else 0,

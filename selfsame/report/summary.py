@@ -12,9 +12,7 @@ def render_summary(findings: Findings) -> str:
     rows = (*findings.models, findings.reference, findings.constant)
     width = max(len(model.name) for model in rows)
     known = gate.of_accepted
-    quality = (
-        findings.target.quality(known) if known.right.total else f"how many are {words.good} is not known"
-    )
+    quality = f", {findings.target.quality(known)}" if known.right.total else ""
     measure = MEASURES[findings.champion.holdout.measure][0]
     lines = [first, *([] if first == result(findings) else [result(findings)])]
     lines += [f"{measure} on {count(len(findings.champion.holdout), 'holdout row')} (95 % interval)"]
@@ -24,7 +22,7 @@ def render_summary(findings: Findings) -> str:
         mark = "  ← champion" if model is findings.champion else ""
         lines.append(f"  {model.name:<{width}}  {decimal(main.value)}{span}{mark}")
     lines += [
-        f"{words.pseudo_label}s: {count(gate.coverage.part)} of {count(gate.coverage.total)} accepted, "
+        f"{words.pseudo_label}s: {count(gate.coverage.part)} of {count(gate.coverage.total)} accepted"
         f"{quality}",
         *(f"to do: {each}" for each in suggestions(findings)),
         "report: reports/report.html",

@@ -11,6 +11,7 @@ from selfsame.report.data_checks import DataChecks, Drift
 from selfsame.report.findings import Findings, ModelFindings
 from selfsame.report.gallery import Example, Gallery
 from selfsame.report.gate import Gate
+from selfsame.report.learned import LearnedRound
 from selfsame.report.promotion import promote
 from selfsame.report.scores import Scores
 from selfsame.report.target import Target, target_of
@@ -29,6 +30,10 @@ CURVES = {
     "validation_accuracy": np.array([0.3, 0.5, 0.7, 0.8, 0.8]),
     "validation_r2": np.array([0.3, 0.5, 0.7, 0.8, 0.8]),
 }
+ROUNDS = (
+    LearnedRound(1, "ab" * 32, 4, 4, 0, Share(3, 4)),
+    LearnedRound(5, "cd" * 32, 5, 3, 1, Share(3, 3)),
+)
 TRUTH = np.random.default_rng(0).normal(100, 10, 60)
 MEMBERS = ("ab" * 32, "cd" * 32)
 
@@ -137,6 +142,7 @@ def class_findings(
         "learning_curve": None,
         "constant": ModelFindings("always saying cat", None, own.score(LABELS, np.zeros(60)), {}),
         "promotion": promote(own, found["baseline"], found["student"], promotion_level),
+        "learned": ROUNDS,
         "refitted": False,
         "method": "offline",
         "settings": settings,
@@ -195,6 +201,7 @@ def value_findings(error: np.ndarray | None = None, **fields: Any) -> Findings:
         "learning_curve": None,
         "constant": ModelFindings("always saying 100, the mean", None, constant, {}),
         "promotion": promote(VALUES, found["baseline"], found["student"], 0.05),
+        "learned": (),
         "refitted": False,
         "method": "offline",
         "settings": {

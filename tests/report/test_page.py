@@ -57,7 +57,7 @@ def test_values_are_told_in_their_own_words(values: str) -> None:
     assert "The student is the champion: it has an R² of 0.963 on 60 holdout rows" in text
     assert "labeled 14 validation 60" in text
     assert "labeled ensemble standard deviation truth off by length 99.5 0.300 98 1.5 1.25" in text
-    assert "close 95 % interval 0.2" in text, "the table of other levels"
+    assert "close 95 % interval 0.25 25.0 %" in text, "the table of other levels"
 
 
 def test_the_baseline_can_stay_champion() -> None:
@@ -233,7 +233,7 @@ def test_the_promotion_is_told_with_its_numbers() -> None:
 
 def test_a_browser_opens_it_without_a_message(html: str, browse: Browse) -> None:
     dom, messages = browse(html)
-    assert "<strong>The student is the champion" in dom
+    assert '<p class="lead">The student is the champion' in dom
     assert "CONSOLE" not in messages
 
 
