@@ -164,6 +164,7 @@ class Workplace:
             "figures": read_figures(metrics),
             "seconds": self.cpu_seconds(),
             "competitors": self.compete(row.score),
+            "method": metrics["method"],
             "rows": {role: metrics[role]["rows"] for role in ("labeled", "validation", "pool", "holdout")},
         }
 

@@ -11,6 +11,8 @@ from typing import Any
 Results = Mapping[str, Mapping[int, Any]]  # of each row's name, of each draw's number
 BOTH_ROWS = "labeled + validation rows"
 BOTH = f"best simple model, {BOTH_ROWS}"
+EARLIER = """† Drawn before the student learned in rounds what the gate accepts (FixMatch made its labels), and
+before roles were drawn by a keyed digest of each row: another student, on other label draws."""
 SIDES = ("baseline", "student", "champion")
 HEAD = """\
 # Results
@@ -43,7 +45,9 @@ def write_page(
         results: of each row's name, the result of each draw that was made.
         tutorials: figures of each run of ``benchmarks/tutorials.py`` that was made.
     """
-    parts = [HEAD, _machine(), _summary(rows, results), "## The pipeline", _pipeline(rows, results, draws)]
+    pipeline = _pipeline(rows, results, draws)
+    parts = [HEAD, _machine(), _summary(rows, results), "## The pipeline", pipeline]
+    parts += [EARLIER] if "†" in pipeline else []
     parts += ["## What a user has for free, on the same draws", _competitors(rows, results)]
     parts += ["## The tutorials' procedures, and what their mistake cost", _tutorials(tutorials)]
     parts += ["## Floors and goals", _floors(rows), sources, "## What was not at hand, or failed"]
@@ -129,6 +133,8 @@ def _pipeline(rows: Sequence[Any], results: Results, draws: int) -> str:
         seconds = [sum(result["seconds"].values()) for result in _done(own)]
         goal = "–" if row.goal is None else f"{row.goal:g}"
         made = f"{len(_done(own))} of {draws}"
+        if any("method" not in result for result in _done(own)):
+            made += " †"
         lines.append(
             f"| {' | '.join([row.data, row.score, *scores, goal, *pool, _spread(seconds, 0), made])} |"
         )

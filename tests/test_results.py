@@ -27,6 +27,7 @@ def measured(champion: float, free: float) -> dict[str, Any]:
     return {
         "figures": {"champion.accuracy": champion, "baseline.accuracy": 0.9, "pool.coverage": 0.5},
         "seconds": {"download": 1.0, "retrain": 30.0},
+        "method": "self_training",
         "competitors": [
             [f"LabelSpreading ({free} wide)", free, 2.0],
             [f"model {free}, labeled + validation rows", 0.5, 1.0],
