@@ -29,6 +29,7 @@ from prefect.states import Completed, Crashed, Failed
 from selfsame.core.errors import SelfsameError
 from selfsame.dag.workspace import require_project
 from selfsame.processes import lock
+from selfsame.system_errors import mendable
 
 SKIPPED = "Skipped"  # the state of a scheduled run that had nothing to do but stand back
 TERMINAL = "terminal-"  # of the tags of runs that a terminal started; the others are announced by their ids
@@ -56,8 +57,10 @@ def guarded(body: Callable[[], State]) -> State:
             return body()
         with _turn(run) as reason:
             return Completed(name=SKIPPED, message=reason) if reason else body()
-    except SelfsameError as error:
-        return Failed(message=str(error))
+    except Exception as error:
+        if (said := mendable(error)) is None:
+            raise
+        return Failed(message=str(said))
 
 
 def start(flow: Flow[..., State], *arguments: object) -> str:

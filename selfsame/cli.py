@@ -15,6 +15,7 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import SUMMARY
 from selfsame.scoring import commands as scoring
 from selfsame.start import commands as start
+from selfsame.system_errors import mendable
 
 PRESETS = Path("presets")
 SCHEMA = Path("params.schema.json")
@@ -218,10 +219,11 @@ def main() -> None:
     """Run the command line; an error that a person can mend is one message, without a traceback."""
     try:
         app()
-    except SelfsameError as error:
-        if os.environ.get("SELFSAME_DEBUG") == "1":
+    except Exception as error:
+        said = mendable(error)
+        if said is None or os.environ.get("SELFSAME_DEBUG") == "1":
             raise
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {said}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from selfsame.core.stage import Stage
 from selfsame.observe import record
 from selfsame.params.check import check_params
 from selfsame.stage_lock import hold_stage
+from selfsame.system_errors import mendable
 
 Check = Callable[[Any], dict[str, Section]]
 
@@ -51,10 +52,11 @@ def run_stage(name: str, main: Callable[[Stage], None], check: Check = check_par
             _run(spec, main, {section: sections[section] for section in spec.params})
             if observer is not None:
                 observer.finish()
-    except SelfsameError as error:
-        if os.environ.get("SELFSAME_DEBUG") == "1":
+    except Exception as error:
+        said = mendable(error)
+        if said is None or os.environ.get("SELFSAME_DEBUG") == "1":
             raise
-        sys.exit(f"error in stage {name}: {error}")
+        sys.exit(f"error in stage {name}: {said}")
 
 
 def _run(spec: StageSpec, main: Callable[[Stage], None], params: Mapping[str, Section]) -> None:

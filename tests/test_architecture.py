@@ -24,6 +24,7 @@ HEAVY = ("torch", "torchvision", "sklearn", "matplotlib", "prefect", "dvc")  # s
 MAY_IMPORT = {
     "selfsame.core": set(),
     "selfsame.processes": set(),
+    "selfsame.system_errors": {"selfsame.core"},
     "selfsame.stage_lock": {"selfsame.core", "selfsame.processes"},
     "selfsame.git": {"selfsame.core"},
     "selfsame.observe": {"selfsame.core", "selfsame.git", "selfsame.params"},
@@ -51,7 +52,13 @@ MAY_IMPORT = {
     },
     "selfsame.dag": {"selfsame.core", "selfsame.git", "selfsame.params", "selfsame.processes"},
     "selfsame.operation": {"selfsame.core", "selfsame.params"},
-    "selfsame.runner": {"selfsame.core", "selfsame.observe", "selfsame.params", "selfsame.stage_lock"},
+    "selfsame.runner": {
+        "selfsame.core",
+        "selfsame.observe",
+        "selfsame.params",
+        "selfsame.stage_lock",
+        "selfsame.system_errors",
+    },
     "selfsame.audit": {
         "selfsame.core",
         "selfsame.dag",
@@ -95,6 +102,7 @@ MAY_IMPORT = {
         "selfsame.params",
         "selfsame.trials",
         "selfsame.scoring",
+        "selfsame.system_errors",
         "flows",
     },
     "tasks": {
@@ -116,6 +124,7 @@ MAY_IMPORT = {
         "selfsame.operation",
         "selfsame.params",
         "selfsame.processes",
+        "selfsame.system_errors",
         "selfsame.trials",
     },
 }

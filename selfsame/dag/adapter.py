@@ -163,7 +163,7 @@ def reproduce(stage: str, force: bool, pull: bool) -> dict[str, str]:
             with open_project(caught=()) as repo:
                 repo.stage_cache.pull = lambda _: []  # the flow has fetched the run-cache once for all stages
                 done = repo.reproduce([stage], single_item=True, force=force, pull=pull)
-        except DvcException as error:
+        except (DvcException, OSError) as error:
             if isinstance(error.__cause__, LockError) and not narrator.ran:
                 if not waiting:
                     print(f"waiting: {error.__cause__}", flush=True)
