@@ -13,6 +13,7 @@ from selfsame.active import commands as active
 from selfsame.audit import commands
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import SUMMARY
+from selfsame.export import commands as export
 from selfsame.scoring import commands as scoring
 from selfsame.start import commands as start
 from selfsame.system_errors import mendable
@@ -200,7 +201,7 @@ def summary() -> None:
     typer.echo(SUMMARY.read_text(encoding="utf-8"), nl=False)
 
 
-for command in (*start.COMMANDS, *commands.COMMANDS, *active.COMMANDS, *scoring.COMMANDS):
+for command in (*start.COMMANDS, *commands.COMMANDS, *active.COMMANDS, *scoring.COMMANDS, *export.COMMANDS):
     app.command()(command)
 
 

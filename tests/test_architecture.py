@@ -91,6 +91,13 @@ MAY_IMPORT = {
         "selfsame.sources",
     },
     "selfsame.predict": {"selfsame.scoring"},
+    "selfsame.export": {
+        "selfsame.audit",
+        "selfsame.core",
+        "selfsame.model",
+        "selfsame.scoring",
+        "selfsame.sources",
+    },
     "selfsame.__main__": {"selfsame.cli"},
     "selfsame.cli": {
         "selfsame.start",
@@ -101,6 +108,7 @@ MAY_IMPORT = {
         "selfsame.operation",
         "selfsame.params",
         "selfsame.trials",
+        "selfsame.export",
         "selfsame.scoring",
         "selfsame.system_errors",
         "flows",
@@ -131,7 +139,8 @@ MAY_IMPORT = {
 OWNERS = {
     "prefect": {"flows"},
     "dvc": {"selfsame.dag"},
-    "torch": {"selfsame.families", "selfsame.learning", "selfsame.model"},
+    "torch": {"selfsame.export", "selfsame.families", "selfsame.learning", "selfsame.model"},
+    "onnx": {"selfsame.export"},
 }
 UNSAFE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 

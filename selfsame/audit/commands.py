@@ -191,7 +191,7 @@ def export(
         text = json.dumps(bill_of_materials(case), indent=2, ensure_ascii=False)
     else:
         raise SelfsameError(
-            f"no export named '{form}'{' to a server' if url else ''}", "openlineage, cyclonedx"
+            f"no export named '{form}'{' to a server' if url else ''}", "onnx, openlineage, cyclonedx"
         )
     if output is None:
         typer.echo(text)
@@ -200,7 +200,7 @@ def export(
         typer.echo(f"wrote {output}")
 
 
-COMMANDS = (audit, verify, rows, taint, diff, release, export)
+COMMANDS = (audit, verify, rows, taint, diff, release)
 
 
 def _signer(release: Path, key: Path | None, identity: str | None, provider: str | None) -> "Path | Identity":

@@ -26,17 +26,23 @@ class Predictor:
 
     Attributes:
         folder: the model's.
+        model: the net, or what else predicts, with its scaling.
         calibration: what its confidence or intervals are worth; None of a folder that is no champion's.
         digests: sha256 of every file that a prediction rests on, by its name in the folder.
         preparation: from rows as people have them to the model's inputs.
     """
 
     def __init__(self, folder: Path, model: Model, calibration: Calibration | None) -> None:
-        self.folder, self.calibration, self._model = folder, calibration, model
+        self.folder, self.calibration, self.model = folder, calibration, model
         self.info = model.info
         self.preparation = Preparation(model.info)
         names = (WEIGHTS, CONFIG, PREDICTION, CALIBRATION)
         self.digests = {name: sha256_file(folder / name) for name in names if (folder / name).is_file()}
+
+    @property
+    def temperature(self) -> float | None:
+        """That of the calibrated softmax; None where there is none."""
+        return self.calibration and self.calibration.temperature
 
     @property
     def about(self) -> dict[str, Any]:
@@ -92,16 +98,21 @@ class Classifier(Predictor):
         """Return (N, K) float32 as the model says them, of inputs as a table of examples holds them."""
         from selfsame.model.models import predict_inputs
 
-        return predict_inputs(self._model, inputs)
+        return predict_inputs(self.model, inputs)
 
     def calibrated(self, probabilities: np.ndarray) -> np.ndarray:
         """Return (N, K) float32 calibrated; as they are, if the folder has no calibration."""
-        temperature = self.calibration and self.calibration.temperature
-        return probabilities if temperature is None else calibrate(probabilities, temperature)
+        return probabilities if self.temperature is None else calibrate(probabilities, self.temperature)
 
 
 class Regressor(Predictor):
     """A model of values."""
+
+    @property
+    def unit(self) -> float:
+        """Standard deviation of the labeled rows' values."""
+        assert self.model.scaling.target is not None
+        return self.model.scaling.target[1]
 
     def predict(self, rows: Any) -> np.ndarray:
         """Return the value of every row, (N,) float64, in the target's own unit.
@@ -147,7 +158,7 @@ class Regressor(Predictor):
         """Return (N,) float64 of inputs as a table of examples holds them."""
         from selfsame.model.models import predict_inputs
 
-        return predict_inputs(self._model, inputs)
+        return predict_inputs(self.model, inputs)
 
 
 def load_model(

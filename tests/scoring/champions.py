@@ -1,6 +1,7 @@
 """How small champions are trained, and the raw rows that they come from."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from selfsame.core.tables import read_column
 from selfsame.predict import Classifier, Regressor, load_model
 from selfsame.selection.confidence import Calibration
 
+Command = Callable[..., str]
 ALL = ("download", "split", "train_baseline", "pseudo_label", "retrain", "evaluate")
 ROWS = 240
 ISLANDS, SPECIES = ("Biscoe", "Dream", "Torgersen"), ("Adelie", "Chinstrap", "Gentoo")

@@ -1,10 +1,14 @@
 """Small champions of every kind, each trained once."""
 
+import sys
+
 import numpy as np
 import pyarrow.csv as pa_csv
 import pytest
-from champions import ALL, Trained, census, penguins, train
+from champions import ALL, Command, Trained, census, penguins, train
 from PIL import Image
+
+from selfsame import cli
 
 
 @pytest.fixture(scope="session")
@@ -70,3 +74,21 @@ def photos_trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 def trained(request: pytest.FixtureRequest) -> Trained:
     """Every kind, one after the other."""
     return request.getfixturevalue(f"{request.param}_trained")
+
+
+@pytest.fixture
+def selfsame(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Command:
+    """Run the command line in this process; return what it says on standard error."""
+
+    def run(*words: object, status: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["selfsame", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capfdbinary.readouterr()
+        code = ended.value.code
+        message = code if isinstance(code, str) else ""
+        assert (1 if message else code or 0) == status, message
+        run.out = said.out
+        return message + said.err.decode()
+
+    return run

@@ -6,39 +6,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
-from champions import Trained, penguins
+from champions import Command, Trained, penguins
 from project import ROOT
 
-from selfsame import cli
 from selfsame.core.digests import sha256_file
 from selfsame.core.layout import PREDICTION_KEY
-
-Command = Callable[..., str]
-
-
-@pytest.fixture
-def selfsame(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Command:
-    """Run the command line in this process; return what it says on standard error."""
-
-    def run(*words: object, status: int = 0) -> str:
-        monkeypatch.setattr(sys, "argv", ["selfsame", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capfdbinary.readouterr()
-        code = ended.value.code
-        message = code if isinstance(code, str) else ""
-        assert (1 if message else code or 0) == status, message
-        run.out = said.out
-        return message + said.err.decode()
-
-    return run
 
 
 @pytest.fixture
