@@ -131,7 +131,7 @@ EDITS = {
     # code; where the bytes written stay the same, nothing that reads them runs
     "step": (edit("tasks/split.py", "Stage split: give", "The stage split: give"), ran("split")),
     "step, new bytes": (
-        edit("tasks/pseudo_label.py", "confidence below threshold", "confidence too low"),
+        edit("selfsame/selection/by_confidence.py", "confidence below threshold", "confidence too low"),
         ran("pseudo_label", "retrain", "evaluate"),
     ),
     "step, new inode, same size and time": (

@@ -32,7 +32,7 @@ POOL = Path("data/splits/pool")
 
 
 def request(**changes: Any) -> Request:
-    return make_request(section("active_learning", model="baseline", rows=8, **changes), CPU)
+    return make_request(section("active_learning", model="baseline", rows=8, **changes), CPU, 1)
 
 
 def pool_ids() -> list[str]:

@@ -15,6 +15,7 @@ IMAGES = TINY | {
     "data": {"source": "digits"},
     "split": {"labels_per_class": 5, "validation_per_class": 5},
     "model": {"architecture": "cnn", "widths": [4, 4], "halve_after": [1]},
+    "training": TINY["training"] | {"augmentation": {"name": "image"}},
     "train_baseline": {"max_epochs": 30, "patience_epochs": 30},
     "retrain": {"max_epochs": 5, "ramp_up_end_epochs": 2},
     "pseudo_label": {"threshold": 0.3},
