@@ -159,7 +159,7 @@ def learn(setup: SetUp, examples: Path, changes: dict[str, Any], seed: int) -> I
         if wanted is not None:
             own = {"model": "baseline", "rows": wanted - labels, "seed": seed} | changes
             compute = ComputeParams(device="cpu", cpu_threads=1)
-            write_request(make_request(parse("active_learning", ACTIVE_LEARNING, own), compute))
+            write_request(make_request(parse("active_learning", ACTIVE_LEARNING, own), compute, 1))
             answer()
 
 

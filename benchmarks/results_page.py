@@ -11,8 +11,8 @@ from typing import Any
 Results = Mapping[str, Mapping[int, Any]]  # of each row's name, of each draw's number
 BOTH_ROWS = "labeled + validation rows"
 BOTH = f"best simple model, {BOTH_ROWS}"
-EARLIER = """† Drawn before the student learned in rounds what the gate accepts (FixMatch made its labels), and
-before roles were drawn by a keyed digest of each row: another student, on other label draws."""
+EARLIER = """† Drawn before the student learned in rounds what the gate accepts (FixMatch made its
+labels), and before roles were drawn by a keyed digest of each row: another student, on other label draws."""
 SIDES = ("baseline", "student", "champion")
 HEAD = """\
 # Results
