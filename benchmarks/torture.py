@@ -136,8 +136,7 @@ def kills(times: int, chance: random.Random) -> None:
                 WAYS[way], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
             )
             done[way, kill(target, top, chance)] += 1
-            if target in ("stage", "dvc"):
-                top.wait(120)  # it sees its stage fail
+            top.wait(120)  # it sees its stage fail, or is dead: a shell reaps it too
             began = time.monotonic()
             finish = shell(*WAYS["flow" if number % 2 else "dvc repro"])
             again.append(time.monotonic() - began)
@@ -216,9 +215,12 @@ def corruption(times: int, chance: random.Random) -> None:
         if "Traceback" in words:
             sys.exit(f"{kind} {path} = {spoilt[:40]!r}, {way}:\n{words}")
         tally[kind, "recovered" if run.returncode == 0 else "one sentence"] += 1
-        if run.returncode:  # what a person does then
-            path.unlink(missing_ok=True)
+        if run.returncode:  # a person restores or deletes what the sentence names
+            path.write_bytes(content) if content else path.unlink(missing_ok=True)
             shell("dvc", "--wait-for-lock", "repro")
+        elif kind in ("noted run", "cache object") and content and path.exists():
+            path.chmod(0o644)
+            path.write_bytes(content)  # one spoilt file at a time
         if wrong():
             sys.exit(f"{kind} {path}: wrong {wrong()} at last\n{words}")
     print(f"{times} files spoilt: none served, no traceback")
