@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 STAGES = {"one": "source", "two": "one", "three": "two", "four": "three"}
@@ -151,8 +153,12 @@ def stages_alive(folder: Path) -> list[int]:
     return _alive(folder, b"work.py")
 
 
-def dvcs_alive(folder: Path) -> list[int]:
-    """Return the processes in which DVC runs a stage."""
+def dvcs_alive(folder: Path, zombies: bool = False) -> list[int]:
+    """Return the processes in which DVC runs a stage; or all that are dead and were not reaped yet."""
+    if zombies:
+        return [
+            one.pid for one in psutil.process_iter(["status"]) if one.info["status"] == psutil.STATUS_ZOMBIE
+        ]
     return _alive(folder, b"dvc", b"selfsame.dag.child")
 
 

@@ -137,6 +137,9 @@ def kills(times: int, chance: random.Random) -> None:
             )
             done[way, kill(target, top, chance)] += 1
             top.wait(120)  # it sees its stage fail, or is dead: a shell reaps it too
+            # DVC takes a process that is dead but not reaped yet for a living one, and gives up.
+            while dvcs_alive(Path.cwd(), zombies=True):
+                time.sleep(0.1)
             began = time.monotonic()
             finish = shell(*WAYS["flow" if number % 2 else "dvc repro"])
             again.append(time.monotonic() - began)
@@ -155,7 +158,7 @@ def kills(times: int, chance: random.Random) -> None:
 
 def callers(times: int, chance: random.Random) -> None:
     """Let twenty callers bring the same project up to date."""
-    seconds = []
+    seconds, refused = [], 0
     with Overlaps() as overlaps:
         for number in range(times):
             write_params({name: chance.randrange(1000) for name in STAGES})
@@ -166,7 +169,14 @@ def callers(times: int, chance: random.Random) -> None:
             started = [subprocess.Popen(way, **options) for way in ways]
             said = [process.communicate(timeout=900)[0] for process in started]
             seconds.append(time.monotonic() - began)
-            failed = [text for process, text in zip(started, said, strict=True) if process.returncode]
+            ended = list(zip(ways, started, said, strict=True))
+            # A plain 'dvc repro' doesn't wait for paths that another DVC holds: it says whose, and stops.
+            refused += sum("is busy, it is being blocked by" in text for _, _, text in ended)
+            failed = [
+                text
+                for way, process, text in ended
+                if process.returncode and (way != WAYS["dvc repro"] or "is busy, it is" not in text)
+            ]
             runs = Counter(
                 line for line in Path("runs.log").read_text().split("\n") if line.startswith("end")
             )
@@ -176,7 +186,10 @@ def callers(times: int, chance: random.Random) -> None:
                 )
     if overlaps.found:
         sys.exit(f"two stages at once: {overlaps.found}")
-    print(f"{times} rounds of {CALLERS} callers: none failed, every stage ran once a round, the right bytes")
+    print(f"{times} rounds of {CALLERS} callers: every stage ran once a round, the right bytes")
+    print(
+        f"  of {times * CALLERS} callers {refused} plain DVCs said who is at work and stopped; no other failed"
+    )
     print(f"  a round: median {statistics.median(seconds):.0f} s")
 
 
