@@ -124,6 +124,7 @@ def kills(times: int, chance: random.Random) -> None:
     """Kill, run again, compare."""
     done: Counter[tuple[str, str]] = Counter()
     again: list[float] = []
+    cut = 0
     with Overlaps() as overlaps:
         for number in range(times):
             way, target = list(WAYS)[number % len(WAYS)], TARGETS[number // len(WAYS) % len(TARGETS)]
@@ -144,6 +145,9 @@ def kills(times: int, chance: random.Random) -> None:
             finish = shell(*WAYS["flow" if number % 2 else "dvc repro"])
             again.append(time.monotonic() - began)
             top.wait(120)
+            if finish.returncode and "dvc.lock' validation failed" in finish.stdout + finish.stderr:
+                cut += 1  # plain DVC says so and stops; a flow sets the file aside
+                finish = shell(*WAYS["flow"])
             if finish.returncode or wrong():
                 sys.exit(f"kill {number} ({way}, {target}): {wrong()}\n{finish.stdout}\n{finish.stderr}")
             if left := stages_alive(Path.cwd()):
@@ -153,6 +157,7 @@ def kills(times: int, chance: random.Random) -> None:
     print(f"{times} kills, {times} runs after them ended well with the right bytes; no two stages at once")
     for (way, target), count in sorted(done.items()):
         print(f"  {way:12} {target:8} {count}")
+    print(f"  dvc.lock was cut short {cut} times: plain DVC stopped at it, the flow after it did not")
     print(f"  the run after a kill: median {statistics.median(again):.1f} s")
 
 
@@ -187,9 +192,7 @@ def callers(times: int, chance: random.Random) -> None:
     if overlaps.found:
         sys.exit(f"two stages at once: {overlaps.found}")
     print(f"{times} rounds of {CALLERS} callers: every stage ran once a round, the right bytes")
-    print(
-        f"  of {times * CALLERS} callers {refused} plain DVCs said who is at work and stopped; no other failed"
-    )
+    print(f"  of {times * CALLERS} {refused} plain DVCs named who is at work and stopped; no other failed")
     print(f"  a round: median {statistics.median(seconds):.0f} s")
 
 

@@ -15,7 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from ruamel.yaml import YAML, YAMLError
+
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import LOCK_FILE
 from selfsame.dag.adapter import BUSY_PATHS, busy_paths_lock
 from selfsame.processes import kill_group, leader_options, lock
 
@@ -71,6 +74,7 @@ def hold_workspace(wait: bool = True, say: Callable[[str], None] = print) -> Ite
     with (folder / "selfsame.lock").open("a+", encoding="utf-8") as file:
         _lock(file, wait, say)
         clear_dead_locks(folder)
+        set_cut_lock_file_aside(folder, say)
         scratch = folder / "selfsame"
         shutil.rmtree(scratch, ignore_errors=True)  # a killed flow's
         scratch.mkdir()
@@ -92,6 +96,24 @@ def require_project() -> Path:
     folder = (DVC_FOLDER / "tmp").absolute()
     folder.mkdir(exist_ok=True)
     return folder
+
+
+def set_cut_lock_file_aside(folder: Path, say: Callable[[str], None]) -> None:
+    """Move a ``dvc.lock`` away that a kill has cut short: DVC writes it in place and then can't read it.
+
+    What it said of finished stages stands in DVC's notes of runs too: they are restored. One with a
+    merge's conflict markers is for a person.
+    """
+    text = LOCK_FILE.read_text(encoding="utf-8", errors="replace") if LOCK_FILE.exists() else None
+    if text is None or "<<<<<<< " in text:
+        return
+    try:
+        written = YAML(typ="safe").load(text)
+    except YAMLError:
+        written = None
+    if not (isinstance(written, dict) and {"schema", "stages"} <= written.keys()):
+        LOCK_FILE.replace(folder / "dvc.lock.cut")
+        say(f"{LOCK_FILE} was cut short: moved to {folder / 'dvc.lock.cut'}; finished stages are restored")
 
 
 def clear_dead_locks(folder: Path) -> None:

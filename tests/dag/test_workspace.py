@@ -10,6 +10,8 @@ import psutil
 import pytest
 
 from selfsame.core.errors import SelfsameError
+from selfsame.dag.execute import run_stage
+from selfsame.dag.plan import read_plan
 from selfsame.dag.workspace import clear_dead_locks, hold_workspace, is_alive
 from tests.conftest import Toy
 
@@ -99,6 +101,25 @@ def test_unreadable_table_is_cleared(toy: Toy, text: str) -> None:
     table.write_text(text)
     clear_dead_locks(Path(".dvc/tmp"))
     assert not table.exists()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
+def test_a_lock_file_cut_short_is_set_aside_and_nothing_runs_again(done: Toy, share: float) -> None:
+    whole = Path("dvc.lock").read_text()
+    cut = whole[: int(len(whole) * share)].rsplit("md5", 1)[0] + ("{" if share else "")
+    Path("dvc.lock").write_text(cut)
+    said: list[str] = []
+    with hold_workspace(say=said.append) as workspace:
+        assert Path(".dvc/tmp/dvc.lock.cut").read_text() == cut and not Path("dvc.lock").exists()
+        kinds = [run_stage(workspace, one.stage, print).kind for one in read_plan().stages]
+    assert kinds == ["restored"] * 4 and done.runs() == []
+    assert said[0].startswith("dvc.lock was cut short") and Path("dvc.lock").read_text() == whole
+
+
+def test_a_lock_file_with_conflict_markers_is_left_to_a_person(done: Toy) -> None:
+    Path("dvc.lock").write_text("<<<<<<< ours\n")
+    with hold_workspace():
+        assert Path("dvc.lock").read_text() == "<<<<<<< ours\n"
 
 
 def test_unreadable_table_beside_a_living_dvc_is_an_error(toy: Toy) -> None:
