@@ -5,7 +5,7 @@ STAMP := .venv/installed
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up results test lint clean
+.PHONY: help install run up results test torture lint clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,6 +33,9 @@ results: install ## measure docs/results.md (hours); ARGS="--only digits --data-
 # A file's tests stay in one process, since what they share is set up once per process.
 test: install ## run the tests, on four cores at most
 	pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+
+torture: install ## kill, spoil and crowd a small pipeline (half an hour); ARGS="kills --times 100"
+	python benchmarks/torture.py $(or $(ARGS),kills callers corruption life ticks)
 
 lint: install ## check style
 	ruff check .

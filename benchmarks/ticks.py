@@ -49,15 +49,16 @@ def life(times: int, chance: random.Random) -> None:
         run = shell(*FLOW)
         seconds.append(time.monotonic() - began)
         if run.returncode:
-            sys.exit(run.stderr)
+            sys.exit(f"{run.returncode} {run.stdout} {run.stderr}")
     between = measure()
     edits = max(1, times // 5)
     for number in range(edits):
         values = read_params()
         values[chance.choice(list(STAGES))] = number
         write_params(values)
-        if shell(*FLOW).returncode or wrong():
-            sys.exit(f"edit {number}: {wrong()}")
+        run = shell(*FLOW)
+        if run.returncode or wrong():
+            sys.exit(f"edit {number}: {run.returncode} {wrong()} {run.stdout} {run.stderr}")
     after = measure()
     tenth = max(1, times // 10)
     first, last = statistics.median(seconds[:tenth]), statistics.median(seconds[-tenth:])
