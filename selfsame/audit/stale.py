@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from selfsame.audit.changes import changes, leaves
+from selfsame.audit.changes import changes
 from selfsame.audit.records import Problem
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.stored import Locked, LockedStage
 from selfsame.core.graph_file import StageSpec
 from selfsame.core.layout import GRAPH_FILE, PARAMS_FILE
+from selfsame.dag.nested import leaves
 
 FIX = "run 'dvc repro', or set it back"
 

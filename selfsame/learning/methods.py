@@ -38,12 +38,13 @@ class Method(Protocol):
 
     Attributes:
         name: as in ``retrain.method``.
-        pool_rows: which rows the first round teaches: none, those that the gate accepted, or all.
+        pool_rows: which rows the first round teaches: none, those that the gate accepted, or all, whose
+            labels each step then makes itself.
         strong_view: whether pool rows are seen under the strong augmentation instead of the ordinary one.
         ramp_up: the unlabeled weight. While it is 0 no pool batch is drawn and the step is the
             supervised one, bit for bit.
         relabel_every_epochs: a new round, with labels from the training's own teacher, begins every so many
-            epochs; None: never. 0: with every pass over the pool, whose labels each step makes itself.
+            epochs; None: never.
     """
 
     name: str
@@ -65,7 +66,7 @@ class Method(Protocol):
         """Return a new round's labels, (N,) int64 or soft (N, K), and which rows it teaches, (N,) bool.
 
         Args:
-            probabilities: (N, K), what the teacher says of the whole pool.
+            probabilities: (N, K), what the teacher says of the rows that the round may draw.
         """
         ...
 
@@ -106,7 +107,6 @@ class Online(Offline):
     """
 
     pool_rows: Literal["none", "accepted", "all"] = "all"
-    relabel_every_epochs: int | None = 0
     name = "online"
     soft_temperature: float | None = None
 
@@ -120,10 +120,11 @@ class SelfTraining(Offline):
     """Self-training in rounds, taught on strong views.
 
     The first round teaches the labels that the gate accepted. Every further one lets the training's own
-    teacher, the moving average of its weights, label the whole pool anew, and teaches the labels that it is
-    sure of. Hard labels on strongly changed views, a threshold for every class and distribution alignment
-    are those of FixMatch (Sohn et al., NeurIPS 2020), FreeMatch (Wang et al., ICLR 2023) and ReMixMatch
-    (Berthelot et al., ICLR 2020); where they take moving averages over batches, here the whole pool is known.
+    teacher, the moving average of its weights, label the pool anew, of a large one as many rows as the round
+    can draw, and teaches the labels that it is sure of. Hard labels on strongly changed views, a threshold
+    for every class and distribution alignment are those of FixMatch (Sohn et al., NeurIPS 2020), FreeMatch
+    (Wang et al., ICLR 2023) and ReMixMatch (Berthelot et al., ICLR 2020); where they take moving averages
+    over batches, a round knows all its rows.
 
     Attributes:
         threshold: lowest confidence taught in the rounds after the first, inclusive; None lets it follow
@@ -176,7 +177,7 @@ def losses(
 
 
 def aligned(probabilities: Tensor, strength: float, prior: Tensor) -> Tensor:
-    """Return probabilities (N, K) of the pool moved towards the shares (K,) that ``prior`` gives the classes.
+    """Return probabilities (N, K) moved towards the shares (K,) that ``prior`` gives the pool's classes.
 
     Distribution alignment (Berthelot et al., "ReMixMatch", ICLR 2020, section 3.1): p · (target / mean of p
     over the pool) ** strength, normalised.

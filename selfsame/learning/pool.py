@@ -48,13 +48,11 @@ class Pool:
         self.rounds: list[Round] = []
         self._recorded: dict[str, list[Tensor]] = {name: [] for name in _RECORDED}
         self.batches = EndlessBatches(torch.empty(0, dtype=torch.int64), batch_size, generator)
-        everything = torch.ones(len(examples), dtype=torch.bool)
-        taught = examples.accepted if method.pool_rows == "accepted" else everything
-        self._own_labels = method.relabel_every_epochs == 0
-        if not self._own_labels:
-            self._begin(Round(1, examples.teacher), examples.labels, taught)
-        else:
+        self._own_labels = method.pool_rows == "all"  # then a round is a pass over the pool
+        if self._own_labels:
             self.batches.restart(torch.arange(len(examples)))
+        else:
+            self._begin(Round(1, examples.teacher), examples.labels, examples.accepted)
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -77,7 +75,7 @@ class Pool:
             outputs: gives the teacher's logits (N, K) of raw inputs.
         """
         every = self._method.relabel_every_epochs
-        if not every or not epoch or epoch % every:
+        if every is None or not epoch or epoch % every:
             return
         order = torch.randperm(len(self._examples), generator=self.batches.generator)
         rows = order[: every * steps_per_epoch * self.batches.batch_size].sort().values

@@ -7,12 +7,15 @@ from pydantic import Field, model_validator
 
 from selfsame.core.params import Fraction, Positive, Section, Seed, check_prior
 from selfsame.params.augmentation import (
-    ERASE_BOX,
-    ERASE_FEATURES,
-    NOISE,
+    Contrast,
+    ErasedBox,
+    ErasedFeatures,
     ImageAugmentation,
-    Share,
-    StandardDeviations,
+    Noise,
+    Rotation,
+    Scale,
+    Shear,
+    Shift,
     TableAugmentation,
 )
 
@@ -22,27 +25,19 @@ PATIENCE = "Epochs without a better checkpoint after which training stops; null:
 class StrongImage(ImageAugmentation):
     """The strong view of an image."""
 
-    shift_pixels: Annotated[float, Field(ge=0, description="Largest shift either way, in pixels.")] = 1.5
-    rotate_degrees: Annotated[
-        float, Field(ge=0, le=180, description="Largest rotation either way, in degrees.")
-    ] = 20.0
-    scale_fraction: Annotated[Share, Field(description="Largest change of size either way, as a share.")] = (
-        0.2
-    )
-    shear_fraction: Annotated[
-        float, Field(ge=0, description="How far the top moves against the bottom, as a share of the height.")
-    ] = 0.3
-    contrast_fraction: Annotated[
-        Share, Field(description="Contrast is multiplied by 1 ± up to this share.")
-    ] = 0.6
-    erase_fraction: Annotated[Share, Field(description=ERASE_BOX)] = 0.25
+    shift_pixels: Shift = 1.5
+    rotate_degrees: Rotation = 20.0
+    scale_fraction: Scale = 0.2
+    shear_fraction: Shear = 0.3
+    contrast_fraction: Contrast = 0.6
+    erase_fraction: ErasedBox = 0.25
 
 
 class StrongTable(TableAugmentation):
     """The strong view of a row of features."""
 
-    erase_fraction: Annotated[Share, Field(description=ERASE_FEATURES)] = 0.3
-    noise_std: Annotated[StandardDeviations, Field(description=NOISE)] = 0.5
+    erase_fraction: ErasedFeatures = 0.3
+    noise_std: Noise = 0.5
 
 
 STRONG = Annotated[StrongImage | StrongTable, Field(discriminator="name")]
