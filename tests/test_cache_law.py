@@ -130,7 +130,7 @@ EDITS = {
     "an answer": (answer_one, ran(*ALL[1:])),
     # code; where the bytes written stay the same, nothing that reads them runs
     "step": (edit("tasks/split.py", "Stage split: give", "The stage split: give"), ran("split")),
-    "step, new bytes": (
+    "declared helper, new bytes": (
         edit("selfsame/selection/by_confidence.py", "confidence below threshold", "confidence too low"),
         ran("pseudo_label", "retrain", "evaluate"),
     ),

@@ -103,7 +103,7 @@ class Execution:
             return f"chose its checkpoint with its human label{also}"
         if self.keeps_labels:
             taught = self.taught(example_id)
-            words = ", ".join(f"{each.label} ({each.uses} times, round {each.number})" for each in taught)
+            words = ", ".join(f"{each.label} ({each.uses} × in round {each.number})" for each in taught)
             return f"trained on its machine label {words}" if taught else None
         if self.method != "offline":
             return f"trained on its input with labels that it didn't record (method {self.method})"

@@ -83,8 +83,11 @@ def how_threshold_was_chosen(case: Case) -> Asked:
         return "No machine label is behind it, so no threshold.", {}
     params, gate = labeling.record.params.get("pseudo_label", {}), labeling.gate
     role = gate.get("judged_on")
-    if params.get("rule", "threshold") == "threshold":
-        how = f"Set by hand to {params.get('threshold')} in params.yaml: no rows were used to choose it."
+    if gate.get("rule", "threshold") == "threshold":
+        # From what the gate did: a threshold left at its default stands in no params.yaml.
+        threshold = next(iter(gate.get("thresholds", ())), params.get("threshold"))
+        value = "its default" if threshold is None else f"{threshold:g}"
+        how = f"Set by hand to {value}: no rows were used to choose it."
     else:
         how = gate.get("verdict", NOT_RECORDED)
     used = [each.record.stage for each in case.executions if role and each.read.has_table(role)]

@@ -63,7 +63,8 @@ def test_fresh_clone_with_the_remote_alone(
     real_copy.run("git", "clone", "-q", str(real_copy.root), str(clone.root))
     monkeypatch.chdir(clone.root)
     chain, answers, row, taint = ask()
-    assert chain["executions"] == whole[0]["executions"] and chain["problems"] == []
+    assert chain["executions"] == whole[0]["executions"] and chain["verdict"] == "unsigned"
+    assert [problem["kind"] for problem in chain["problems"]] == ["signature"]  # and nothing else
     assert [one.answer for one in answers] == [one.answer for one in whole[1]]
     assert (row, taint) == whole[2:]
     assert not CHAMPION.exists()
@@ -93,7 +94,8 @@ def test_remote_must_have_everything(real_copy: Project) -> None:
 def test_an_earlier_revision(real: Project) -> None:
     then = audit_chain(Case(Snapshot("HEAD~1"), CHAMPION))
     labeling = next(each for each in then["executions"] if each["stage"] == "pseudo_label")
-    assert labeling["params"]["pseudo_label"]["threshold"] == 0.9 and then["problems"] == []
+    assert labeling["params"]["pseudo_label"]["threshold"] == 0.9 and then["verdict"] == "unsigned"
+    assert [problem["kind"] for problem in then["problems"]] == ["signature"]
     answers = answer_all(Case(Snapshot("HEAD~1"), CHAMPION))
     assert "0.9" in answers[2].answer
     with pytest.raises(SelfsameError, match="no-such-tag: no such revision"):
@@ -116,7 +118,7 @@ def test_diff_of_models(real: Project) -> None:
     found = compare(Side("models/baseline"), Side("HEAD:models/student"))
     only = "only behind HEAD:models/student"  # its past has the gate's rows too
     assert found["data"] == {"calibration": only, "pool": only}
-    assert "tasks/retrain.py" in found["code"] and "retrain.seed" in found["params"]
+    assert "tasks/retrain.py" in found["code"] and "retrain.max_epochs" in found["params"]
 
 
 def test_diff_counts_changed_rows(real_copy: Project) -> None:

@@ -72,12 +72,11 @@ def test_pool_row(real: Project, accepted: bool) -> None:
     assert {key: decision[key] for key in wanted} == wanted
     assert row["labeled_by"] == f"machine: teacher {sha256('models/baseline/model.safetensors')}"
     learned = [(list(use["models"]), use["use"]) for use in row["uses"]]
-    if accepted:
-        ((models, use),) = learned
-        assert models == ["models/student"]
-        assert use.startswith(f"trained on its machine label {wanted['pseudo_label']} (")
-    else:
-        assert learned == []
+    record = pq.read_table("models/student/learned.parquet").to_pylist()
+    ((uses,),) = [each["uses"] for each in record if each["example_id"] == wanted["example_id"]]
+    words = f"trained on its machine label {wanted['pseudo_label']} ({uses} × in round 1)"
+    assert learned == ([(["models/student"], words)] if accepted else [])
+    assert (uses > 0) is accepted
     text = format_row(row)
     assert wanted["reason"] in text and ("no model learned from it" in text) is not accepted
 

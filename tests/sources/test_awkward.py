@@ -1,5 +1,6 @@
 """Awkward inputs: each is read right, with every label accounted for, or refused in words that help."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,8 @@ def test_however_a_table_is_written_it_is_the_same(tmp_path: Path) -> None:
         source, given = read(folder)
         order = np.lexsort(given.ids.T)
         rows = np.column_stack([given.ids[order], np.nan_to_num(given.labels[order], nan=-1)])
-        seen.add((source.info, rows.tobytes()))
-    assert len(seen) == 1
+        seen.add((replace(source.info, reading=None), rows.tobytes()))
+    assert len(seen) == 1  # but for how it was read, which a model's folder keeps
 
 
 def refuses(place: Path, said: tuple[str, ...], data: dict[str, Any], changes: dict[str, Any]) -> None:
