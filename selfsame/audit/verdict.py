@@ -16,7 +16,7 @@ VERDICTS: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "incomplete": ("not all that is behind it is recorded", 3, ("chain",)),
     "stale": ("the project has moved on since it was made", 4, ("stale",)),
     "dirty": ("files or code that took part are in no commit", 5, ("git", "code")),
-    "unsigned": ("complete, current and committed, but nobody has signed it", 6, ("signature",)),
+    "unsigned": ("complete and current, its code is committed, but nobody has signed it", 6, ("signature",)),
 }
 VERIFIED = "verified"
 
@@ -34,9 +34,15 @@ def exit_status(verdict: str, strict: bool = False) -> int:
     return VERDICTS[verdict][1]
 
 
-def verdict_line(verdict: str) -> str:
-    """Return the first line of an answer."""
-    meaning = VERDICTS[verdict][0] if verdict in VERDICTS else "complete, current, committed and signed"
+def verdict_line(
+    verdict: str, sound: str = "complete and current, its code is committed, and it is signed"
+) -> str:
+    """Return the first line of an answer.
+
+    Args:
+        sound: what ``verified`` means, which depends on what was looked at.
+    """
+    meaning = VERDICTS[verdict][0] if verdict in VERDICTS else sound
     return f"{verdict}: {meaning}"
 
 
@@ -65,4 +71,5 @@ class Report:
     def format(self) -> str:
         """Return the verdict, one line for every problem, and what was checked."""
         counts = ", ".join(f"{count} {name}" for name, count in self.checked.items())
-        return "\n".join([verdict_line(self.verdict), *map(str, self.problems), f"checked {counts}"])
+        first = verdict_line(self.verdict, sound="every byte that was read is as it should be")
+        return "\n".join([first, *map(str, self.problems), f"checked {counts}"])

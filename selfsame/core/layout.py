@@ -14,7 +14,7 @@ LINEAGE = Path("lineage")  # a folder of provenance records for every stage
 SCRATCH = Path(".scratch")  # all in it can be made again
 ANNOTATIONS = Path("data/annotations/labels.csv")  # what people answered
 CHAMPION = Path("models/champion")
-HOLDOUT = Path("data/splits/holdout.parquet")
+VALIDATION_ROWS = Path("data/splits/validation.parquet")  # by which an exported model is checked
 METRICS = Path("reports/metrics.json")
 SUMMARY = Path("reports/summary.txt")  # the result in a few lines
 

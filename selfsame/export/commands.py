@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.layout import CHAMPION, HOLDOUT
+from selfsame.core.layout import CHAMPION, VALIDATION_ROWS
 from selfsame.scoring.commands import Revision
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
@@ -17,7 +17,7 @@ def export(
     form: Annotated[str, typer.Argument(metavar="onnx|openlineage|cyclonedx", help="What to export.")],
     path: Annotated[Path, typer.Argument(help="A model's folder, or what else a stage wrote.")] = CHAMPION,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; stdout if left out.")] = None,
-    rows: Annotated[Path, typer.Option(help="onnx: rows to check the file with.")] = HOLDOUT,
+    rows: Annotated[Path, typer.Option(help="onnx: rows to check the file with.")] = VALIDATION_ROWS,
     url: Annotated[str | None, typer.Option(help="openlineage: a server's lineage endpoint.")] = None,
     rev: Revision = None,
 ) -> None:

@@ -143,8 +143,8 @@ def _of_the_gate(findings: Findings) -> Iterator[str]:
         return
     if findings.champion is findings.baseline:
         yield (
-            "The pool did not help: on validation the student is not better beyond noise, so everything that "
-            "was learned from it is left aside."
+            "The pool did not help where the champion is chosen: on validation the student is not better "
+            "beyond noise, so everything that was learned from it is left aside."
         )
     if findings.learned_accepted and not gate.coverage.part:
         yield (

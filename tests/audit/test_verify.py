@@ -223,7 +223,7 @@ def test_sound_project_has_no_problem(project: Project) -> None:
         "executions in the chain": 2,
         "files as committed": 6,  # graph, parameters, two stages, the seed, .dvc/config
     }
-    assert report.format().startswith("verified: complete, current, committed")
+    assert report.format().startswith("verified: every byte that was read is as it should be\n")
     assert "checked 7 files in the workspace" in report.format()
     told = {"verdict": "verified", "problems": [], "checked": report.checked}
     assert json.loads(json.dumps(report.as_dict())) == told

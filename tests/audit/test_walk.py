@@ -142,7 +142,9 @@ def test_text_shows_problems_first_and_json_holds_everything(project: Project) -
     chain = audit_chain(Case(Snapshot(), CHAMPION.absolute()))
     assert json.loads(json.dumps(chain)) == chain
     text = format_chain(chain)
-    assert format_verdict(chain).splitlines() == ["verified: complete, current, committed and signed"]
+    assert format_verdict(chain).splitlines() == [
+        "verified: complete and current, its code is committed, and it is signed"
+    ]
     for words in (
         "1. make",
         "2. choose",
