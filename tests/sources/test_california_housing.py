@@ -3,6 +3,7 @@
 import hashlib
 import io
 import tarfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ ROW = (-122.23, 37.88, 41.0, 880.0, 129.0, 322.0, 126.0, 8.3252, 452600.0)  # th
 FIRST = [8.3252, 41.0, 6.98412698, 1.02380952, 322.0, 2.55555556, 37.88, -122.23]
 
 
+@cache  # a gzip header holds the time: two calls would differ where a second begins
 def archive() -> bytes:
     text = "\n".join(",".join(map(str, ROW)) for _ in range(2)).encode()
     buffer = io.BytesIO()
