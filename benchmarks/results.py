@@ -30,7 +30,7 @@ from selfsame.core.graph_file import read_stages, read_yaml
 from selfsame.params.check import check_params
 from selfsame.params.overrides import with_overrides
 from selfsame.params.registry import STAGES
-from selfsame.trials.draws import METRICS, read_figures
+from selfsame.trials.repeats import METRICS, read_figures
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRATCH = ROOT / ".scratch" / "results"

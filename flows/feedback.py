@@ -17,7 +17,7 @@ from selfsame.core.layout import METRICS
 from selfsame.dag.experiments import apply_experiment
 from selfsame.params.feedback import FeedbackParams
 from selfsame.params.reading import load_section
-from selfsame.trials.draws import read_figures
+from selfsame.trials.repeats import read_figures
 from selfsame.trials.study import Attempt, Study
 
 

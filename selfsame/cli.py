@@ -97,7 +97,7 @@ def gc(
 
 
 @app.command()
-def draws(
+def repeats(
     count: Annotated[int, typer.Argument(min=1, help="How many.")],
     settings: Annotated[
         list[str] | None,
@@ -107,12 +107,12 @@ def draws(
 ) -> None:
     """Repeat the pipeline over label draws and seeds, as experiments; print mean and spread."""
     from selfsame.params.overrides import parse_overrides
-    from selfsame.trials.draws import draws_as_json, format_draws, run_draws
+    from selfsame.trials.repeats import format_repeats, repeats_as_json, run_repeats
 
-    made = run_draws(count, parse_overrides(settings or []), lambda line: typer.echo(line, err=True))
-    typer.echo(to_json(draws_as_json(made)) if as_json else format_draws(made))
-    if failed := [number for number, draw in enumerate(made) if draw.error]:
-        raise SelfsameError(f"draws {', '.join(map(str, failed))} failed", "see above; the others are kept")
+    made = run_repeats(count, parse_overrides(settings or []), lambda line: typer.echo(line, err=True))
+    typer.echo(to_json(repeats_as_json(made)) if as_json else format_repeats(made))
+    if failed := [number for number, one in enumerate(made) if one.error]:
+        raise SelfsameError(f"repeats {', '.join(map(str, failed))} failed", "see above; the others are kept")
 
 
 @app.command()

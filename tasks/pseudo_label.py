@@ -44,7 +44,7 @@ FIRST_ROUND = 1
 def gate_of(own: PseudoLabelParams) -> Gate:
     """Return the gate that the parameters describe."""
     if isinstance(own, AgreementGate):
-        return ByAgreement(own.largest_spread)
+        return ByAgreement(own.largest_ensemble_std)
     assert isinstance(own, ThresholdGate | TargetPrecisionGate)
     return ByConfidence(own)
 

@@ -21,7 +21,7 @@ VALUES: dict[str, dict[str, Any]] = {
     },
     "training": {"learning_rate": 0.02, "batch_size": 16, "augmentation": {"name": "table"}},
     "train_baseline": {"ensemble_members": 2, "max_epochs": 30},
-    "pseudo_label": {"rule": "agreement", "largest_spread": 0.3},
+    "pseudo_label": {"rule": "agreement", "largest_ensemble_std": 0.3},
     "retrain": {"max_epochs": 30, "method": "offline"},
 }
 

@@ -118,7 +118,7 @@ def _labeled_by(
 
 def _whole(decision: dict[str, Any] | None) -> dict[str, Any] | None:
     """Say of a confidence that was never calibrated that it wasn't; values have a spread instead."""
-    if decision and "spread" not in decision:
+    if decision and "ensemble_std" not in decision:
         return {"calibrated_confidence": NOT_RECORDED} | decision
     return decision
 

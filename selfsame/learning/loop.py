@@ -17,7 +17,7 @@ from selfsame.learning.optimize import MovingAverage, build_optimizer, learning_
 from selfsame.learning.pool import Pool
 from selfsame.learning.resume import Checkpoints, Moving, MovingNet, MovingOptimizer, MovingRandom, Row
 from selfsame.model.augment import augment
-from selfsame.model.inputs import Scaling, by_handfuls, prepare
+from selfsame.model.inputs import Scaling, in_batches, prepare
 from selfsame.model.nets import detached_state, for_prediction
 from selfsame.params.augmentation import AugmentationParams
 from selfsame.params.training import TrainingParams
@@ -222,7 +222,7 @@ def predicted(net: nn.Module, view: Callable[[Tensor], Tensor], raw: Tensor) -> 
     """Return the outputs (N, K) of a view of raw rows, without dropout; the net's mode stays."""
     training = net.training
     merged = torch.inference_mode()(for_prediction(net))
-    made = [by_handfuls(merged, view(rows), raw.device) for rows in raw.split(BATCH_ROWS)]
+    made = [in_batches(merged, view(rows), raw.device) for rows in raw.split(BATCH_ROWS)]
     net.train(training)
     return torch.cat(made)
 

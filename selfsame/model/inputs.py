@@ -95,12 +95,12 @@ def prepare(raw: Tensor, scaling: Scaling) -> Tensor:
     return torch.where(scaled.isnan(), 0.0, scaled)
 
 
-def by_handfuls(function: Callable[[Tensor], Tensor], raw: Tensor, device: torch.device) -> Tensor:
-    """Return what a net on ``device`` makes of raw rows (N, …), a handful of them at a time.
+def in_batches(function: Callable[[Tensor], Tensor], raw: Tensor, device: torch.device) -> Tensor:
+    """Return what a net on ``device`` makes of raw rows (N, …), a batch of them at a time.
 
-    On a CPU each thread takes handfuls of its own: none waits for the others after every layer, which on a
+    On a CPU each thread takes batches of its own: none waits for the others after every layer, which on a
     busy machine took ten times as long. A row gets the same bits for any number of threads and whatever else
-    is predicted with it: a handful is a power of two of rows, the last one filled up with its last
+    is predicted with it: a batch is a power of two of rows, the last one filled up with its last
     row.
     """
     if device.type != "cpu":

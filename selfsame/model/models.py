@@ -34,7 +34,7 @@ from selfsame.core.tables import BATCH_ROWS, TableInfo, inputs_of, iter_batches
 from selfsame.model.augment import augment
 from selfsame.model.families import Committee
 from selfsame.model.folder import damaged, read_config, views_of
-from selfsame.model.inputs import Scaling, by_handfuls, prepare
+from selfsame.model.inputs import Scaling, in_batches, prepare
 from selfsame.model.nets import build_net, for_prediction, last_layer_name, without_last_layer
 from selfsame.params.augmentation import AugmentationParams, read_augmentation
 from selfsame.params.model import Family, FittedParams, ModelParams, read_model
@@ -125,7 +125,7 @@ class Model:
             # One after the other: torch's own mean adds in an order that depends on how many rows there are.
             return sum(merged(view) for view in self.views.of(inputs)) / self.views.count
 
-        return by_handfuls(mean, raw, self.device)
+        return in_batches(mean, raw, self.device)
 
     def said(self, outputs: Tensor) -> np.ndarray:
         """Return what outputs mean: class probabilities (N, K) float32, or values (N,) float64."""

@@ -28,6 +28,7 @@ MOVED = {
     "training.augmentation.colour_fraction": "training.augmentation.color_fraction",
     "training.prediction_views": "prediction.test_time_augmentation",
     "retrain.fixmatch_threshold": "retrain.relabel_threshold",
+    "pseudo_label.largest_spread": "pseudo_label.largest_ensemble_std",
     "pseudo_label.balance": "pseudo_label.balance.name",
     "pseudo_label.rows_per_class": "pseudo_label.balance.rows_per_class",
     "retrain.strong_augmentation.colour_fraction": "retrain.strong_augmentation.color_fraction",

@@ -82,7 +82,7 @@ class AgreementGate(PseudoLabelParams):
     """A gate for values, by the agreement of an ensemble."""
 
     rule: Literal["agreement"]
-    largest_spread: Annotated[
+    largest_ensemble_std: Annotated[
         float,
         Field(
             ge=0,

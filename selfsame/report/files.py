@@ -25,7 +25,7 @@ GATE_SETTINGS = (
     "balance",
     "prior",
     "temperature",
-    "largest_spread",
+    "largest_ensemble_std",
     "judged_on",
 )
 

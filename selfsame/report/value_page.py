@@ -138,7 +138,10 @@ def plots(findings: Findings) -> dict[str, Mapping[str, list[Any]]]:
             "precision": [each.right.value for each in kept],
             "error": [each.error for each in kept],
         },
-        "reliability": {"spread": [spread for spread, _ in tenths], "error": [error for _, error in tenths]},
+        "reliability": {
+            "ensemble_std": [spread for spread, _ in tenths],
+            "error": [error for _, error in tenths],
+        },
     }
 
 

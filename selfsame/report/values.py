@@ -93,7 +93,7 @@ class Values:
     def gate(self, pseudo_labels: Path, hidden_labels: Path) -> Gate:  # noqa: D102
         record = AgreementRecord.of(pseudo_labels)
         labels, truth = read_column(pseudo_labels, "pseudo_label"), hidden_truth(pseudo_labels, hidden_labels)
-        spread = read_column(pseudo_labels, "spread").astype(np.float32)
+        spread = read_column(pseudo_labels, "ensemble_std").astype(np.float32)
         levels, rounds = (
             np.unique(np.quantile(spread, shares, method="higher"))
             if len(spread)
@@ -122,7 +122,7 @@ class Values:
         assert isinstance(record, AgreementRecord)
         return [
             Offer(
-                f"pseudo_label.largest_spread: {level:.3g}",
+                f"pseudo_label.largest_ensemble_std: {level:.3g}",
                 gate.at(level),
                 f"off by {value(error)} (root mean square of {rows} {record.judged_on} rows)",
                 error <= CLOSE * record.unit,
@@ -156,7 +156,7 @@ class Values:
         return {
             "labeled": {"value_std": record.unit},
             "pool": {
-                "largest_spread": record.largest_spread,
+                "largest_ensemble_std": record.largest_ensemble_std,
                 "rmse_accepted": gate.of_accepted.error,
                 "rmse_rejected": gate.of_rejected.error,
                 "close_share": gate.of_accepted.right.value,

@@ -23,8 +23,8 @@ SCHEMA = pa.schema(
     [
         pa.field("example_id", pa.string(), nullable=False),
         pa.field("pseudo_label", pa.float64(), nullable=False),
-        pa.field("spread", pa.float32(), nullable=False),
-        pa.field("largest_spread", pa.float32(), nullable=False),
+        pa.field("ensemble_std", pa.float32(), nullable=False),
+        pa.field("largest_ensemble_std", pa.float32(), nullable=False),
         pa.field("accepted", pa.bool_(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
         pa.field("round", pa.int64(), nullable=False),
@@ -39,7 +39,7 @@ class AgreementRecord:
 
     Attributes:
         rule: ``agreement``.
-        largest_spread: the largest accepted, inclusive, in standard deviations of the labeled rows' values.
+        largest_ensemble_std: the largest accepted, inclusive, in standard deviations of the labeled values.
         unit: that standard deviation.
         members: sha256 of the weights of every net of the ensemble, the baseline, whose digest stands in
             the column ``teacher``, first.
@@ -51,7 +51,7 @@ class AgreementRecord:
     """
 
     rule: str
-    largest_spread: float
+    largest_ensemble_std: float
     unit: float
     members: tuple[str, ...]
     judged_on: str
@@ -65,7 +65,7 @@ class AgreementRecord:
     @property
     def level(self) -> float:
         """The largest spread that is accepted."""
-        return self.largest_spread
+        return self.largest_ensemble_std
 
     @property
     def schema(self) -> pa.Schema:
@@ -85,9 +85,9 @@ def agree(values: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
     return values.mean(axis=0), (values.std(axis=0) / unit).astype(np.float32)
 
 
-def accept(spread: np.ndarray, largest_spread: float) -> np.ndarray:
+def accept(spread: np.ndarray, largest_ensemble_std: float) -> np.ndarray:
     """Return which rows (N,) the gate lets through; the largest spread itself is let through."""
-    return spread <= np.float32(largest_spread)
+    return spread <= np.float32(largest_ensemble_std)
 
 
 def judge(
@@ -95,24 +95,24 @@ def judge(
     truth: np.ndarray,
     *,
     judged_on: str,
-    largest_spread: float,
+    largest_ensemble_std: float,
     unit: float,
     members: tuple[str, ...],
 ) -> AgreementRecord:
     """Say what the nets' agreement is worth on rows of known value: (M, N) said, (N,) true."""
     mean, spread = agree(values, unit)
-    accepted = accept(spread, largest_spread)
+    accepted = accept(spread, largest_ensemble_std)
     of_all = root_mean_square(mean - truth)
     of_accepted = root_mean_square((mean - truth)[accepted])
     verdict = (
-        f"Nets may differ by {largest_spread:g} of the labeled values' standard deviation: of {len(truth)} "
-        f"{judged_on} rows that lets {accepted.sum()} through"
+        f"Nets may differ by {largest_ensemble_std:g} of the labeled values' standard deviation: of "
+        f"{len(truth)} {judged_on} rows that lets {accepted.sum()} through"
     )
     if of_accepted is not None:
         verdict += f", with an error (root mean square) of {of_accepted:.4g}, against {of_all:.4g} of all"
     return AgreementRecord(
         rule="agreement",
-        largest_spread=largest_spread,
+        largest_ensemble_std=largest_ensemble_std,
         unit=unit,
         members=members,
         judged_on=judged_on,
@@ -136,7 +136,7 @@ def _seen(spread: np.ndarray, error: np.ndarray) -> Iterator[tuple[float, int, f
 class ByAgreement:
     """The protocol ``selfsame.selection.gate.Gate`` for values."""
 
-    largest_spread: float
+    largest_ensemble_std: float
     ensemble: bool = True
 
     def decide(self, heard: Heard, teaching_round: int) -> Decision:
@@ -146,17 +146,17 @@ class ByAgreement:
             heard.judges,
             heard.truth,
             judged_on=heard.judged_on,
-            largest_spread=self.largest_spread,
+            largest_ensemble_std=self.largest_ensemble_std,
             unit=heard.unit,
             members=heard.teachers,
         )
         mean, spread = agree(heard.pool, record.unit)
-        accepted, rows = accept(spread, record.largest_spread), len(mean)
+        accepted, rows = accept(spread, record.largest_ensemble_std), len(mean)
         reasons = np.where(accepted, "spread at or below the largest", "spread above the largest")
         columns = {
             "pseudo_label": pa.array(mean),
-            "spread": pa.array(spread),
-            "largest_spread": pa.array(np.full(rows, record.largest_spread, np.float32)),
+            "ensemble_std": pa.array(spread),
+            "largest_ensemble_std": pa.array(np.full(rows, record.largest_ensemble_std, np.float32)),
             "accepted": pa.array(accepted),
             "reason": pa.array(reasons),
             "round": pa.array(np.full(rows, teaching_round)),

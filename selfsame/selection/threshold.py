@@ -1,4 +1,4 @@
-"""The lowest threshold that keeps a promise: precision of at least ``target``, with a given confidence.
+"""The lowest threshold that keeps a guarantee: precision of at least ``target``, with a given confidence.
 
 Every candidate threshold is a hypothesis "above it, the precision is below the target", tested on labeled
 rows by the exact binomial test (the same as asking whether Clopper–Pearson's lower bound reaches the
@@ -67,7 +67,7 @@ def passing(p_values: np.ndarray, error: float) -> np.ndarray:
         error: chance of any false rejection, shared equally by the starts.
 
     Returns:
-        (M,) bool, True where the hypothesis is rejected, so that the threshold keeps the promise.
+        (M,) bool, True where the hypothesis is rejected, so that the threshold keeps the guarantee.
     """
     passed = np.zeros(len(p_values), dtype=bool)
     starts = min(STARTS, len(p_values))
@@ -83,13 +83,13 @@ def lowest_threshold(
 ) -> Search:
     """Find the lowest threshold at which the precision is at least ``target``.
 
-    The promise is about rows like the judging ones; a pool that differs from them is not covered.
+    The guarantee is about rows like the judging ones; a pool that differs from them is not covered.
 
     Args:
         pool_confidence: (N,) float32 confidences of the pool.
         confidence, right: (M,) float32 and bool, of the labeled rows that judge.
-        target: the promised precision, below 1.
-        error: chance that the promise fails, 1 − confidence level.
+        target: the guaranteed precision, below 1.
+        error: chance that the guarantee fails, 1 − confidence level.
     """
     from scipy.stats import binom
 

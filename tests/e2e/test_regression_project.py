@@ -54,7 +54,7 @@ def test_a_row_tells_its_spread_and_what_learned_from_it(project: Project) -> No
     (part,) = (project.root / "data/pseudo_labels").glob("*.parquet")
     accepted = [row for row in pq.read_table(part).to_pylist() if row["accepted"]]
     story = said(project, "rows", accepted[0]["example_id"])
-    assert "spread" in story and "confidence" not in story
+    assert "ensemble_std" in story and "confidence" not in story
     assert "models/student" in story and "trained on its machine label" in story
 
 

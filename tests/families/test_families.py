@@ -23,7 +23,7 @@ from selfsame.families.committee import fit_committee, stack
 from selfsame.families.fit import fit_family
 from selfsame.families.rows import Rows
 from selfsame.model.families import build_family
-from selfsame.model.inputs import by_handfuls
+from selfsame.model.inputs import in_batches
 from selfsame.params.model import FAMILIES
 
 FITTED = {
@@ -137,7 +137,7 @@ def test_a_row_gets_the_same_bits_whatever_else_is_predicted_with_it(name: str, 
 
     def said(some: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
-            return by_handfuls(net, some, torch.device("cpu"))
+            return in_batches(net, some, torch.device("cpu"))
 
     together = said(inputs)
     for row in (0, 1, 500, 999):

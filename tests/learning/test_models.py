@@ -26,7 +26,7 @@ from tiny import (
 from selfsame.core import tables
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
-from selfsame.model.inputs import Scaling, by_handfuls, prepare
+from selfsame.model.inputs import Scaling, in_batches, prepare
 from selfsame.model.models import (
     Model,
     Views,
@@ -102,18 +102,18 @@ def test_a_cpu_predicts_few_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
     seen: list[int] = []
     rows = torch.arange(24.0)[:, None]
 
-    def double(handful: torch.Tensor) -> torch.Tensor:
-        seen.append(len(handful))
-        return 2 * handful
+    def double(batch: torch.Tensor) -> torch.Tensor:
+        seen.append(len(batch))
+        return 2 * batch
 
     def predict(most: int, count: int = 24) -> list[int]:
         seen.clear()
         monkeypatch.setattr("selfsame.model.inputs.CPU_VALUES", most)
-        assert torch.equal(by_handfuls(double, rows[:count], torch.device("cpu")), 2 * rows[:count])
+        assert torch.equal(in_batches(double, rows[:count], torch.device("cpu")), 2 * rows[:count])
         return seen
 
     assert predict(10) == [8, 8, 8]
-    assert predict(20) == [16, 16]  # the last handful is filled up
+    assert predict(20) == [16, 16]  # the last batch is filled up
     assert predict(1000) == [32]
     assert predict(1000, count=0) == [1]
     assert predict(1, count=2) == [1, 1]  # a row is never cut

@@ -158,7 +158,7 @@ def value_gate(error: np.ndarray | None = None) -> Gate:
     """Return a pool of 20 rows that are off by twice their spread, in units of 10."""
     spread = np.linspace(0.05, 1, 20, dtype=np.float32)
     said = np.stack([TRUTH - 2, TRUTH + 2])
-    record = judge(said, TRUTH, judged_on="validation", largest_spread=0.5, unit=10.0, members=MEMBERS)
+    record = judge(said, TRUTH, judged_on="validation", largest_ensemble_std=0.5, unit=10.0, members=MEMBERS)
     error = 20.0 * spread if error is None else error
     levels = np.unique(spread)
     return Gate(

@@ -204,14 +204,16 @@ def test_a_threshold_that_would_guarantee_a_precision_is_offered() -> None:
 
 def test_a_larger_spread_is_recommended_for_values() -> None:
     said = np.stack([TRUTH - 1, TRUTH + 1])
-    record = judge(said, TRUTH, judged_on="validation", largest_spread=0.05, unit=10.0, members=MEMBERS)
+    record = judge(said, TRUTH, judged_on="validation", largest_ensemble_std=0.05, unit=10.0, members=MEMBERS)
     gate = replace(value_gate(), record=record)
     gate = replace(gate, accepted=gate.trust <= 0.05)
     (offer,) = suggestions(value_findings(gate=gate))
     assert offer.startswith(
         "Another gate: only 5.0\N{NO-BREAK SPACE}% of the pool has an accepted pseudo-target"
     )
-    assert "With pseudo_label.largest_spread: 0.1" in offer and "off by 0 (root mean square of 60" in offer
+    assert (
+        "With pseudo_label.largest_ensemble_std: 0.1" in offer and "off by 0 (root mean square of 60" in offer
+    )
 
 
 def test_more_labels_are_suggested_where_they_have_helped() -> None:

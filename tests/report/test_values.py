@@ -80,11 +80,11 @@ def test_models_of_the_same_skill_are_called_better_no_more_often_than_the_level
     assert called <= 20
 
 
-def write_gate(folder: Path, values: np.ndarray, truth: np.ndarray, largest_spread: float) -> Gate:
+def write_gate(folder: Path, values: np.ndarray, truth: np.ndarray, largest_ensemble_std: float) -> Gate:
     """Decide on what M nets say (M, N), and hold it against the values that aren't NaN."""
     ids = [f"{row:032x}" for row in range(values.shape[1])]
     members = ("ab" * 32, "cd" * 32)
-    decided = ByAgreement(largest_spread).decide(
+    decided = ByAgreement(largest_ensemble_std).decide(
         Heard("validation", np.zeros(5), values[:, :5], values, members, unit=2.0), 1
     )
     columns = [pa.array(ids, pa.string()), *(decided.columns[name] for name in decided.schema.names[1:])]
@@ -109,7 +109,7 @@ def test_the_gate_is_measured_where_the_truth_is_known(tmp_path: Path) -> None:
     half = np.linspace(0, 4, 20)  # two nets, each so far from their mean: a spread of half / 2
     truth = middle + half
     truth[3] = np.nan
-    gate = write_gate(tmp_path, np.stack([middle - half, middle + half]), truth, largest_spread=1.0)
+    gate = write_gate(tmp_path, np.stack([middle - half, middle + half]), truth, largest_ensemble_std=1.0)
     np.testing.assert_allclose(gate.trust, half / 2, rtol=1e-6)
     accepted = half / 2 <= 1.0
     assert gate.accepted.tolist() == accepted.tolist()
@@ -129,7 +129,7 @@ def test_the_gate_is_measured_where_the_truth_is_known(tmp_path: Path) -> None:
 
 
 def test_nets_that_all_say_one_value_agree_and_are_told_to_say_nothing(tmp_path: Path) -> None:
-    gate = write_gate(tmp_path, np.full((2, 10), 7.0), np.arange(10.0), largest_spread=0.0)
+    gate = write_gate(tmp_path, np.full((2, 10), 7.0), np.arange(10.0), largest_ensemble_std=0.0)
     assert gate.coverage.value == 1.0  # a spread of exactly the largest is accepted
     assert (rank_correlation(gate), gate.of_rejected.error) == (None, None)
 

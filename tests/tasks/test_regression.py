@@ -63,23 +63,23 @@ def test_every_pool_row_has_a_decision_by_its_spread(labeled: Path) -> None:
     record = AgreementRecord.of(labeled / PSEUDO_LABELS)
     spread = said.std(axis=0) / record.unit
     np.testing.assert_allclose(table["pseudo_label"], said.mean(axis=0), rtol=1e-9)
-    np.testing.assert_allclose(table["spread"], spread, rtol=1e-5)
+    np.testing.assert_allclose(table["ensemble_std"], spread, rtol=1e-5)
     accepted = table["accepted"].to_numpy()
-    assert (accepted == (table["spread"].to_numpy() <= np.float32(0.3))).all()
+    assert (accepted == (table["ensemble_std"].to_numpy() <= np.float32(0.3))).all()
     assert 0 < accepted.sum() < ROWS["pool"]
     assert set(table["teacher"].to_pylist()) == {sha256_file(folders[0] / "model.safetensors")}
     assert record.members == tuple(sha256_file(folder / "model.safetensors") for folder in folders)
     assert "confidence" not in table.column_names
 
 
-def test_a_row_of_exactly_the_largest_spread_is_accepted(labeled: Path) -> None:
-    spread = np.sort(decisions(labeled)["spread"].to_numpy())
-    run("pseudo_label", labeled, pseudo_label={"largest_spread": float(spread[40])})
+def test_a_row_of_exactly_the_largest_ensemble_std_is_accepted(labeled: Path) -> None:
+    spread = np.sort(decisions(labeled)["ensemble_std"].to_numpy())
+    run("pseudo_label", labeled, pseudo_label={"largest_ensemble_std": float(spread[40])})
     assert decisions(labeled)["accepted"].to_numpy().sum() == 41
     run(
         "pseudo_label",
         labeled,
-        pseudo_label={"largest_spread": float(np.nextafter(spread[40], np.float32(0)))},
+        pseudo_label={"largest_ensemble_std": float(np.nextafter(spread[40], np.float32(0)))},
     )
     assert decisions(labeled)["accepted"].to_numpy().sum() == 40
 

@@ -1,4 +1,4 @@
-"""Mean and spread of the pipeline over draws: other labels, other initial weights, the same parameters."""
+"""Mean and spread of the pipeline over repeats: other labels, other initial weights, the same parameters."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ Figures = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Draw:
+class Repeat:
     """One repetition: what the pipeline made of it, or why it failed."""
 
     seeds: Overrides
@@ -31,42 +31,42 @@ class Draw:
         return {} if self.trial is None else read_figures(self.trial.metrics[METRICS.as_posix()])
 
 
-def run_draws(count: int, settings: Overrides, log: Callable[[str], None]) -> list[Draw]:
+def run_repeats(count: int, settings: Overrides, log: Callable[[str], None]) -> list[Repeat]:
     """Run the pipeline ``count`` times, with ``settings`` in place of the values of ``params.yaml``.
 
-    Draw ``n`` adds ``n`` to every seed that a stage reads, so that draw 0 is the workspace's own run.
+    Repeat ``n`` adds ``n`` to every seed that a stage reads, so that repeat 0 is the workspace's own run.
 
     Args:
-        log: told a line for each draw, and each line that the stages print, indented.
+        log: told a line for each repeat, and each line that the stages print, indented.
 
     Raises:
-        SelfsameError: a setting is not valid, or there is no commit yet; a draw that fails is a ``Draw``.
+        SelfsameError: a setting is not valid, or there is no commit yet; a repeat that fails is a ``Repeat``.
     """
-    draws = []
+    repeats = []
     for number in range(count):
         seeds = seeds_of(number, settings)
         overrides = {**settings, **seeds}
         try:
             trial = run_experiment(
-                overrides, name_of(f"draw-{number}", overrides), lambda line: log(f"  {line}")
+                overrides, name_of(f"repeat-{number}", overrides), lambda line: log(f"  {line}")
             )
         except SelfsameError as error:
-            if not draws:  # the very first fails for a reason that they all have
+            if not repeats:  # the very first fails for a reason that they all have
                 raise
-            draws.append(Draw(seeds, None, str(error)))
-            log(f"draw {number} failed: {error}")
+            repeats.append(Repeat(seeds, None, str(error)))
+            log(f"repeat {number} failed: {error}")
             continue
-        draws.append(Draw(seeds, trial, ""))
+        repeats.append(Repeat(seeds, trial, ""))
         kinds = list(trial.stages.values())
         log(
-            f"draw {number}: {kinds.count('ran')} of {len(kinds)} stages ran, {trial.seconds:.0f} s, "
+            f"repeat {number}: {kinds.count('ran')} of {len(kinds)} stages ran, {trial.seconds:.0f} s, "
             f"experiment {trial.name}"
         )
-    return draws
+    return repeats
 
 
 def seeds_of(number: int, settings: Overrides) -> dict[str, int]:
-    """Return the overrides that make draw ``number`` of the parameters with ``settings``."""
+    """Return the overrides that make repeat ``number`` of the parameters with ``settings``."""
     sections = check_overrides(settings)
     seeds = {name: getattr(sections[name], "seed", None) for name in STAGES}
     return {f"{name}.seed": seed + number for name, seed in seeds.items() if seed is not None}
@@ -89,11 +89,11 @@ def read_figures(metrics: Mapping[str, Any]) -> Figures:
     return figures
 
 
-def spread(draws: Sequence[Draw]) -> dict[str, tuple[float, float, int]]:
-    """Return mean, standard deviation (0 for a single draw) and number of draws of each figure."""
+def spread(repeats: Sequence[Repeat]) -> dict[str, tuple[float, float, int]]:
+    """Return mean, standard deviation (0 for a single repeat) and number of repeats of each figure."""
     values: dict[str, list[float]] = {}
-    for draw in draws:
-        for name, value in draw.figures.items():
+    for repeat in repeats:
+        for name, value in repeat.figures.items():
             values.setdefault(name, []).append(value)
     return {
         name: (statistics.mean(found), statistics.stdev(found) if len(found) > 1 else 0.0, len(found))
@@ -101,32 +101,32 @@ def spread(draws: Sequence[Draw]) -> dict[str, tuple[float, float, int]]:
     }
 
 
-def format_draws(draws: Sequence[Draw]) -> str:
+def format_repeats(repeats: Sequence[Repeat]) -> str:
     """Return the figures as a small table: mean ± standard deviation."""
-    done = sum(draw.trial is not None for draw in draws)
-    lines = [f"mean ± sd of {done} draws"]
-    for name, (mean, deviation, count) in spread(draws).items():
-        few = "" if count == done else f"  ({count} draws)"
+    done = sum(repeat.trial is not None for repeat in repeats)
+    lines = [f"mean ± sd of {done} repeats"]
+    for name, (mean, deviation, count) in spread(repeats).items():
+        few = "" if count == done else f"  ({count} repeats)"
         lines.append(f"  {name:<22} {mean:.4f} ± {deviation:.4f}{few}")
     return "\n".join(lines)
 
 
-def draws_as_json(draws: Sequence[Draw]) -> dict[str, Any]:
-    """Return everything for programs: each draw, and the spread."""
+def repeats_as_json(repeats: Sequence[Repeat]) -> dict[str, Any]:
+    """Return everything for programs: each repeat, and the spread."""
     return {
-        "draws": [
+        "repeats": [
             {
-                "seeds": dict(draw.seeds),
-                "experiment": draw.trial and draw.trial.name,
-                "stages": draw.trial and dict(draw.trial.stages),
-                "seconds": draw.trial and round(draw.trial.seconds, 3),
-                "figures": draw.figures,
-                "error": draw.error,
+                "seeds": dict(repeat.seeds),
+                "experiment": repeat.trial and repeat.trial.name,
+                "stages": repeat.trial and dict(repeat.trial.stages),
+                "seconds": repeat.trial and round(repeat.trial.seconds, 3),
+                "figures": repeat.figures,
+                "error": repeat.error,
             }
-            for draw in draws
+            for repeat in repeats
         ],
         "spread": {
-            name: {"mean": mean, "sd": deviation, "draws": count}
-            for name, (mean, deviation, count) in spread(draws).items()
+            name: {"mean": mean, "sd": deviation, "repeats": count}
+            for name, (mean, deviation, count) in spread(repeats).items()
         },
     }

@@ -1,4 +1,4 @@
-"""Draws: which seeds change, what is read from the metrics, and that one failure loses no other draw."""
+"""Repeats: which seeds change, what is read from the metrics, and that one failure loses no other repeat."""
 
 import json
 from pathlib import Path
@@ -10,8 +10,16 @@ from project import ROOT, TINY, Project
 from selfsame.core.errors import SelfsameError
 from selfsame.dag.experiments import Trial
 from selfsame.params.overrides import parse_overrides
-from selfsame.trials import draws
-from selfsame.trials.draws import Draw, draws_as_json, format_draws, read_figures, run_draws, seeds_of, spread
+from selfsame.trials import repeats
+from selfsame.trials.repeats import (
+    Repeat,
+    format_repeats,
+    read_figures,
+    repeats_as_json,
+    run_repeats,
+    seeds_of,
+    spread,
+)
 
 
 def metrics(baseline: float, student: float, precision: float | None) -> dict[str, Any]:
@@ -23,12 +31,12 @@ def metrics(baseline: float, student: float, precision: float | None) -> dict[st
     }
 
 
-def draw(*scores: Any) -> Draw:
-    return Draw({}, Trial("name", {}, {"reports/metrics.json": metrics(*scores)}, {}, 1.0), "")
+def repeat(*scores: Any) -> Repeat:
+    return Repeat({}, Trial("name", {}, {"reports/metrics.json": metrics(*scores)}, {}, 1.0), "")
 
 
-def test_the_champion_is_that_of_each_draw() -> None:
-    made = spread([draw(0.6, 0.8, 0.9), draw(0.7, 0.5, None)])
+def test_the_champion_is_that_of_each_repeat() -> None:
+    made = spread([repeat(0.6, 0.8, 0.9), repeat(0.7, 0.5, None)])
     assert made["champion.accuracy"] == (pytest.approx(0.75), pytest.approx(0.1 / 2**0.5), 2)
     assert made["baseline.macro_f1"][0] == pytest.approx(0.55)
     assert made["pool.precision"] == (0.9, 0.0, 1)
@@ -55,7 +63,7 @@ def test_scores_have_any_name() -> None:
     }
 
 
-def test_draw_0_is_the_parameters_as_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeat_0_is_the_parameters_as_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     first, second = seeds_of(0, {}), seeds_of(1, {"retrain.seed": 7})
     assert first["split.seed"] == 0 and first["retrain.seed"] == 1
@@ -63,7 +71,7 @@ def test_draw_0_is_the_parameters_as_they_are_written(monkeypatch: pytest.Monkey
     assert {"split.seed", "train_baseline.seed", "retrain.seed"} <= set(first)
 
 
-def test_a_failed_draw_is_reported_and_the_others_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_repeat_is_reported_and_the_others_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 
     def run(overrides: dict[str, Any], name: str, log: Any) -> Trial:
@@ -71,17 +79,17 @@ def test_a_failed_draw_is_reported_and_the_others_are_kept(monkeypatch: pytest.M
             raise SelfsameError("the loss became nan")
         return Trial(name, overrides, {"reports/metrics.json": metrics(0.6, 0.8, 0.9)}, {"a": "ran"}, 1.0)
 
-    monkeypatch.setattr(draws, "run_experiment", run)
-    made = run_draws(3, {}, lambda _: None)
-    assert [made_draw.error for made_draw in made] == ["", "the loss became nan", ""]
-    assert format_draws(made).splitlines()[:2] == [
-        "mean ± sd of 2 draws",
+    monkeypatch.setattr(repeats, "run_experiment", run)
+    made = run_repeats(3, {}, lambda _: None)
+    assert [one.error for one in made] == ["", "the loss became nan", ""]
+    assert format_repeats(made).splitlines()[:2] == [
+        "mean ± sd of 2 repeats",
         "  baseline.accuracy      0.6000 ± 0.0000",
     ]
-    assert draws_as_json(made)["draws"][1]["error"] == "the loss became nan"
-    monkeypatch.setattr(draws, "seeds_of", lambda *_: {"split.seed": 1})
+    assert repeats_as_json(made)["repeats"][1]["error"] == "the loss became nan"
+    monkeypatch.setattr(repeats, "seeds_of", lambda *_: {"split.seed": 1})
     with pytest.raises(SelfsameError, match="nan"):
-        run_draws(3, {}, lambda _: None)
+        run_repeats(3, {}, lambda _: None)
 
 
 def test_settings_are_read_as_the_file_is() -> None:
@@ -98,10 +106,10 @@ def test_a_second_call_runs_nothing(tmp_path: Path) -> None:
     project.run("git", "commit", "--quiet", "--message", "first")
     clean = project.run("git", "status", "--porcelain")
     first, second = (
-        json.loads(project.run("python", "-m", "selfsame.cli", "draws", "2", "--json")) for _ in range(2)
+        json.loads(project.run("python", "-m", "selfsame.cli", "repeats", "2", "--json")) for _ in range(2)
     )
     assert first["spread"] == second["spread"]
-    assert {kind for made in second["draws"] for kind in made["stages"].values()} == {"restored"}
-    assert [made["stages"]["download"] for made in first["draws"]] == ["ran", "restored"]
+    assert {kind for made in second["repeats"] for kind in made["stages"].values()} == {"restored"}
+    assert [made["stages"]["download"] for made in first["repeats"]] == ["ran", "restored"]
     assert project.run("git", "status", "--porcelain").replace("?? lineage/\n", "") == clean
     assert len(project.run("dvc", "exp", "list", "--name-only").split()) >= 2
