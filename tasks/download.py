@@ -1,10 +1,12 @@
 """Stage download: fetch or read the data source.
 
 In: the file or folder ``data.path``, params ``data``. Out: ``examples`` (one table of all rows, in
-parts) and ``manifest.json`` (where it comes from, its license, its counts, its digests).
+parts), ``manifest.json`` (where it comes from, its license, its counts, its digests) and ``reading.json``
+(how the words of a table's files were read, for rows that come later).
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -13,11 +15,12 @@ import numpy as np
 import pyarrow as pa
 
 from selfsame.core.digests import files_under, sha256_file
+from selfsame.core.layout import KEPT
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
 from selfsame.params.data import DataParams, OwnData
 from selfsame.sources.opened import open_source
-from selfsame.sources.source import KEPT, OWN_ROLES, UNLABELED, Batch, Source
+from selfsame.sources.source import OWN_ROLES, UNLABELED, Batch, Source
 
 ORIGIN_FIELDS = (
     pa.field("source_row", pa.int64(), nullable=False),  # position in the source, for the auditor
@@ -28,7 +31,8 @@ ORIGIN_FIELDS = (
 def write_examples(source: Source, folder: Path) -> np.ndarray:
     """Write every example of the source; return the labels as ``Batch`` has them."""
     kept = [pa.field(KEPT + name, pa.string()) for name in source.kept]
-    schema = source.info.schema(*ORIGIN_FIELDS, *kept)
+    # How the words were read stands apart: the same table, written otherwise, is the same bytes.
+    schema = replace(source.info, reading={}).schema(*ORIGIN_FIELDS, *kept)
     labels = []
     with TableWriter(folder, schema) as writer:
         for batch in source.batches:
@@ -95,7 +99,8 @@ def main(stage: Stage) -> None:
         "notes": list(source.notes),
         "files_sha256": {path.name: sha256_file(path) for path in files_under(examples)},
     }
-    stage.outputs["manifest"].write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    for name, content in (("manifest", manifest), ("reading", dict(source.info.reading))):
+        stage.outputs[name].write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Stage split: give every example one role and fit the scaling.
 
-In: ``examples``, ``labels`` (people's answers), params ``split``. Out: ``labeled``, ``validation``,
+In: ``examples``, ``reading``, ``labels`` (people's answers), params ``split``. Out: ``labeled``,
+``validation``,
 ``calibration`` (validation rows that only the gate may read, in a file of their own, so that no training
 can), ``pool`` (labels blanked), ``holdout``, ``hidden_labels`` (the pool's true labels, for measuring only),
 ``dropped`` (rows without a role, and why), ``scaling.json`` (mean and standard deviation of the labeled rows'
@@ -10,6 +11,7 @@ inputs and, for regression, of their target) and ``accounting.json`` (what becam
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +20,38 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from selfsame.core.annotations import ANNOTATIONS, class_indices, is_answered, read_annotations, with_answers
+from selfsame.core.layout import KEPT
 from selfsame.core.stage import Stage
-from selfsame.core.tables import ID, TableInfo, TableWriter, inputs_of, iter_batches, read_column
+from selfsame.core.tables import ID, TableInfo, TableWriter, inputs_of, iter_batches, open_table, read_column
 from selfsame.params.split import SplitParams
-from selfsame.roles.decide import REASONS, REPEAT, Decision, Given, account, decide, halves, said
-from selfsame.roles.draw import DROPPED, LABELED, OWN_HOLDOUT, OWN_VALIDATION, POOL, ROLE_NAMES
+from selfsame.roles.decide import REASONS, REPEAT, Decision, account, decide, said
+from selfsame.roles.given import Given, Part, gather, halves
+from selfsame.roles.rows import DROPPED, LABELED, OWN_HOLDOUT, OWN_VALIDATION, POOL, ROLE_NAMES
 
 ROUNDING = 1e-12  # of the mean: a smaller standard deviation is that of a constant
 
 
-def read_given(examples: Path) -> Given:
-    """Read what the roles are drawn by; 25 bytes a row."""
-    ids, labels, own = [], [], []
-    for batch in iter_batches(examples, [ID, "label", "source_role"]):
-        ids.append(halves(batch.column(ID).to_pylist()))
-        labels.append(batch.column("label").cast(pa.float64()).to_numpy(zero_copy_only=False))
+def read_given(examples: Path, info: TableInfo, params: SplitParams) -> Given:
+    """Read what the roles are drawn by."""
+    return gather(_parts(examples, info, params), info, params)
+
+
+def _parts(examples: Path, info: TableInfo, params: SplitParams) -> Iterator[Part]:
+    """Yield the examples without what isn't asked for: inputs are only for a group or time among them."""
+    kept = [name for name in open_table(examples).schema.names if name.startswith(KEPT)]
+    asked = {params.group_column, params.time_column} - {None}
+    among = not info.image_shape and not asked <= {name.removeprefix(KEPT) for name in kept}
+    columns = [ID, "label", "source_role", *kept, *(info.features if among else ())]
+    for batch in iter_batches(examples, columns):
         roles = [pc.equal(batch.column("source_role"), name) for name in ("validation", "holdout")]
         validation, holdout = (each.fill_null(False).to_numpy(zero_copy_only=False) for each in roles)
-        own.append((OWN_VALIDATION * validation + OWN_HOLDOUT * holdout).astype(np.int8))
-    return Given(np.concatenate(ids), np.concatenate(labels), np.concatenate(own))
+        yield Part(
+            halves(batch.column(ID).to_pylist()),
+            batch.column("label").cast(pa.float64()).to_numpy(zero_copy_only=False),
+            (OWN_VALIDATION * validation + OWN_HOLDOUT * holdout).astype(np.int8),
+            {name.removeprefix(KEPT): batch.column(name) for name in kept},
+            inputs_of(batch, info) if among else np.empty((batch.num_rows, 0)),
+        )
 
 
 def fit_scaling(labeled: Path) -> dict[str, Any]:
@@ -79,8 +94,9 @@ def main(stage: Stage) -> None:
     """Decide every row's role, write every role's table, fit the scaling, account for the labels."""
     params = stage.section("split", SplitParams)
     examples = stage.inputs["examples"]
-    info = TableInfo.of(examples)
-    given = read_given(examples)
+    reading = json.loads(stage.inputs["reading"].read_text(encoding="utf-8"))
+    info = replace(TableInfo.of(examples), reading=reading)
+    given = read_given(examples, info, params)
     decision = decide(given, info, params, str(examples))
     accounted = account(decision, given)
     answers = class_indices(read_annotations(stage.inputs["labels"]), info.classes, ANNOTATIONS)

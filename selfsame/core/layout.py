@@ -20,6 +20,7 @@ SUMMARY = Path("reports/summary.txt")  # the result in a few lines
 
 # Tables
 ID = "example_id"
+KEPT = "column:"  # before the name of a column that is no input, but kept: to split by, and for people
 INFO_KEY = b"selfsame"  # of the metadata in which a table of examples carries its description
 LEARNED_KEY = b"learned"  # of the metadata in which a record of what was learned names its rounds
 GATE_KEY = b"gate"  # of the metadata in which a table of pseudo-labels carries the gate's decision

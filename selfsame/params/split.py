@@ -46,6 +46,35 @@ class SplitParams(Section):
             "drop_contradicting none where their labels differ."
         ),
     ] = "stop"
+    group_column: Annotated[
+        str | None,
+        Field(description="Column whose rows of one value (a patient, a camera) all get the same role."),
+    ] = None
+    group_pattern: Annotated[
+        str | None,
+        Field(description="Regular expression; what its first parentheses find in that column is the group."),
+    ] = None
+    group_pool: Annotated[
+        Literal["apart", "shared"],
+        Field(description="Whether rows without a label of a labeled group are left out, or the pool's."),
+    ] = "apart"
+    time_column: Annotated[
+        str | None,
+        Field(description="Column by which the latest rows are the holdout, and those before it validation."),
+    ] = None
+    time_pattern: Annotated[
+        str | None,
+        Field(description="Regular expression; its first parentheses find the time in that column."),
+    ] = None
+    time_format: Annotated[
+        str | None, Field(description="How times are written, for strptime; null: ISO 8601, or numbers.")
+    ] = None
+    near_copies: Annotated[
+        Literal["stop", "allow"],
+        Field(
+            description="What to do if many rows that judge have a near copy among those that are learned."
+        ),
+    ] = "stop"
     empty_pool: Annotated[
         Literal["stop", "allow"], Field(description="What to do if no row is left for the pool.")
     ] = "stop"

@@ -8,27 +8,14 @@ import numpy as np
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
 from selfsame.params.split import SplitParams
-from selfsame.roles.draw import DROPPED, POOL, ROLE_NAMES, Rows, draw_roles
+from selfsame.roles.draw import draw_roles
+from selfsame.roles.given import Given, halves
 from selfsame.roles.repeats import Repeats, find_repeats, refuse_contradictions, refuse_repeats
+from selfsame.roles.rows import DROPPED, POOL, ROLE_NAMES
 
-HAS_ROLE, REPEAT, CONTRADICTING, EXCLUDED = range(4)
-REASONS = ("", "repeat", "contradicting", "excluded")  # why a row has no role, by code
+HAS_ROLE, REPEAT, CONTRADICTING, EXCLUDED, GROUP = range(5)
+REASONS = ("", "repeat", "contradicting", "excluded", "group")  # why a row has no role, by code
 OWN_DATA = ("table", "images", "arrays")  # sources whose labels and pool are the user's to mend
-
-
-@dataclass(frozen=True)
-class Given:
-    """What a source says of its rows, in its order.
-
-    Attributes:
-        ids: (N, 2) uint64, the two halves of the example ids.
-        labels: (N,) float64 as the source has them, NaN where unknown.
-        own: (N,) int8, what the source itself sets a row aside for (``roles.draw``).
-    """
-
-    ids: np.ndarray
-    labels: np.ndarray
-    own: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -69,9 +56,8 @@ def decide(given: Given, info: TableInfo, params: SplitParams, examples: str) ->
     labels = given.labels[left]
     known = np.where(np.isnan(labels), -1, labels if info.classes else 0).astype(np.int64)
     roles = np.full(len(reasons), DROPPED, dtype=np.int8)
-    roles[left] = draw_roles(
-        Rows(given.ids[left], known, given.own[left]), info.classes or ("all rows",), params
-    )
+    roles[left] = draw_roles(given.rows(left, known), info.classes or ("all rows",), params)
+    reasons[(roles == DROPPED) & (reasons == HAS_ROLE)] = GROUP
     if params.empty_pool == "stop" and info.source in OWN_DATA and not (roles == POOL).any():
         raise SelfsameError(
             f"{examples}: no row is left for the pool: every row has a label, and each is used as one "
@@ -81,12 +67,6 @@ def decide(given: Given, info: TableInfo, params: SplitParams, examples: str) ->
             "allow, to learn from labeled rows alone",
         )
     return Decision(roles, reasons, repeats)
-
-
-def as_given(labels: np.ndarray, info: TableInfo) -> np.ndarray:
-    """Return the labels of a source's batch as ``Given`` has them: NaN where a class is unknown."""
-    known = labels.astype(np.float64)
-    return np.where(labels < 0, np.nan, known) if info.classes else known
 
 
 def account(decision: Decision, given: Given) -> dict[str, Any]:
@@ -115,6 +95,7 @@ def said(accounted: dict[str, Any]) -> list[str]:
         ("repeat", "repeat the inputs of another row, which stays"),
         ("contradicting", "have the inputs of another row and another label: all copies are left out"),
         ("excluded", "are withdrawn by split.exclude"),
+        ("group", "have no label and are of a group that others of which judge or are learned: left out"),
     ):
         part = accounted["dropped"][name]
         if part["rows"]:
@@ -143,11 +124,6 @@ def _excluded(ids: np.ndarray, exclude: list[str]) -> np.ndarray:
             )
         found |= rows
     return found
-
-
-def halves(ids: list[str]) -> np.ndarray:
-    """Return example ids as two numbers each: (N, 2) uint64."""
-    return np.frombuffer(bytes.fromhex("".join(ids)), ">u8").reshape(-1, 2).astype(np.uint64)
 
 
 def _is_id(name: str) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import KEPT
 from selfsame.core.tables import Column
 from selfsame.params.data import Table
 from selfsame.sources.columns import features_of, is_date, is_number, is_text, typed_column
@@ -21,7 +22,7 @@ from selfsame.sources.files import Reading, TableFile, check_same_columns, open_
 from selfsame.sources.place import Place as Folder
 from selfsame.sources.place import look_through, parts
 from selfsame.sources.seen import Place, Seen
-from selfsame.sources.source import HOLDOUT, KEPT, TRAIN, VALIDATION
+from selfsame.sources.source import HOLDOUT, TRAIN, VALIDATION
 from selfsame.sources.spill import Spill, read_spilled
 from selfsame.sources.target import Target, new_target
 from selfsame.sources.verdict import Context, Verdict, judge

@@ -11,7 +11,6 @@ from selfsame.core.tables import TableInfo
 
 OWN_ROLES = ("train", "validation", "holdout")
 TRAIN, VALIDATION, HOLDOUT = range(3)
-KEPT = "column:"  # before the name of a column that is no input, but kept: to split by, and for people
 UNLABELED = -1  # the class index of a row without a label; of a regression's row it is NaN
 
 

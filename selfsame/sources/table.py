@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from selfsame.core.digests import sha256_file
+from selfsame.core.layout import KEPT
 from selfsame.core.tables import BATCH_ROWS, TableInfo
 from selfsame.params.data import Table
 from selfsame.sources.analysis import TARGET, Analysis, analyze_table, second_pass
 from selfsame.sources.columns import encode, feature_names
 from selfsame.sources.faults import stop_if_any
-from selfsame.sources.source import KEPT, Batch, Source
+from selfsame.sources.source import Batch, Source
 from selfsame.sources.target import ClassTarget
 
 

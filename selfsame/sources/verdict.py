@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+from selfsame.core.layout import KEPT
 from selfsame.core.tables import Column
 from selfsame.sources.columns import RESERVED
 from selfsame.sources.faults import Fault, counted, listed
@@ -72,7 +73,7 @@ def judge(seen: Seen, context: Context) -> Verdict:
     ignoring = f"add {name!r} to data.ignore_columns"
     if INDEX_NAMES.fullmatch(name) and (not seen.words or not name):
         return refuse("row number", "has the name that a table's index gets when it is saved", ignoring)
-    if name in RESERVED or name.startswith("column:"):
+    if name in RESERVED or name.startswith(KEPT):
         return refuse("reserved", "has a name that the project's own tables use", f"rename it, or {ignoring}")
     if seen.other_type is not None:
         return refuse(

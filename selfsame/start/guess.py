@@ -1,5 +1,6 @@
 """From files alone to section ``data``: each guess with its reason, by the stages' own analysis."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,9 @@ from selfsame.sources.spelling import share_of
 from selfsame.sources.target import ClassTarget
 from selfsame.sources.words import COMMA_NUMBER, NUMBER, is_no_label
 
+GROUP_NAMES = re.compile(
+    r"(?i)(patient|subject|participant|user|person|camera|site|family|animal)s?([ _-]?(id|no|nr))?"
+)
 ROUNDS = 8  # of analysis; each mends what the one before found
 LARGEST_PHOTO = 64  # pixels; larger ones take long without a GPU
 MOST_VALUES_AS_CLASSES = 30  # different numbers; more are values to predict
@@ -56,12 +60,14 @@ class Draft:
         keys: what is written; defaults aren't.
         why: the reason of a guess, by its key.
         gate: which gate its target needs.
+        group: a column that looks like one of groups.
     """
 
     keys: dict[str, Any]
     why: dict[str, str] = field(default_factory=dict)
     analysis: Analysis | None = None
     gate: str = "threshold"
+    group: str | None = None
 
     @property
     def params(self) -> DataParams:
@@ -150,6 +156,19 @@ def _table(draft: Draft, path: Path, files: list[Path], target: str | None, kind
     for _ in range(ROUNDS):
         draft.analysis = found = analyze_table(path, Table.model_validate(draft.keys))
         if not (_mend_target(draft, found, kind) or _mend_signs(draft, found) or _mend_columns(draft, found)):
+            break
+    return _groups(draft, path)
+
+
+def _groups(draft: Draft, path: Path) -> Draft:
+    """Take a column that is called like one of groups, and whose values repeat, for one: it is no input."""
+    assert draft.analysis is not None
+    for name, seen in draft.analysis.seen.items():
+        repeats = len(seen.words) < 0.5 * seen.known if seen.as_text else not seen.even and seen.whole
+        if GROUP_NAMES.fullmatch(name) and repeats:
+            draft.group = name
+            draft.set("ignore_columns", [name], f"{name} (its rows belong together)")
+            draft.analysis = analyze_table(path, Table.model_validate(draft.keys))
             break
     return draft
 

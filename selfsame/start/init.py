@@ -62,8 +62,10 @@ def write_params(path: Path, target: str | None, kind: str | None, force: bool) 
 def foresee(path: Path, target: str | None, kind: str | None) -> tuple[Draft, Plan, Survey]:
     """Guess both sections for the data at ``path``, and look at the data as they say."""
     draft = guess(path, target, kind)
-    found = look(draft.params, path, draft.analysis)
+    found = look(draft.params, SplitParams(group_column=draft.group), path, draft.analysis)
     plan = plan_split(found)
+    if draft.group is not None:
+        plan.set("group_column", draft.group, "its rows belong together: none of its values is in two roles")
     return draft, plan, draw(found, SplitParams.model_validate(plan.keys))
 
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import example_ids
+from selfsame.core.tables import TableInfo, example_ids
 from selfsame.params.data import DATA, DataParams, OwnData, Table
 from selfsame.params.reading import load_section
 from selfsame.params.split import SplitParams
-from selfsame.roles.decide import Given, account, as_given, decide, halves, said
+from selfsame.roles.decide import account, decide, said
+from selfsame.roles.given import Given, Part, as_given, gather, halves
 from selfsame.roles.repeats import Repeats, find_repeats
 from selfsame.sources.analysis import Analysis, analyze_table
 from selfsame.sources.faults import Fault, stop_if_any
@@ -85,13 +86,14 @@ def roles_line(found: Survey) -> list[str]:
 
 def survey(data: DataParams, split: SplitParams, place: Path) -> Survey:
     """Look at the data in ``place`` and draw the roles; what is wrong is gathered, not raised."""
-    return draw(look(data, place), split)
+    return draw(look(data, split, place), split)
 
 
-def look(data: DataParams, place: Path, analysis: Analysis | None = None) -> Survey:
+def look(data: DataParams, split: SplitParams, place: Path, analysis: Analysis | None = None) -> Survey:
     """Look at the data in ``place``.
 
     Args:
+        split: names the columns of groups and times, if any.
         analysis: of the table there, if it was made already.
     """
     found = Survey(place, analysis)
@@ -105,7 +107,8 @@ def look(data: DataParams, place: Path, analysis: Analysis | None = None) -> Sur
             found.source = open_source(data, place)
             found.notes += found.source.notes
         if found.source is not None:
-            found.given = _read(found, found.source.batches)
+            info = found.source.info
+            found.given = gather(_parts(found, found.source.batches, info), info, split)
             found.repeats = find_repeats(found.given.ids, found.given.labels, found.given.own)
     except SelfsameError as error:
         found.faults.append(Fault(error.what, error.fix))
@@ -124,16 +127,13 @@ def draw(found: Survey, split: SplitParams) -> Survey:
     return found
 
 
-def _read(found: Survey, batches: Iterator[Batch]) -> Given:
-    assert found.source is not None
-    ids, labels, own, kept = [], [], [], []
+def _parts(found: Survey, batches: Iterator[Batch], info: TableInfo) -> Iterator[Part]:
+    inputs, labels = [], []
     for batch in batches:
-        ids.append(halves(example_ids(batch.inputs)))
-        labels.append(as_given(batch.labels, found.source.info))
-        own.append(np.zeros(len(batch.labels), np.int8) if batch.own is None else batch.own)
-        if sum(map(len, kept)) < SAMPLE:
-            kept.append(batch.inputs)
-    given = Given(np.concatenate(ids), np.concatenate(labels), np.concatenate(own))
-    shown = np.concatenate(kept)[:SAMPLE]
-    found.sample = (shown, given.labels[: len(shown)])
-    return given
+        given = as_given(batch.labels, info)
+        if sum(map(len, inputs)) < SAMPLE:
+            inputs.append(batch.inputs)
+            labels.append(given)
+        own = np.zeros(len(given), np.int8) if batch.own is None else batch.own
+        yield Part(halves(example_ids(batch.inputs)), given, own, batch.kept, batch.inputs)
+    found.sample = (np.concatenate(inputs)[:SAMPLE], np.concatenate(labels)[:SAMPLE])

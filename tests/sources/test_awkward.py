@@ -12,7 +12,8 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo, example_ids
 from selfsame.params.data import Table
 from selfsame.params.split import SplitParams
-from selfsame.roles.decide import Given, account, as_given, decide, halves
+from selfsame.roles.decide import account, decide
+from selfsame.roles.given import Given, as_given, halves
 from selfsame.sources.opened import open_source
 from selfsame.sources.source import Source
 

@@ -122,6 +122,15 @@ def test_each_guess_is_written_with_its_reason(lines: list[str], key: str, value
     assert text[line - 1].startswith("  # ")
 
 
+def test_patients_are_not_parted(project: Path) -> None:
+    rows = [
+        f"p{row // 5},{row * 7 % 11 + row},{'ab'[row // 5 % 2] if row < 150 else ''}" for row in range(400)
+    ]
+    (project / "t.csv").write_text("\n".join(["patient_id,x,y", *rows]) + "\n")
+    done("init", "t.csv", "--target", "y")
+    assert (written("split.group_column"), written("data.ignore_columns")) == ("patient_id", ["patient_id"])
+
+
 def test_a_file_from_windows_is_read(project: Path) -> None:
     rows = "".join(f"{row},{('rot', 'grün')[row % 2]}\n" for row in range(40))
     (project / "t.csv").write_bytes(f"x,y\n{rows}".encode("cp1252"))

@@ -15,8 +15,9 @@ from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
 from selfsame.params.split import SplitParams
-from selfsame.roles.decide import halves
-from selfsame.roles.draw import Rows, draw_roles
+from selfsame.roles.draw import draw_roles
+from selfsame.roles.given import halves
+from selfsame.roles.rows import Rows
 from tasks.download import ORIGIN_FIELDS
 
 INFO = TableInfo("toy", "classification", ("a", "b", "c"), features=("x", "y", "constant"))
@@ -63,6 +64,7 @@ def write_examples(
     ]
     with TableWriter(folder / "data" / "raw" / "examples", schema) as writer:
         writer.write(pa.record_batch(columns, schema=schema))
+    (folder / "data" / "raw" / "reading.json").write_text("{}")
     return ids
 
 

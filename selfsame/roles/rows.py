@@ -1,0 +1,85 @@
+"""The roles, what they are drawn by, and how many labeled rows of a class get which."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from selfsame.params.split import SplitParams
+
+LABELED, VALIDATION, CALIBRATION, POOL, HOLDOUT, DROPPED = range(6)
+ROLE_NAMES = {
+    LABELED: "labeled",
+    VALIDATION: "validation",
+    CALIBRATION: "calibration",
+    POOL: "pool",
+    HOLDOUT: "holdout",
+}
+OWN_VALIDATION, OWN_HOLDOUT = 1, 2  # what the source itself sets a row aside for; 0: for nothing
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the draw goes by, of rows that are all different.
+
+    Attributes:
+        ids: (N, 2) uint64, of the content: what makes the draw independent of the rows' order.
+        labels: (N,) int64 class indices, negative where unknown; a regression's rows are all of class 0.
+        own: (N,) int8, what the source sets a row aside for.
+        group: (N,) int64 from 0, rows that belong together; None where ``split.group_column`` names none.
+        time: (N,) float64, NaN where unknown; None where ``split.time_column`` names none.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    own: np.ndarray
+    group: np.ndarray | None = None
+    time: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How many labeled rows of one class get which role, and what is wrong with that."""
+
+    holdout: int
+    labeled: int
+    validation: int
+    fault: str | None
+
+
+def amounts_of(params: SplitParams, name: str, own: np.ndarray) -> Amounts:
+    """Count what a class gives to every role.
+
+    Args:
+        own: (N,) what the source sets the class's labeled rows aside for.
+    """
+    given, judges = int((own == OWN_HOLDOUT).sum()), int((own == OWN_VALIDATION).sum())
+    if params.holdout_fraction is not None:
+        given = _rows(params.holdout_fraction, len(own) - judges) if len(own) > 2 else 0
+    rest = len(own) - given
+    validation = judges if params.validation_per_class is None else _rows(params.validation_per_class, rest)
+    wanted = params.labels_per_class
+    labeled = max(1, rest - validation) if wanted == "all" else _rows(wanted, rest)
+    if isinstance(wanted, float):  # rounding may ask for a row more than there is
+        labeled -= labeled + validation == rest + 1
+    if labeled and labeled + validation <= rest:
+        return Amounts(given, labeled, validation, _no_checkpoint(params, name, validation))
+    fault = (
+        f"params.yaml: split.labels_per_class = {wanted} and split.validation_per_class = "
+        f"{params.validation_per_class} need {labeled} and {validation} rows of {name!r}, at least one "
+        f"each; it has {rest} beside the holdout"
+    )
+    return Amounts(0, 0, 0, fault)
+
+
+def _no_checkpoint(params: SplitParams, name: str, validation: int) -> str | None:
+    if not validation or round(params.calibration_fraction * validation) < validation:
+        return None
+    return (
+        f"params.yaml: split.calibration_fraction = {params.calibration_fraction} leaves none of "
+        f"{validation} validation rows of {name!r} to choose checkpoints by"
+    )
+
+
+def _rows(wanted: float, rows: int) -> int:
+    """Return a number of rows, or a share of ``rows``, which is one at least."""
+    return wanted if isinstance(wanted, int) else max(1, round(wanted * rows))
