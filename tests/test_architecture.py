@@ -381,7 +381,7 @@ TARGET_IS_STILL_ASKED_IN = {
     "selfsame/learning/batches.py",
     "selfsame/model/nets.py",
     "selfsame/params/together.py",
-    "selfsame/roles/decide.py",
+    "selfsame/roles/given.py",
     "selfsame/sources/target.py",
     "tasks/download.py",
     "tasks/retrain.py",

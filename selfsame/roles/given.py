@@ -81,6 +81,15 @@ def as_given(labels: np.ndarray, info: TableInfo) -> np.ndarray:
     return np.where(labels < 0, np.nan, known) if info.classes else known
 
 
+def strata_of(labels: np.ndarray, info: TableInfo) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return (N,) int64 the class by which each row is drawn, negative where it has no label, and their names.
+
+    A regression's rows are all of one class.
+    """
+    of_row, names = (labels, info.classes) if info.classes else (np.zeros(len(labels)), ("all rows",))
+    return np.where(np.isnan(labels), -1, of_row).astype(np.int64), names
+
+
 def halves(ids: list[str]) -> np.ndarray:
     """Return example ids as two numbers each: (N, 2) uint64."""
     return np.frombuffer(bytes.fromhex("".join(ids)), ">u8").reshape(-1, 2).astype(np.uint64)
