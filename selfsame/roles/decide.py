@@ -56,7 +56,7 @@ def decide(given: Given, info: TableInfo, params: SplitParams, examples: str) ->
     labels = given.labels[left]
     strata, names = strata_of(labels, info)
     roles = np.full(len(reasons), DROPPED, dtype=np.int8)
-    roles[left] = draw_roles(given.rows(left, known), info.classes or ("all rows",), params)
+    roles[left] = draw_roles(given.rows(left, strata), names, params)
     reasons[(roles == DROPPED) & (reasons == HAS_ROLE)] = GROUP
     if params.empty_pool == "stop" and info.source in OWN_DATA and not (roles == POOL).any():
         raise SelfsameError(

@@ -82,7 +82,7 @@ def as_given(labels: np.ndarray, info: TableInfo) -> np.ndarray:
 
 
 def strata_of(labels: np.ndarray, info: TableInfo) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return (N,) int64 the class by which each row is drawn, negative where it has no label, and their names.
+    """Return (N,) int64 the class that each row is drawn with, negative without a label, and their names.
 
     A regression's rows are all of one class.
     """
