@@ -13,6 +13,7 @@ import contextlib
 import csv
 import io
 import json
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -214,6 +215,7 @@ def copy_examples(examples: Path, setup: SetUp, seed: int) -> None:
     target = Path("data/raw/examples")
     target.mkdir(parents=True)
     pq.write_table(table.take(kept), target / "part-00000.parquet")
+    shutil.copy(examples.with_name("reading.json"), target.with_name("reading.json"))
 
 
 def write_page() -> None:

@@ -35,7 +35,6 @@ from selfsame.report.data_checks import (
     Drift,
     evenly,
     measure_drift,
-    near_copies,
 )
 from selfsame.report.files import digest_files, read_history, settings_of, write_csv
 from selfsame.report.findings import Findings, ModelFindings, metrics
@@ -133,6 +132,7 @@ def checks(
     kept: Kept,
     target: Target,
     gate: Gate,
+    near: Mapping[str, int],
     judged: Mapping[str, Scores],
     answers: Callable[[str, str], np.ndarray],
 ) -> DataChecks:
@@ -144,19 +144,15 @@ def checks(
         learned, held = (take_all(table) for table in known)
         labels = np.concatenate([read_column(table, "label") for table in known])
         seen = take_inputs(pool, sample)
-        near = near_copies(
-            np.concatenate([take_all(stage.inputs["holdout"]), held]), np.concatenate([learned, seen])
-        )
         drift = measure_drift(
             np.concatenate([learned, held]), target.kinds(labels), seen, target.kinds(gate.labels[sample])
         )
         return {
-            "near": np.array([near.part, near.total]),
             "drift": np.array([drift.differing.part, drift.differing.total]),
             "p_value": np.array(drift.p_value),
         }
 
-    found = kept.get("checks", [*known, pool, stage.inputs["holdout"], stage.inputs["pseudo_labels"]], make)
+    found = kept.get("checks", [*known, pool, stage.inputs["pseudo_labels"]], make)
     rows = looked_at(pool)
     student = target.labels(answers("student.validated", "pool"))
     return DataChecks(
@@ -164,7 +160,7 @@ def checks(
         validation_disagreement=share_of(
             target.differ(judged["baseline"].predicted, judged["student"].predicted, gate)
         ),
-        near_copies=Share(*found["near"].tolist()),
+        near_copies=Share(near["rows"], near["of"]),
         drift=Drift(float(found["p_value"]), Share(*found["drift"].tolist())),
     )
 
@@ -208,12 +204,13 @@ def main(stage: Stage) -> None:
         for name in MODELS
     )
     champion = student if promotion.champion == "student" else baseline
+    accounted = json.loads(stage.inputs["accounting"].read_text(encoding="utf-8"))
     findings = Findings(
         title=own.title,
         target=target,
         labeled=labels["labeled"],
         asked=asked_by_strategy(stage.inputs["labeled"], stage.inputs["labels"]),
-        dropped=json.loads(stage.inputs["accounting"].read_text(encoding="utf-8"))["dropped"],
+        dropped=accounted["dropped"],
         gate=gate,
         baseline=baseline,
         student=student,
@@ -244,7 +241,7 @@ def main(stage: Stage) -> None:
         settings=settings_of(stage),
         digests=digest_files(stage.inputs.values()),
         teachers=tuple(sorted(set(read_column(stage.inputs["pseudo_labels"], "teacher")))),
-        checks=checks(stage, kept, target, gate, judged, answers),
+        checks=checks(stage, kept, target, gate, accounted["near_copies"], judged, answers),
         galleries=(
             *gate_galleries(target, gate, stage.inputs["pool"]),
             mistakes(target, stage.inputs["holdout"], champion.holdout),

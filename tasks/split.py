@@ -1,9 +1,9 @@
 """Stage split: give every example one role and fit the scaling.
 
-In: ``examples``, ``reading``, ``labels`` (people's answers), params ``split``. Out: ``labeled``,
-``validation``,
-``calibration`` (validation rows that only the gate may read, in a file of their own, so that no training
-can), ``pool`` (labels blanked), ``holdout``, ``hidden_labels`` (the pool's true labels, for measuring only),
+In: ``examples``, ``reading`` (how a table's words are read, kept for a model), ``labels`` (people's answers),
+params ``split``. Out: ``labeled``, ``validation``, ``calibration`` (validation rows that only the gate may
+read, in a file of their own, so that no training can), ``pool`` (labels blanked), ``holdout``,
+``hidden_labels`` (the pool's true labels, for measuring only),
 ``dropped`` (rows without a role, and why), ``scaling.json`` (mean and standard deviation of the labeled rows'
 inputs and, for regression, of their target) and ``accounting.json`` (what became of every label given).
 """
@@ -26,6 +26,7 @@ from selfsame.core.tables import ID, TableInfo, TableWriter, inputs_of, iter_bat
 from selfsame.params.split import SplitParams
 from selfsame.roles.decide import REASONS, REPEAT, Decision, account, decide, said
 from selfsame.roles.given import Given, Part, gather, halves
+from selfsame.roles.near import look_for_copies, refuse_copies
 from selfsame.roles.rows import DROPPED, LABELED, OWN_HOLDOUT, OWN_VALIDATION, POOL, ROLE_NAMES
 
 ROUNDING = 1e-12  # of the mean: a smaller standard deviation is that of a constant
@@ -110,6 +111,13 @@ def main(stage: Stage) -> None:
     _write_roles(examples, info, decision, answers, stage)
     scaling = fit_scaling(stage.outputs["labeled"])
     _write_json(stage.outputs["scaling"], scaling)
+    copies = look_for_copies(
+        [stage.outputs[name] for name in ("validation", "calibration", "holdout")],
+        [stage.outputs[name] for name in ("labeled", "pool")],
+    )
+    if params.near_copies == "stop":
+        refuse_copies(copies, str(examples))
+    accounted |= {"near_copies": {"rows": sum(copy >= 0 for _, copy in copies), "of": len(copies)}}
     _write_json(stage.outputs["accounting"], accounted | {"answered_rows_moved_to_labeled": int(moved.sum())})
     for line in said(accounted):
         print(f"split: {line}")

@@ -49,7 +49,7 @@ def write_splits(folder: Path, known: float = 1.0, pool: int = ROWS["pool"]) -> 
     count = round(known * len(inputs))
     ids = pa.array(example_ids(inputs)[:count], pa.string())
     hidden = pa.record_batch({"example_id": ids, "label": values[:count]})
-    (splits / "accounting.json").write_text('{"dropped": {}}')
+    (splits / "accounting.json").write_text('{"dropped": {}, "near_copies": {"rows": 0, "of": 0}}')
     with TableWriter(splits / "hidden_labels.parquet", hidden.schema) as writer:
         writer.write(hidden)
     inputs, values = tables["labeled"]

@@ -12,9 +12,8 @@ from selfsame.selection.balance import most_confident, rows_for_prior
 from selfsame.stats.share import Share
 
 CHANCE = 0.01
-NEAR = 0.1  # of the median distance to the nearest row: below, two rows are near copies
 POOL_SAMPLE = 5000  # pool rows that the checks look at
-QUERY_ROWS = 2000  # rows whose nearest row is looked for, and that the student sees; more take seconds
+QUERY_ROWS = 2000  # rows that the student sees; more take seconds
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class DataChecks:
     Attributes:
         pool_disagreement: sampled pool rows to which teacher and student give labels that differ.
         validation_disagreement: the same of the validation rows.
-        near_copies: holdout and validation rows with a near copy among labeled and sampled pool rows.
+        near_copies: rows that judge with a near copy among those that are learned, as ``split`` counted.
         drift: the pool against the labeled and validation rows.
     """
 
@@ -54,31 +53,6 @@ class DataChecks:
         pool, validation = self.pool_disagreement, self.validation_disagreement
         table = [[share.part, share.total - share.part] for share in (pool, validation)]
         return float(fisher_exact(table, alternative="greater").pvalue)
-
-
-def near_copies(queries: np.ndarray, rows: np.ndarray) -> Share:
-    """Count the queries that have a near copy among ``rows``.
-
-    What is near is measured by the data: a tenth of the median distance from a query to its nearest row.
-    A missing value (NaN) counts as the mean of ``rows``.
-
-    Args:
-        queries, rows: (N, …) and (M, …) raw inputs; of the queries, ``QUERY_ROWS`` evenly spaced ones.
-    """
-    from sklearn.neighbors import NearestNeighbors
-
-    if not len(queries) or not len(rows):
-        return Share(0, len(queries))
-    queries = queries[evenly(len(queries), QUERY_ROWS)]
-    flat = [part.reshape(len(part), -1).astype(np.float64) for part in (queries, rows)]
-    if any(np.isnan(part).any() for part in flat):
-        mean = np.ma.masked_invalid(flat[1]).mean(axis=0).filled(0.0)
-        flat = [np.where(np.isnan(part), mean, part) for part in flat]
-    spread = flat[1].std(axis=0)
-    spread[spread == 0] = 1.0
-    scaled = [(part / spread).astype(np.float32) for part in flat]
-    distances = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(scaled[1]).kneighbors(scaled[0])[0]
-    return Share(int((distances < NEAR * np.median(distances)).sum()), len(queries))
 
 
 def measure_drift(

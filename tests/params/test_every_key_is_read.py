@@ -123,6 +123,11 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
         np.savez(folder / "mine.npz", x=np.arange(256, dtype=np.uint8).reshape(4, 8, 8), y=np.arange(4) % 2)
         for source in SOURCES:
             run_task("download", folder, data=source)
+        rows = "".join(f"p{row // 4}-x,{row}.6.2024,{row * row},{'uv'[row % 2]}\n" for row in range(1, 29))
+        (folder / "groups.csv").write_text(f"patient,day,a,y\n{rows}")
+        run_task("download", folder, data=GROUPS)
+        for marks in (MARKS["group"], MARKS["time"]):
+            spy.call(("split",), lambda marks=marks: run_task("split", folder, split=marks))
         mirrored = parse("data", DATA, {"source": "mnist", "path": str(folder)})
         spy.call(("download",), lambda: open_source(mirrored, folder))
         (folder / "none.safetensors").write_text("no tensors")
@@ -137,6 +142,12 @@ SOURCES = (
     {"source": "images", "path": "photos", "image_size": 8},
     {"source": "arrays", "path": "mine.npz"},
 )
+GROUPS = {"source": "table", "target_column": "y", "path": "groups.csv", "ignore_columns": ["patient", "day"]}
+SIZES = {"labels_per_class": 2, "validation_per_class": 2, "holdout_fraction": 0.25, "near_copies": "allow"}
+MARKS = {
+    "group": SIZES | {"group_column": "patient", "group_pattern": "(p.*)-"},
+    "time": SIZES | {"time_column": "day", "time_pattern": "(.*)", "time_format": "%d.%m.%Y"},
+}
 NETS = ({"architecture": "resnet18"}, {"architecture": "forest"}, {"architecture": "committee"})
 TORCHVISION = {
     "architecture": "torchvision",

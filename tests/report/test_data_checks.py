@@ -5,12 +5,10 @@ import pytest
 
 from selfsame.report.data_checks import (
     CHANCE,
-    QUERY_ROWS,
     DataChecks,
     Drift,
     evenly,
     measure_drift,
-    near_copies,
 )
 from selfsame.stats.share import Share
 
@@ -59,28 +57,11 @@ def test_missing_values_are_no_drift_and_no_hindrance() -> None:
     drift = measure_drift(inputs, labels, pool, pool_labels)
     assert drift.p_value > CHANCE
     assert drift.differing == Share(0, 5)
-    others, _ = rows(200, 2)
-    assert near_copies(np.concatenate([pool[:20], others]), pool).part == 20
-    assert near_copies(inputs, pool).total == 500
 
 
 def test_an_empty_pool_does_not_drift() -> None:
     inputs, labels = rows(20, 0)
     assert measure_drift(inputs, labels, inputs[:0], labels[:0]) == Drift(1.0, Share(0, 0))
-    assert near_copies(inputs, inputs[:0]) == Share(0, 20)
-
-
-def test_near_copies_are_found_and_neighbours_are_not() -> None:
-    inputs, _ = rows(400, 0)
-    queries = inputs[300:].copy()
-    assert near_copies(queries, inputs[:300]) == Share(0, 100)
-    queries[:7] = inputs[:7] + 1e-3
-    assert near_copies(queries, inputs[:300]) == Share(7, 100)
-
-
-def test_of_many_queries_a_sample_is_taken() -> None:
-    inputs, _ = rows(QUERY_ROWS + 100, 0)
-    assert near_copies(inputs, inputs[:50]).total == QUERY_ROWS
 
 
 def test_disagreement_on_the_pool_counts_only_when_it_is_more_than_elsewhere() -> None:

@@ -67,5 +67,5 @@ def test_a_box_shows_its_digest_and_leads_to_it() -> None:
 
 def test_it_is_told_in_words() -> None:
     words = draw({}, {}).words
-    assert "download reads the source. split reads examples, labels." in words
+    assert "download reads the source. split reads examples, reading, labels." in words
     assert re.search(r"retrain reads labeled, .*pseudo_labels\. evaluate reads", words)
