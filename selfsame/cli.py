@@ -206,7 +206,11 @@ for command in (*start.COMMANDS, *commands.COMMANDS, *active.COMMANDS, *scoring.
 
 
 def prepare_prefect() -> None:
-    """Turn Prefect's telemetry off before it is imported."""
+    """Turn Prefect's telemetry off before it is imported, and find the project's own ``flows/``."""
+    if not Path("flows/pipeline.py").exists():
+        raise SelfsameError("flows/pipeline.py: no such file", "run this in the folder of a project")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # flows/ isn't installed
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 
