@@ -9,7 +9,8 @@ one follows at once. After every tick it is checked, by a model that knows nothi
 * every output is what its inputs make it;
 * the server has one run for the tick, whose state says what happened.
 
-Run it as ``PYTHONPATH=. python benchmarks/fortnight.py [TICKS] [SEED]``. It exits with status 1 at the first difference.
+Run it as ``PYTHONPATH=. python benchmarks/fortnight.py [TICKS] [SEED]``. It exits with status 1 at the first
+difference.
 """
 
 import hashlib

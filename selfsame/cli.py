@@ -194,6 +194,17 @@ def preset(
 
 
 @app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what this machine lacks of what the project can use, and how to get it; 1 if it can't run."""
+    from selfsame.doctor import examine, format_findings
+
+    findings = examine()
+    typer.echo(to_json([item._asdict() for item in findings]) if as_json else format_findings(findings))
+    if any(item.state == "missing" for item in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
 def summary() -> None:
     """Print the last result in a few lines."""
     if not SUMMARY.exists():

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         if (pid := folder / "pid").exists():
             kill_group(int(pid.read_text()))
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """End with one line on what was skipped; each reason says how to get it."""
+    yield
+    skipped = terminalreporter.stats.get("skipped", [])
+    counts = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    told = "; ".join(f"{count} × {reason}" for reason, count in counts.most_common())
+    terminalreporter.write_line(f"skipped: {told or 'nothing'}; slow tests run with: pytest -m slow")
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,7 @@ MAY_IMPORT = {
         "selfsame.scoring",
         "selfsame.sources",
     },
+    "selfsame.doctor": {"selfsame.core", "selfsame.dag", "selfsame.git"},
     "selfsame.__main__": {"selfsame.cli"},
     "selfsame.cli": {
         "selfsame.start",
@@ -105,6 +106,7 @@ MAY_IMPORT = {
         "selfsame.audit",
         "selfsame.core",
         "selfsame.dag",
+        "selfsame.doctor",
         "selfsame.operation",
         "selfsame.params",
         "selfsame.trials",

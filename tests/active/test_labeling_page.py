@@ -1,7 +1,6 @@
 """The labeling page, in a real browser, by keyboard alone."""
 
 import json
-import shutil
 import subprocess
 import time
 import urllib.request
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browser import require_browser
 from websockets.sync.client import ClientConnection, connect
 
 from selfsame.active.answers import read_answers
@@ -18,7 +18,6 @@ from selfsame.active.labeling_page import keys_for, render_page
 from selfsame.core.tables import TableInfo
 from selfsame.pages.picture import picture
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DIGITS = TableInfo("digits", "classification", tuple("0123456789"), image_shape=(1, 8, 8))
 BEASTS = TableInfo(
     "zoo", "classification", ("cat", 'dog, "big"', "<i>emu</i>"), features=("weight", "<b>age")
@@ -84,8 +83,6 @@ class Browser:
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
     options = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
     options += (
         " --disable-sync --disable-component-update --remote-debugging-port=0 --proxy-server=127.0.0.1:9"
@@ -93,7 +90,7 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
     options += " --proxy-bypass-list=<-loopback> --remote-allow-origins=*"
     profile = tmp_path / "profile"
     process = subprocess.Popen(
-        [CHROMIUM, *options.split(), f"--user-data-dir={profile}", "about:blank"],
+        [require_browser(), *options.split(), f"--user-data-dir={profile}", "about:blank"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -103,7 +103,9 @@ def test_the_server_is_reached_on_this_machine_alone() -> None:
     assert services["server"]["ports"] == ["127.0.0.1:4200:4200"] and "ports" not in services["worker"]
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd isn't installed")
+@pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="no systemd-analyze: apt-get install systemd"
+)
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
     """It looks for the commands and for other units too, so they are named as they are here."""
     for name in NAMES:

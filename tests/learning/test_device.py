@@ -34,7 +34,9 @@ from selfsame.model.models import Model, load_model, save_model
 from selfsame.params.model import ModelParams
 from selfsame.params.training import TrainingParams
 
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+needs_cuda = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="no CUDA device: use a machine with an NVIDIA GPU"
+)
 
 
 def chosen(device: str, threads: int = 1) -> str:

@@ -1,16 +1,16 @@
 """What tests ask of a page, as text and in a browser."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
+from browser import require_browser
+
 Browse = Callable[[str], tuple[str, str]]
 VOID = {"meta", "link", "br", "path", "use", "img", "input"}
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 class Page(HTMLParser):
@@ -46,14 +46,13 @@ class Page(HTMLParser):
 
 def open_in_browser(html: str, folder: Path) -> tuple[str, str]:
     """Open a page in Chromium, offline; return its elements after its scripts ran, and the messages."""
-    assert CHROMIUM is not None
     report = folder / "report.html"
     report.write_text(html, encoding="utf-8")
     options = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
     options += " --disable-sync --disable-component-update --enable-logging=stderr --dump-dom"
     options += " --proxy-server=127.0.0.1:9"  # nothing outside the page can be reached
     browser = subprocess.run(
-        [CHROMIUM, *options.split(), f"--user-data-dir={folder / 'profile'}", report.as_uri()],
+        [require_browser(), *options.split(), f"--user-data-dir={folder / 'profile'}", report.as_uri()],
         capture_output=True,
         text=True,
         timeout=120,
