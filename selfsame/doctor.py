@@ -29,8 +29,8 @@ EXTRAS = {  # extra of pyproject.toml → one distribution that it brings, and w
 class Finding(NamedTuple):
     """One thing that was looked for.
 
-    ``state`` is ``ok``; ``missing``, without which the pipeline doesn't run; or ``without``, which isn't there and
-    can be done without. ``how`` says what it is for and how to get it.
+    ``state`` is ``ok``, ``missing`` (the pipeline does not run without it) or ``without`` (it does). ``how``
+    says what it is for and how to get it.
     """
 
     state: Literal["ok", "missing", "without"]
