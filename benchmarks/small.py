@@ -11,8 +11,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
-
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 STAGES = {"one": "source", "two": "one", "three": "two", "four": "three"}
@@ -56,11 +54,13 @@ def small() -> State:
     return guarded(lambda: run_graph(lambda: None, RunRequest()))
 
 if __name__ == "__main__":
-    from selfsame.core.errors import SelfsameError
+    from selfsame.system_errors import mendable
     try:
         print(start(small))
-    except SelfsameError as error:
-        sys.exit(f"error: {error}")
+    except Exception as error:
+        if (said := mendable(error)) is None:
+            raise
+        sys.exit(f"error: {said}")
 """
 
 
@@ -153,12 +153,8 @@ def stages_alive(folder: Path) -> list[int]:
     return _alive(folder, b"work.py")
 
 
-def dvcs_alive(folder: Path, zombies: bool = False) -> list[int]:
-    """Return the processes in which DVC runs a stage; or all that are dead and were not reaped yet."""
-    if zombies:
-        return [
-            one.pid for one in psutil.process_iter(["status"]) if one.info["status"] == psutil.STATUS_ZOMBIE
-        ]
+def dvcs_alive(folder: Path) -> list[int]:
+    """Return the processes in which DVC runs a stage."""
     return _alive(folder, b"dvc", b"selfsame.dag.child")
 
 

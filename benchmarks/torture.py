@@ -8,6 +8,8 @@
 * ``callers``: twenty callers at once, ``dvc repro`` and flows.
 * ``corruption``: locks, ``dvc.lock``, cache objects, notes and outputs cut short or filled with garbage:
   recovered, or one sentence.
+* ``disk``: a disk that is full or read-only under the cache, DVC's own files, records, scratch and Prefect's
+  database. Needs root, for a small disk to be mounted.
 * ``life``: runs that find nothing to do, and edits: how long a no-op takes, and what grows.
 * ``ticks``: server, worker and a schedule as ``make up`` starts them, killed at random.
 
@@ -27,8 +29,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -38,6 +40,7 @@ from small import (
     commit,
     dvcs_alive,
     environment,
+    expected,
     make_project,
     read_params,
     shell,
@@ -60,6 +63,7 @@ LONGEST_SECONDS = {
 }  # after which a kill comes at the latest
 ENDED_WITHIN_SECONDS = 10
 CALLERS = 20
+LITTLE_DISK = 20_000_000
 
 
 class Overlaps:
@@ -95,8 +99,10 @@ def _waits(pid: int) -> bool:
         return True
 
 
-def kill(target: str, top: "subprocess.Popen[bytes]", chance: random.Random) -> str:
-    """Wait for a random moment and send SIGKILL; return what was there to be killed."""
+def kill(
+    target: str, top: "subprocess.Popen[bytes]", chance: random.Random
+) -> tuple[str, list[psutil.Process]]:
+    """Wait for a random moment and send SIGKILL; return what was hit, and all that ran below."""
     folder = Path.cwd()
     if chance.random() < 0.3:  # at any time after the start, before the first stage too
         time.sleep(chance.uniform(0, 3))
@@ -109,16 +115,16 @@ def kill(target: str, top: "subprocess.Popen[bytes]", chance: random.Random) -> 
     while find and not find(folder) and top.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     if top.poll() is not None:
-        return "nothing"
+        return "nothing", []
+    family = psutil.Process(top.pid).children(recursive=True)
     if target == "group":
         os.killpg(top.pid, signal.SIGKILL)
-        return target
-    family = [one.pid for one in psutil.Process(top.pid).children(recursive=True)]
-    chosen = find(folder) if find else [top.pid, *(family if target == "all" else [])]
+        return target, family
+    chosen = find(folder) if find else [top.pid, *(one.pid for one in family if target == "all")]
     for pid in chosen:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    return target if chosen else "nothing"
+    return target if chosen else "nothing", family
 
 
 def kills(times: int, chance: random.Random) -> None:
@@ -138,15 +144,14 @@ def kills(times: int, chance: random.Random) -> None:
             top = subprocess.Popen(
                 WAYS[way], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
             )
-            done[way, kill(target, top, chance)] += 1
+            hit, family = kill(target, top, chance)
+            done[way, hit] += 1
             top.wait(120)  # it sees its stage fail, or is dead: a shell reaps it too
             # What a killed flow started ends by itself a moment later. DVC gives up on paths that it holds,
             # and takes a process that is dead but not reaped yet for a living one.
             began = time.monotonic()
-            while dvcs_alive(Path.cwd()) or dvcs_alive(Path.cwd(), zombies=True):
-                if time.monotonic() > began + ENDED_WITHIN_SECONDS:
-                    sys.exit(f"kill {number} ({way}, {target}): {dvcs_alive(Path.cwd())} still there")
-                time.sleep(0.02)
+            if left := psutil.wait_procs(family, ENDED_WITHIN_SECONDS)[1]:
+                sys.exit(f"kill {number} ({way}, {target}): {left} still there")
             gone.append(time.monotonic() - began)
             began = time.monotonic()
             finish = shell(*WAYS["flow" if number % 2 else "dvc repro"])
@@ -252,10 +257,76 @@ def corruption(times: int, chance: random.Random) -> None:
         print(f"  {kind:16} {outcome:14} {count}")
 
 
+@contextmanager
+def little_disk(place: Path) -> Iterator[None]:
+    """Put a disk of ``LITTLE_DISK`` bytes in a folder's place, with the folder's content; needs root."""
+    aside = place.with_name(f"{place.name}-aside")
+    place.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(place, aside, symlinks=True)
+    mounted = shell("mount", "-t", "tmpfs", "-o", f"size={LITTLE_DISK}", "tmpfs", str(place))
+    if mounted.returncode:
+        sys.exit(f"the disk part needs root: {mounted.stderr}")
+    try:
+        shutil.copytree(aside, place, symlinks=True, dirs_exist_ok=True)
+        yield
+        shutil.rmtree(aside)
+        shutil.copytree(place, aside, symlinks=True)
+    finally:
+        shell("umount", "--lazy", str(place))
+        shutil.copytree(aside, place, symlinks=True, dirs_exist_ok=True)
+        shutil.rmtree(aside)
+
+
+def disk(times: int, chance: random.Random) -> None:
+    """Fill a disk, or make it read-only, where something is written; then mend it and run again."""
+    places = [".dvc/cache", ".dvc/tmp", "lineage", ".scratch", os.environ["PREFECT_HOME"]]
+    shell(*WAYS["flow"])
+    tally: Counter[tuple[str, str, str]] = Counter()
+    for number in range(times):
+        place = Path(places[number % len(places)]).resolve()
+        full = number // len(places) % 4 != 3
+        with little_disk(place):
+            before = {name: Path(f"{name}.txt").read_bytes() for name in STAGES}
+            values = read_params()
+            values[chance.choice(list(STAGES))] = chance.randrange(1000)
+            write_params(values)
+            filler = place / "filler"
+            if full:
+                room = shutil.disk_usage(place).free - chance.choice([0, 4096, 30_000, 200_000])
+                filler.write_bytes(b"\0" * max(room, 0))
+            else:
+                shell("mount", "-o", "remount,ro", str(place))
+            way = ("flow", "dvc repro")[number % 2]
+            run = shell(*WAYS[way])
+            words = run.stdout + run.stderr
+            kind = "full" if full else "read-only"
+            spoilt = [
+                name
+                for name in STAGES
+                if Path(f"{name}.txt").read_bytes() not in (before[name], expected()[name].encode())
+            ]
+            if spoilt or (run.returncode == 0 and wrong()) or "Traceback" in words:
+                sys.exit(
+                    f"{kind} {place}, {way}: status {run.returncode}, spoilt {spoilt}, {wrong()}\n{words}"
+                )
+            if full:
+                filler.unlink()
+            else:
+                shell("mount", "-o", "remount,rw", str(place))
+            tally[place.name, kind, "one sentence" if run.returncode else "went well"] += 1
+            again = shell(*WAYS[way])
+            if again.returncode or wrong():
+                sys.exit(f"{kind} {place}, {way}, mended: {wrong()}\n{words}\n{again.stdout}{again.stderr}")
+    print(f"{times} times: old results whole, no traceback, and the run after it ended well")
+    for (place_name, kind, outcome), count in sorted(tally.items()):
+        print(f"  {place_name:10} {kind:10} {outcome:14} {count}")
+
+
 PARTS: dict[str, tuple[Callable[[int, random.Random], None], int]] = {
     "kills": (kills, 30),
     "callers": (callers, 3),
     "corruption": (corruption, 36),
+    "disk": (disk, 20),
     "life": (life, 50),
     "ticks": (ticks, 60),
 }

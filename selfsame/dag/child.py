@@ -5,10 +5,9 @@ takes one JSON object with ``kind`` and ``error``.
 """
 
 import gc
-import json
 import sys
-from pathlib import Path
 
+from selfsame.dag.execute import leave_report
 from selfsame.processes import end_with_standard_input
 
 
@@ -20,7 +19,7 @@ def main() -> None:
     gc.freeze()  # see flows.runs
     report, stage, *flags = sys.argv[1:]
     outcome = reproduce(stage, force="--force" in flags, pull="--pull" in flags)
-    Path(report).write_text(json.dumps(outcome), encoding="utf-8")
+    leave_report(report, outcome)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from selfsame.dag.workspace import Workspace
 from selfsame.processes import kill_group
+from selfsame.system_errors import mendable
 
 REDRAW_SECONDS = 2.0  # a progress bar redraws its line many times a second; one in so many is kept
 LINE_BYTES = 64 * 1024  # a longer line is cut
@@ -128,6 +129,14 @@ def run_child(
         status = process.wait()
     written = report.read_text(encoding="utf-8") if report.exists() else ""
     return Child(json.loads(written) if written else None, status, tuple(tail), expired.is_set())
+
+
+def leave_report(path: str, report: object) -> None:
+    """Write what ``run_child`` reads; if there is no room for it, end with one sentence instead."""
+    try:
+        Path(path).write_text(json.dumps(report), encoding="utf-8")
+    except OSError as error:
+        raise SystemExit(f"error: {mendable(OSError(error.errno, error.strerror, path))}") from None
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 
 from selfsame.core.graph_file import GRAPH_FILE, read_yaml
 from selfsame.dag.adapter import reproduce
+from selfsame.dag.execute import leave_report
 from selfsame.dag.plan import read_plan
 from selfsame.processes import end_with_standard_input
 
@@ -35,7 +36,7 @@ def main() -> None:
     """Run the stages named on the command line and report what became of them."""
     end_with_standard_input()
     report, *targets = sys.argv[1:]
-    Path(report).write_text(json.dumps(run(targets)), encoding="utf-8")
+    leave_report(report, run(targets))
 
 
 if __name__ == "__main__":

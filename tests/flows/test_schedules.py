@@ -1,0 +1,55 @@
+"""Over a change of the clocks no tick of a schedule is lost and none comes twice."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from prefect.server.schemas.schedules import CronSchedule, IntervalSchedule
+
+from selfsame.core.graph_file import read_yaml
+from tests.conftest import ROOT
+
+SPRING, AUTUMN = datetime(2026, 3, 28, 12, tzinfo=UTC), datetime(2026, 10, 24, 12, tzinfo=UTC)
+SCHEDULES = [
+    schedule
+    for deployment in read_yaml(ROOT / "prefect.yaml")["deployments"]
+    for schedule in deployment["schedules"]
+    if "cron" in schedule
+]
+SHIPPED = {schedule["cron"] for schedule in SCHEDULES}
+(ZONE,) = {schedule["timezone"] for schedule in SCHEDULES}
+
+
+def ticks(schedule: CronSchedule | IntervalSchedule, start: datetime, count: int) -> list[datetime]:
+    """Return the ticks as Prefect's server plans them, in UTC."""
+    return [
+        datetime.fromtimestamp(date.timestamp(), UTC)
+        for date in asyncio.run(schedule.get_dates(count, start=start))
+    ]
+
+
+@pytest.mark.parametrize("start", [SPRING, AUTUMN], ids=["spring", "autumn"])
+@pytest.mark.parametrize("cron", sorted(SHIPPED | {"30 2 * * *"}))
+def test_a_day_has_one_tick(cron: str, start: datetime) -> None:
+    """Half past two is the hour that spring leaves out and autumn has twice."""
+    period = timedelta(days=7 if cron.endswith("* 0") else 1)
+    planned = ticks(CronSchedule(cron=cron, timezone="Europe/Berlin"), start, 4)
+    gaps = [after - before for before, after in pairwise(planned)]
+    assert all(abs(gap - period) <= timedelta(hours=1) for gap in gaps)
+    assert abs(sum(gaps, timedelta()) - 3 * period) <= timedelta(hours=1)
+
+
+@pytest.mark.parametrize("start", [SPRING, AUTUMN], ids=["spring", "autumn"])
+@pytest.mark.parametrize("zone", [ZONE, "Europe/Berlin"])
+def test_minutes_go_on_through_the_night_in_the_zone_that_is_shipped(zone: str, start: datetime) -> None:
+    """Where clocks change the doubled hour of autumn has no ticks: docs/operator.md warns of it."""
+    period = timedelta(minutes=15)
+    for schedule in (
+        CronSchedule(cron="*/15 * * * *", timezone=zone),
+        IntervalSchedule(interval=period, anchor_date=start, timezone=zone),
+    ):
+        planned = ticks(schedule, start, 96)
+        longest = max(after - before for before, after in pairwise(planned))
+        lost = start == AUTUMN and zone != ZONE
+        assert longest == period + timedelta(hours=lost) and len(planned) == len(set(planned))
