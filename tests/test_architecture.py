@@ -50,7 +50,13 @@ MAY_IMPORT = {
         "selfsame.selection",
         "selfsame.stats",
     },
-    "selfsame.dag": {"selfsame.core", "selfsame.git", "selfsame.params", "selfsame.processes"},
+    "selfsame.dag": {
+        "selfsame.core",
+        "selfsame.git",
+        "selfsame.params",
+        "selfsame.processes",
+        "selfsame.system_errors",
+    },
     "selfsame.operation": {"selfsame.core", "selfsame.params"},
     "selfsame.runner": {
         "selfsame.core",
