@@ -93,6 +93,8 @@ MAY_IMPORT = {
         "selfsame.audit",
         "selfsame.core",
         "selfsame.model",
+        "selfsame.observe",
+        "selfsame.processes",
         "selfsame.selection",
         "selfsame.sources",
     },

@@ -38,11 +38,16 @@ def audit(
     from selfsame.audit.chain import audit_chain, format_chain, format_verdict
     from selfsame.audit.questions import answer_all, format_answers
     from selfsame.audit.snapshot import Snapshot
+    from selfsame.audit.uses import uses_of, uses_words
 
     case = Case(Snapshot(rev), path)
     found = audit_chain(case)
     answers = answer_all(case)
-    document = found | {"questions": [asdict(answer) for answer in answers]}
+    uses = uses_of(case.snapshot.lineage[0], [case.weights] if case.weights else [])
+    document = found | {
+        "questions": [asdict(answer) for answer in answers],
+        "predictions": [asdict(use) for use in uses],
+    }
     if html is not None:
         from selfsame.audit.page import render_page
 
@@ -52,6 +57,8 @@ def audit(
         _echo_json(document)
     else:
         typer.echo(f"{format_verdict(found)}\n\n{format_answers(answers)}")
+        if case.weights:
+            typer.echo("\n" + uses_words(uses))
         if chain:
             typer.echo("\n" + format_chain(found))
     _exit(found["verdict"], strict)

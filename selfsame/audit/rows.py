@@ -8,6 +8,7 @@ from selfsame.audit.execution import HUMAN_ROLES, OWN_LABEL, ROLES, Execution, f
 from selfsame.audit.facts import answers_of
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.stale import stale
+from selfsame.audit.uses import uses_of
 from selfsame.core.errors import SelfsameError
 
 
@@ -88,7 +89,16 @@ def describe_row(snapshot: Snapshot, example_id: str) -> dict[str, Any]:
         if use and use != OWN_LABEL:
             taught = [asdict(each) for each in execution.taught(example_id)] if execution.is_training else []
             record = execution.record.path.as_posix()
-            uses.append({"models": execution.models, "use": use, "taught": taught, "record": record})
+            predictions = [each.scored for each in uses_of(snapshot.lineage[0], execution.models.values())]
+            uses.append(
+                {
+                    "models": execution.models,
+                    "use": use,
+                    "taught": taught,
+                    "record": record,
+                    "predictions": predictions,
+                }
+            )
     return {
         "stale": [str(problem) for problem in stale(snapshot)],
         "example_id": example_id,
@@ -139,6 +149,7 @@ def format_row(row: dict[str, Any]) -> str:
             ", ".join(f"{path} ({digest[:12]})" for path, digest in use["models"].items()) or "the report"
         )
         lines.append(f"{'used by':<12}  {models}: {use['use']}")
+        lines += [f"{'':<12}  which made the predictions {each}" for each in use["predictions"]]
     if not row["uses"]:
         lines.append(f"{'used by':<12}  no model learned from it")
     return "\n".join(lines)

@@ -14,6 +14,8 @@ LINEAGE = Path("lineage")  # a folder of provenance records for every stage
 SCRATCH = Path(".scratch")  # all in it can be made again
 ANNOTATIONS = Path("data/annotations/labels.csv")  # what people answered
 CHAMPION = Path("models/champion")
+TO_SCORE = Path("data/to_score")  # what is put there is predicted once
+SCORED = Path("data/scored")  # a folder of predictions for every scoring
 VALIDATION_ROWS = Path("data/splits/validation.parquet")  # by which an exported model is checked
 METRICS = Path("reports/metrics.json")
 SUMMARY = Path("reports/summary.txt")  # the result in a few lines
@@ -40,6 +42,8 @@ CALIBRATION_FORMAT = 1
 
 # Predictions
 PREDICTION_KEY = b"selfsame_prediction"  # of the metadata in which a table of predictions names its model
+SCORE = "score"  # the name by which the records know a scoring, as they know stages by theirs
+SCORING = "scoring.json"  # of a scoring's folder: model, inputs, rows
 
 # A release
 RELEASE_MODEL = "model"  # the folder in it that holds the model's

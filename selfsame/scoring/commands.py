@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from selfsame.core.layout import CHAMPION
+from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import CHAMPION, TO_SCORE
 
 Model = Annotated[Path, typer.Option("--model", help="A model's folder, or a release.")]
 Revision = Annotated[str | None, typer.Option("--rev", help="The model of a git revision.")]
@@ -40,4 +41,29 @@ def predict(
         typer.echo(note, err=True)
 
 
-COMMANDS = (predict,)
+def score(
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Of every class.")] = False,
+    threshold: Annotated[float | None, typer.Option(help="Abstain below this confidence.")] = None,
+    level: Annotated[float, typer.Option(help="Of the interval around a value.")] = 0.9,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="Of the CPU; all of them if left out.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Predict what lies new in data/to_score with the champion: each file once, by its content."""
+    import json
+
+    from selfsame.scoring.columns import Wish
+    from selfsame.scoring.score import score_new
+
+    made = score_new(Wish(False, probabilities, threshold, level), device, threads)
+    if as_json:
+        typer.echo(json.dumps(made and made.as_json() | {"said": made.lines()}, ensure_ascii=False))
+    elif made is None:
+        typer.echo(f"nothing new in {TO_SCORE}")
+    else:
+        typer.echo("\n".join(made.lines()))
+    if made and made.refused:
+        raise SelfsameError("\n".join(made.refused), f"mend the files, or take them out of {TO_SCORE}")
+
+
+COMMANDS = (predict, score)

@@ -4,7 +4,7 @@ import gzip
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
@@ -58,13 +58,24 @@ def read_rows(place: Path, preparation: Preparation, keep: bool = False) -> Iter
     found = look_through(place)
     if not found.files:
         raise SelfsameError(f"{place}: an empty folder", "name a folder with tables or photos")
+    yield from read_files(found.files, found.name, preparation, keep)
+
+
+def read_files(
+    files: Sequence[Path], name: Callable[[Path], str], preparation: Preparation, keep: bool = False
+) -> Iterator[Rows]:
+    """Yield the rows of files, likewise.
+
+    Args:
+        name: how the rows name their file.
+    """
     photos: list[Path] = []
-    for path in found.files:
+    for path in files:
         kind = _kind(path)
         if kind == "photo" and preparation.info.image_shape:
             photos.append(path)
             continue
-        yield from _photos(photos, preparation, found.name)
+        yield from _photos(photos, preparation, name)
         photos = []
         if kind == "photo":
             raise SelfsameError(
@@ -76,11 +87,16 @@ def read_rows(place: Path, preparation: Preparation, keep: bool = False) -> Iter
         first = 0
         for inputs, own in _readable(reader(path, preparation, keep), path):
             numbers = np.arange(first, first + len(inputs))
-            yield Rows(pa.repeat(found.name(path), len(inputs)), numbers, inputs, own)
+            yield Rows(pa.repeat(name(path), len(inputs)), numbers, inputs, own)
             first += len(inputs)
         if not first:
             raise SelfsameError(f"{path}: no rows", "give it some, or leave it out")
-    yield from _photos(photos, preparation, found.name)
+    yield from _photos(photos, preparation, name)
+
+
+def is_photo(path: Path) -> bool:
+    """Tell whether a file's name says that it is one row, and no table of them."""
+    return _kind(path) == "photo"
 
 
 def _kind(path: Path) -> str:

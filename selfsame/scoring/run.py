@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from selfsame.core.errors import SelfsameError
@@ -11,6 +13,24 @@ from selfsame.core.layout import WEIGHTS
 from selfsame.scoring.columns import Columns, Summary
 from selfsame.scoring.read import Rows, read_rows
 from selfsame.scoring.write import STANDARD_OUTPUT, Output
+
+
+class Tally(Protocol):
+    """Counts something while rows are predicted.
+
+    Attributes:
+        key: of the metadata in which the output tells it.
+    """
+
+    key: str
+
+    def add(self, inputs: np.ndarray, made: list[pa.Array]) -> None:
+        """Count rows, with the columns of their predictions."""
+        ...
+
+    def told(self, summary: Summary) -> str:
+        """Return what the output is to say of all its rows."""
+        ...
 
 
 def predict_place(place: Path, target: str, columns: Columns) -> Summary:
@@ -23,8 +43,25 @@ def predict_place(place: Path, target: str, columns: Columns) -> Summary:
         SelfsameError: an input can't be used, or the output can't be written; nothing is written then.
     """
     _refuse_itself(place, target)
+    return predict_rows(
+        read_rows(place, columns.model.preparation, columns.wish.keep), place, target, columns
+    )
+
+
+def predict_rows(
+    rows: Iterator[Rows],
+    place: Path,
+    target: str,
+    columns: Columns,
+    tally: Tally | None = None,
+) -> Summary:
+    """Predict rows that are read while they are predicted, likewise.
+
+    Args:
+        place: where they come from, for messages.
+        tally: of what is to be counted; the output is then a Parquet file.
+    """
     summary = Summary()
-    rows = read_rows(place, columns.model.preparation, columns.wish.keep)
     first = next(rows, None)
     own = first.own.schema if first is not None and first.own is not None else pa.schema([])
     schema = pa.schema([pa.field("file", pa.string()), pa.field("row", pa.int64()), *own, *columns.fields])
@@ -44,8 +81,12 @@ def predict_place(place: Path, target: str, columns: Columns) -> Summary:
             kept = [] if some.own is None else some.own.columns
             numbers = pa.array(some.numbers)
             output.write(pa.record_batch([some.files, numbers, *kept, *made], names=schema.names))
+            if tally is not None:
+                tally.add(some.inputs, made)
             summary.rows += len(some.inputs)
             summary.abstained += abstained
+        if tally is not None:
+            output.tell(tally.key, tally.told(summary))
     return summary
 
 

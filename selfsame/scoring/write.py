@@ -88,6 +88,11 @@ class Output:
         except (pa.ArrowException, OSError) as error:
             raise self._cannot(error) from None
 
+    def tell(self, key: str, value: str) -> None:
+        """Add to the metadata of a Parquet file what is known only now that all rows are written."""
+        assert isinstance(self._writer, pq.ParquetWriter)
+        self._writer.add_key_value_metadata({key: value})
+
     def __enter__(self) -> Self:
         return self
 

@@ -1,0 +1,40 @@
+"""Scoring as a flow: its state and its artifact say what the command says."""
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+from prefect import State
+
+from flows import active_learning
+from flows.score import score
+from tests.conftest import Toy
+from tests.flows.runs import ask
+
+
+def run(patch: pytest.MonkeyPatch, answer: Any, status: int = 0, said: str = "") -> State:
+    calls: list[list[str]] = []
+
+    def answered(command: list[str], **_: Any) -> Any:
+        calls.append(command)
+        return subprocess.CompletedProcess(command, status, json.dumps(answer), said)
+
+    with patch.context() as patched:
+        patched.setattr(active_learning.subprocess, "run", answered)
+        state = score(return_state=True)
+    assert [command[2:] for command in calls] == [["selfsame.cli", "score", "--json"]]
+    return state
+
+
+def test_the_state_says_what_came_of_it(done: Toy, prefect_api: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ["9 rows of 1 file scored: data/scored/x", "abstained from 2 of 9 rows"]
+    state = run(monkeypatch, {"said": lines})
+    assert (state.name, state.message) == ("Completed", lines[0])
+    criteria = {"flow_runs": {"id": {"any_": [str(state.state_details.flow_run_id)]}}}
+    (artifact,) = ask(prefect_api, "artifacts", criteria)
+    assert artifact["key"] == "scoring" and lines[1] in artifact["data"]
+    state = run(monkeypatch, None)
+    assert (state.name, state.message) == ("Cached", "nothing new in data/to_score")
+    state = run(monkeypatch, None, 1, "error: data/to_score/a.csv: no rows")
+    assert (state.name, state.message) == ("Failed", "data/to_score/a.csv: no rows")
