@@ -64,7 +64,7 @@ def photos_trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return train(
         folder,
         data={"source": "images", "image_size": 8},
-        split={"labels_per_class": 6, "validation_per_class": 6},
+        split={"labels_per_class": 6, "validation_per_class": 6, "near_copies": "allow"},
         model={"architecture": "cnn", "widths": [4], "halve_after": [], "dense": None},
         training={"augmentation": {"name": "image"}},
     )
