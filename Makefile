@@ -4,8 +4,10 @@ BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
 export PATH := $(BIN):$(PATH)
 
+MADE := $(wildcard .scratch data/raw data/splits data/pseudo_labels models/[!R]* reports/*.html reports/*.csv)
+
 .DEFAULT_GOAL := help
-.PHONY: help install run up results test torture lint clean
+.PHONY: help install run up results bench test torture lint docs clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -15,8 +17,10 @@ install: $(STAMP) ## make .venv with the tested versions of everything
 # The stamp is older than its sources exactly when the installation is out of date.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
-	@echo "setting up .venv: several minutes and gigabytes the first time (torch)"
+	@echo "setting up .venv: downloads what constraints.txt lists, several minutes and 6.3 GB on disk the first time,"
+	@echo "most of it torch with CUDA; 'make install TORCH_INDEX=ADDRESS' takes a CPU build (docs/engineer.md)"
 	$(PYTHON) -m venv .venv
+	$(if $(TORCH_INDEX),$(BIN)/pip install --quiet -c constraints.txt --index-url $(TORCH_INDEX) torch torchvision)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@
 
@@ -41,5 +45,15 @@ lint: install ## check style
 	ruff check .
 	ruff format --check .
 
+docs: install ## build the documentation site, .scratch/site/index.html; a broken link fails
+	mkdocs build --quiet
+
+bench: install ## measure what a run costs when nothing changed, beside the bare tools (minutes)
+	python benchmarks/noop.py
+
+# Trainings take hours, so it asks; a computer that can't be asked says YES=y.
 clean: ## remove the environment and all that can be computed again (the DVC cache stays)
-	rm -rf .venv .scratch data/raw data/splits data/pseudo_labels models/* reports/*.html reports/*.csv
+	@test "$(YES)" = y || { echo "to be removed: .venv, and $$(du -shc $(MADE) 2>/dev/null | tail -1 | cut -f1) of results;" && \
+		echo "'dvc checkout' brings back results that the DVC cache has" && \
+		printf 'remove? [y/N] ' && read answer && test "$$answer" = y; } || { echo 'nothing removed'; exit 1; }
+	rm -rf .venv $(MADE)

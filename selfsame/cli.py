@@ -20,12 +20,29 @@ from selfsame.system_errors import mendable
 
 PRESETS = Path("presets")
 SCHEMA = Path("params.schema.json")
-KEYS = Path("docs/params.md")
+KEYS, COMMANDS = Path("docs/params.md"), Path("docs/commands.md")
+HELP = """
+A few labels and a large pool go in; a better model, its report and its proof come out.
+
+dvc repro: run what changed.
+
+selfsame init flowers.csv --target species: begin with your own data.
+
+selfsame inspect: see what they are taken for.
+
+selfsame predict new.csv -o predicted.parquet: use the result.
+
+selfsame audit models/champion: see where it came from.
+
+selfsame doctor: see what this machine lacks.
+
+Exit codes: 0 done; 1 an error that you can mend, or something found wrong; 2 a wrong option or argument;
+3 to 6 what audit found.
+"""
 
 app = typer.Typer(
-    help="A few labels and a large pool go in; a better model, its report and its proof come out.",
+    help=HELP,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -156,7 +173,8 @@ def params(as_json: AsJson = False) -> None:
 
 @app.command()
 def schema() -> None:
-    """Write params.schema.json, from which editors complete params.yaml, and the page on every key."""
+    """Write params.schema.json, which editors complete params.yaml by, and the pages on keys and commands."""
+    from selfsame.cli_page import explain_commands
     from selfsame.params.listing import explain_params
     from selfsame.params.reading import json_schema
     from selfsame.params.registry import AROUND, SECTIONS
@@ -164,7 +182,8 @@ def schema() -> None:
     SCHEMA.write_text(to_json(json_schema(SECTIONS, AROUND)) + "\n", encoding="utf-8")
     KEYS.parent.mkdir(exist_ok=True)
     KEYS.write_text(explain_params(), encoding="utf-8")
-    typer.echo(f"wrote {SCHEMA} and {KEYS}")
+    COMMANDS.write_text(explain_commands(app), encoding="utf-8")
+    typer.echo(f"wrote {SCHEMA}, {KEYS} and {COMMANDS}")
 
 
 @app.command()

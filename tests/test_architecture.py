@@ -13,6 +13,8 @@ import pytest
 from closure import OBSERVERS, closure, imported_names, misfits, python_files
 from project import ROOT, copy_sources
 
+from selfsame.cli import app
+from selfsame.cli_page import explain_commands
 from selfsame.core.graph_file import StageSpec, read_stages, read_yaml
 from selfsame.params import registry
 from selfsame.params.check import check_params
@@ -106,6 +108,7 @@ MAY_IMPORT = {
         "selfsame.scoring",
         "selfsame.sources",
     },
+    "selfsame.cli_page": set(),
     "selfsame.doctor": {"selfsame.core", "selfsame.dag", "selfsame.git"},
     "selfsame.__main__": {"selfsame.cli"},
     "selfsame.cli": {
@@ -113,6 +116,7 @@ MAY_IMPORT = {
         "selfsame.active",
         "selfsame.audit",
         "selfsame.core",
+        "selfsame.cli_page",
         "selfsame.dag",
         "selfsame.doctor",
         "selfsame.operation",
@@ -340,6 +344,11 @@ def test_the_published_schema_is_that_of_the_code() -> None:
     assert written == json.loads(json.dumps(json_schema(registry.SECTIONS, registry.AROUND))), (
         "run 'selfsame schema'"
     )
+
+
+def test_the_page_on_every_command_is_the_parsers() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert page == explain_commands(app), "run 'selfsame schema'"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The README's tree and commands are true."""
+"""The README's commands and the engineer's tree are true."""
 
 import itertools
 import re
@@ -10,6 +10,7 @@ from selfsame.cli import app
 from selfsame.core.graph_file import read_stages
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ENGINEER = (ROOT / "docs" / "engineer.md").read_text(encoding="utf-8")
 FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"[\w.-]+(/[\w.-]+)*(/|\.\w+)|Makefile")  # as it stands in a drawn tree
 
@@ -37,7 +38,7 @@ def tree_paths(lines: list[str]) -> list[str]:
 
 
 def test_the_tree_is_true() -> None:
-    blocks = FENCED.findall(README)
+    blocks = FENCED.findall(ENGINEER)
     (tree,) = [block.splitlines() for block in blocks if "tasks/" in block and "selfsame/" in block]
     paths = tree_paths(tree)
     made = ["lineage/", *(out for spec in read_stages(ROOT / "dvc.yaml").values() for out in spec.outputs)]
@@ -70,7 +71,7 @@ def test_the_commands_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     commands = {str(command.name or command.callback.__name__) for command in app.registered_commands}
     named: dict[str, set[str]] = {"make": set(), "selfsame": set()}
-    for line in code_of(README):
+    for line in (*code_of(README), *code_of(ENGINEER)):
         if words := re.match(r"(?:\$ )?(make|selfsame) ([a-z]+)", line.strip()):
             named[words[1]].add(words[2])
     assert {"run", "test"} <= named["make"] <= targets
