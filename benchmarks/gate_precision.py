@@ -36,7 +36,9 @@ def main() -> None:
         confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels[rest]
         pool, truth = confidence[JUDGES:], right[JUDGES:]
         for target, answers in found.items():
-            search = lowest_threshold(pool, confidence[:JUDGES], right[:JUDGES], target, 1 - CONFIDENCE_LEVEL)
+            search = lowest_threshold(
+                [pool], confidence[:JUDGES], right[:JUDGES], target, 1 - CONFIDENCE_LEVEL
+            )
             if search.threshold is None:
                 answers.append((0.0, None))
             else:

@@ -3,23 +3,22 @@
 In: ``pool``, ``validation``, ``calibration``, ``baseline``, params ``compute pseudo_label``.
 Out: ``pseudo_labels``, one row for every pool row, accepted or not, with the decision, its reason and
 the teacher's digest; its metadata hold the gate's record (``selfsame.selection.record`` for classes,
-``selfsame.selection.agreement`` for values).
+``selfsame.selection.agreement`` for values). Part by part: a part of it has the rows of the pool's part of
+the same number, memory holds one, and a killed stage goes on with the one that it was at.
 """
 
-from __future__ import annotations
-
-from functools import cache, partial
-from typing import TYPE_CHECKING
-
-import numpy as np
-import pyarrow as pa
+import shutil
+from functools import partial
+from tempfile import TemporaryFile
 
 from selfsame.core.digests import sha256_file
 from selfsame.core.layout import ENSEMBLE, WEIGHTS
 from selfsame.core.stage import Stage
-from selfsame.core.tables import BATCH_ROWS, TableWriter, count_rows, iter_batches, read_column
+from selfsame.core.tables import count_rows, part_name, parts_of, read_column
+from selfsame.engine import start_engine
+from selfsame.labeling import Teachers
 from selfsame.model.folder import read_config, validated
-from selfsame.model.kept import Arrays, keep
+from selfsame.model.kept import keep
 from selfsame.observe.progress import progress
 from selfsame.params.compute import ComputeParams
 from selfsame.params.prediction import PredictionParams
@@ -32,11 +31,7 @@ from selfsame.params.pseudo_label import (
 from selfsame.selection.agreement import ByAgreement
 from selfsame.selection.by_confidence import ByConfidence
 from selfsame.selection.gate import Gate, Heard
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from selfsame.model.models import Model
+from selfsame.selection.pool import Briefs
 
 FIRST_ROUND = 1
 
@@ -50,55 +45,48 @@ def gate_of(own: PseudoLabelParams) -> Gate:
 
 
 def main(stage: Stage) -> None:
-    """Hear the teachers on the pool and on rows of known label, decide, and write every row's decision."""
+    """Hear the teachers on every part of the pool, decide, and write every part's decisions."""
     gate = gate_of(stage.section("pseudo_label", PseudoLabelParams))
-    baseline = stage.inputs["baseline"]
+    compute = stage.section("compute", ComputeParams)
+    baseline = stage.inputs["baseline"].absolute()
     nets = [baseline, *sorted((baseline / ENSEMBLE).glob("*"))] if gate.ensemble else [baseline]
     folders = [validated(net) for net in nets]  # as they were before they learned the rows that judge them
     values = read_config(baseline)["scaling"]["target"]
     kept = keep(stage.spec.name, stage.spec.code, stage.params, but="pseudo_label")
-
-    @cache
-    def load(folder: Path) -> tuple[Model, ...]:
-        from selfsame.model.device import prepare_device
-        from selfsame.model.models import load_model
-
-        views = stage.section("prediction", PredictionParams).test_time_augmentation
-        model = load_model(folder, prepare_device(stage.section("compute", ComputeParams)), views)
-        return model.members if gate.ensemble else (model,)
-
-    def hear(role: str) -> np.ndarray:
-        table = stage.inputs[role]
-
-        def said_by(folder: Path) -> Arrays:
-            from selfsame.model.models import answer_table
-
-            models = load(folder)
-            with progress("pseudo_label", total=count_rows(table) * len(models), unit="row") as bar:
-                said = [answer_table(model, table, lambda rows: bar.update(advance=rows)) for model in models]
-            return {"said": np.stack(said)}
-
-        said = [kept.get("heard", [folder, table], partial(said_by, folder))["said"] for folder in folders]
-        return np.concatenate(said)
-
+    teachers = Teachers(
+        tuple(folders),
+        tuple(sha256_file(folder / WEIGHTS) for folder in folders),
+        gate,
+        stage.section("prediction", PredictionParams).test_time_augmentation,
+        compute,
+        kept,
+    )
     # The calibration set, if there is one.
     judged_on = "calibration" if count_rows(stage.inputs["calibration"]) else "validation"
     heard = Heard(
         judged_on=judged_on,
         truth=read_column(stage.inputs[judged_on], "label"),
-        judges=hear(judged_on),
-        pool=hear("pool"),
-        teachers=tuple(sha256_file(folder / WEIGHTS) for folder in folders),
+        judges=teachers.hear(stage.inputs[judged_on].absolute()),
+        teachers=teachers.weights,
         unit=values and values["std"],
     )
-    decision = gate.decide(heard, FIRST_ROUND)
-    with TableWriter(stage.outputs["pseudo_labels"], decision.schema) as writer:
-        for number, ids in enumerate(iter_batches(stage.inputs["pool"], ["example_id"])):
-            columns = [
-                column.slice(number * BATCH_ROWS, ids.num_rows)
-                for column in (decision.columns[name] for name in decision.schema.names[1:])
-            ]
-            writer.write(pa.record_batch([ids.column(0), *columns], schema=decision.schema))
+    parts = parts_of(stage.inputs["pool"].absolute())
+    made = stage.outputs["pseudo_labels"]
+    made.mkdir(parents=True, exist_ok=True)
+    with start_engine(compute) as over, TemporaryFile(dir=made.parent) as file:
+        briefs = Briefs(file)
+        rows = len(heard.judges) * count_rows(stage.inputs["pool"])
+        with progress("pseudo_label", total=rows, unit="row") as bar:
+            local = partial(teachers.brief, seen=lambda rows: bar.update(advance=rows))
+            for part, (brief, used) in zip(parts, over(teachers.brief, parts, local), strict=True):
+                briefs.add(brief)
+                kept.used |= used
+                if compute.engine != "local":
+                    bar.update(advance=len(heard.judges) * count_rows(part))
+        decision = gate.decide(heard, briefs, FIRST_ROUND)
+        written = list(over(partial(teachers.write, decision=decision), list(enumerate(parts))))
+    for number, path in enumerate(written):
+        shutil.move(path, made / part_name(number))
     kept.clean()
 
 

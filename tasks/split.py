@@ -108,7 +108,7 @@ def main(stage: Stage) -> None:
     moved = answered & (decision.roles == POOL)
     decision.roles[moved] = LABELED
 
-    _write_roles(examples, info, decision, answers, stage)
+    _write_roles(examples, info, decision, answers, stage, params.rows_per_part)
     scaling = fit_scaling(stage.outputs["labeled"])
     _write_json(stage.outputs["scaling"], scaling)
     copies = look_for_copies(
@@ -128,7 +128,12 @@ def _write_json(path: Path, value: dict[str, Any]) -> None:
 
 
 def _write_roles(
-    examples: Path, info: TableInfo, decision: Decision, answers: Mapping[str, int], stage: Stage
+    examples: Path,
+    info: TableInfo,
+    decision: Decision,
+    answers: Mapping[str, int],
+    stage: Stage,
+    rows_per_part: int,
 ) -> None:
     """Copy every row into its role's table, one batch in memory at a time."""
     schema = info.schema(pa.field("source_row", pa.int64(), nullable=False))
@@ -138,7 +143,9 @@ def _write_roles(
         dropped_schema = dropped_schema.append(pa.field(name, kind))
     with ExitStack() as stack:
         writers = {
-            role: stack.enter_context(TableWriter(stage.outputs[name], schema))
+            role: stack.enter_context(
+                TableWriter(stage.outputs[name], schema, rows_per_part if role == POOL else None)
+            )
             for role, name in ROLE_NAMES.items()
         }
         hidden = stack.enter_context(TableWriter(stage.outputs["hidden_labels"], hidden_schema))

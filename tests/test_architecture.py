@@ -43,6 +43,8 @@ MAY_IMPORT = {
         "selfsame.params",
     },
     "selfsame.selection": {"selfsame.core", "selfsame.params"},
+    "selfsame.engine": {"selfsame.core", "selfsame.params"},
+    "selfsame.labeling": {"selfsame.core", "selfsame.model", "selfsame.params", "selfsame.selection"},
     "selfsame.stats": set(),
     "selfsame.pages": set(),
     "selfsame.report": {
@@ -129,6 +131,8 @@ MAY_IMPORT = {
     },
     "tasks": {
         "selfsame.core",
+        "selfsame.engine",
+        "selfsame.labeling",
         "selfsame.learning",
         "selfsame.model",
         "selfsame.observe",
@@ -155,6 +159,7 @@ OWNERS = {
     "dvc": {"selfsame.dag"},
     "torch": {"selfsame.export", "selfsame.families", "selfsame.learning", "selfsame.model"},
     "onnx": {"selfsame.export"},
+    "ray": {"selfsame.engine"},
 }
 UNSAFE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 

@@ -78,4 +78,11 @@ class SplitParams(Section):
     empty_pool: Annotated[
         Literal["stop", "allow"], Field(description="What to do if no row is left for the pool.")
     ] = "stop"
+    rows_per_part: Annotated[
+        Positive,
+        Field(
+            description="Rows of a part of the pool, at most: what is worked on at once, and repeated after "
+            "a kill. A part ends earlier at 256 MB."
+        ),
+    ] = 1_000_000
     exclude: Annotated[list[str], Field(description="Example ids withdrawn from every role.")] = []

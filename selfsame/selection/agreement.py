@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from selfsame.core.layout import GATE_KEY
-from selfsame.selection.gate import Decision, Heard
+from selfsame.selection.gate import Columns, Heard
+from selfsame.selection.pool import BRIEF, Briefs
 from selfsame.selection.record import read_decision
 
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # of the rows that judge; the spreads that accept them are tried
@@ -139,8 +140,12 @@ class ByAgreement:
     largest_ensemble_std: float
     ensemble: bool = True
 
-    def decide(self, heard: Heard, teaching_round: int) -> Decision:
-        """Name the ensemble's mean for every row, and see on rows of known value what agreement is worth."""
+    def brief(self, said: np.ndarray) -> np.ndarray:
+        """Return nothing: no row's decision depends on the others'."""
+        return np.empty(0, BRIEF)
+
+    def decide(self, heard: Heard, pool: Briefs, teaching_round: int) -> "AgreementDecision":
+        """See on rows of known value what agreement is worth."""
         assert heard.unit is not None
         record = judge(
             heard.judges,
@@ -150,19 +155,41 @@ class ByAgreement:
             unit=heard.unit,
             members=heard.teachers,
         )
-        mean, spread = agree(heard.pool, record.unit)
-        accepted, rows = accept(spread, record.largest_ensemble_std), len(mean)
-        reasons = np.where(accepted, "spread at or below the largest", "spread above the largest")
-        columns = {
-            "pseudo_label": pa.array(mean),
-            "ensemble_std": pa.array(spread),
-            "largest_ensemble_std": pa.array(np.full(rows, record.largest_ensemble_std, np.float32)),
-            "accepted": pa.array(accepted),
-            "reason": pa.array(reasons),
-            "round": pa.array(np.full(rows, teaching_round)),
-            "teacher": pa.array(np.full(rows, record.members[0])),
-        }
-        return Decision(record.schema, columns)
+        return AgreementDecision(record, teaching_round)
+
+
+@dataclass(frozen=True)
+class AgreementDecision:
+    """The protocol ``selfsame.selection.gate.Decision`` for values."""
+
+    record: AgreementRecord
+    teaching_round: int
+
+    @property
+    def schema(self) -> pa.Schema:
+        """That of the record."""
+        return self.record.schema
+
+    def facts(self, part: int) -> object:
+        """Return the round."""
+        return self.teaching_round
+
+    def columns(self, said: np.ndarray, part: int, rows: int) -> Iterator[Columns]:
+        """Name the ensemble's mean for every row, and accept where the nets agree."""
+        record = self.record
+        for start in range(0, said.shape[1], rows):
+            mean, spread = agree(said[:, start : start + rows], record.unit)
+            accepted = accept(spread, record.largest_ensemble_std)
+            reasons = np.where(accepted, "spread at or below the largest", "spread above the largest")
+            yield {
+                "pseudo_label": pa.array(mean),
+                "ensemble_std": pa.array(spread),
+                "largest_ensemble_std": pa.array(np.full(len(mean), record.largest_ensemble_std, np.float32)),
+                "accepted": pa.array(accepted),
+                "reason": pa.array(reasons),
+                "round": pa.array(np.full(len(mean), self.teaching_round)),
+                "teacher": pa.array(np.full(len(mean), record.members[0])),
+            }
 
 
 def root_mean_square(errors: np.ndarray) -> float | None:

@@ -1,14 +1,17 @@
 """The gate for classes: what the teacher is sure of is trusted, where its confidence has shown its worth."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
 from selfsame.params.pseudo_label import ClassGate, TargetPrecisionGate, ThresholdGate, TopK
-from selfsame.selection.balance import most_confident, rows_for_prior
+from selfsame.selection.balance import Cut, Passed, cut_for, rows_for_prior
 from selfsame.selection.calibration import calibrate, fit_temperature, measure_reliability
-from selfsame.selection.gate import Decision, Heard
+from selfsame.selection.gate import Columns, Heard
+from selfsame.selection.pool import Briefs, brief
 from selfsame.selection.record import GateRecord
 from selfsame.selection.threshold import Search, lowest_threshold
 
@@ -55,17 +58,22 @@ class ByConfidence:
     own: ThresholdGate | TargetPrecisionGate
     ensemble: bool = False
 
-    def decide(self, heard: Heard, teaching_round: int) -> Decision:
-        """Calibrate the teacher, label the pool, choose thresholds."""
-        own, (judges, pool) = self.own, (Labels.of(said[0]) for said in (heard.judges, heard.pool))
-        classes, rows = pool.probabilities.shape[1], len(pool.labels)
+    def brief(self, said: np.ndarray) -> np.ndarray:
+        """Return labels and confidences, all that thresholds and balance go by."""
+        labels = Labels.of(said[0])
+        return brief(labels.labels, labels.confidence)
+
+    def decide(self, heard: Heard, pool: Briefs, teaching_round: int) -> "ConfidenceDecision":
+        """Calibrate the teacher, choose thresholds, and where the balance cuts."""
+        own, judges = self.own, Labels.of(heard.judges[0])
         truth = heard.truth.astype(np.int64)
         right = judges.labels == truth
         temperature = fit_temperature(judges.probabilities, truth)
         thresholds, verdict = choose_thresholds(own, pool, judges, right)
-        accepted, reasons = accept(own, pool, thresholds)
         guaranteed = {
-            precision: lowest_threshold(pool.confidence, judges.confidence, right, precision, 1 - OFFERED_AT)
+            precision: lowest_threshold(
+                pool.confidences(), judges.confidence, right, precision, 1 - OFFERED_AT
+            )
             for precision in OFFERED
         }
         record = GateRecord(
@@ -81,25 +89,61 @@ class ByConfidence:
             before=measure_reliability(judges.confidence, right),
             after=measure_reliability(judges.calibrated(temperature), right),
             balance=own.balance.name,
-            prior=tuple(own.prior(classes).tolist()),
+            prior=tuple(own.prior(judges.probabilities.shape[1]).tolist()),
             guaranteed=tuple((precision, search.threshold) for precision, search in guaranteed.items()),
         )
-        columns = {
-            "pseudo_label": pa.array(pool.labels),
-            "confidence": pa.array(pool.confidence),
-            "calibrated_confidence": pa.array(pool.calibrated(temperature)),
-            "threshold": pa.array(thresholds[pool.labels], from_pandas=True),  # NaN becomes null
-            "accepted": pa.array(accepted),
-            "reason": pa.array(reasons),
-            "round": pa.array(np.full(rows, teaching_round)),
-            "teacher": pa.array(np.full(rows, heard.teachers[0])),
-            "probabilities": _as_lists(pool.probabilities),
-        }
-        return Decision(record.attach(SCHEMA), columns)
+        cut = cut_of(own, pool, thresholds)
+        return ConfidenceDecision(record, thresholds, cut, teaching_round, heard.teachers[0])
+
+
+@dataclass(frozen=True)
+class ConfidenceDecision:
+    """The protocol ``selfsame.selection.gate.Decision`` for classes.
+
+    Attributes:
+        thresholds: (K,) float32, NaN where no label is accepted.
+        cut: which of the passed rows the balance keeps; None for all.
+    """
+
+    record: GateRecord
+    thresholds: np.ndarray
+    cut: Cut | None
+    teaching_round: int
+    teacher: str
+
+    @property
+    def schema(self) -> pa.Schema:
+        """That of the pseudo-labels, with the record."""
+        return self.record.attach(SCHEMA)
+
+    def facts(self, part: int) -> object:
+        """Return the round, the teacher, and what the balance keeps of this part."""
+        cut = self.cut and [self.cut.confidence.tolist(), self.cut.ties[part].tolist()]
+        return [self.teaching_round, self.teacher, self.thresholds.astype(str).tolist(), cut]
+
+    def columns(self, said: np.ndarray, part: int, rows: int) -> Iterator[Columns]:
+        """Label every row, calibrate its confidence, and accept it or not, with the reason."""
+        pool = Labels.of(said[0])
+        accepted, reasons = accept(pool, self.thresholds, self.cut, part)
+        for start in range(0, len(accepted), rows):
+            some = slice(start, start + rows)
+            labels = Labels(pool.labels[some], pool.confidence[some], pool.probabilities[some])
+            count = len(labels.labels)
+            yield {
+                "pseudo_label": pa.array(labels.labels),
+                "confidence": pa.array(labels.confidence),
+                "calibrated_confidence": pa.array(labels.calibrated(self.record.temperature)),
+                "threshold": pa.array(self.thresholds[labels.labels], from_pandas=True),  # NaN becomes null
+                "accepted": pa.array(accepted[some]),
+                "reason": pa.array(reasons[some]),
+                "round": pa.array(np.full(count, self.teaching_round)),
+                "teacher": pa.array(np.full(count, self.teacher)),
+                "probabilities": _as_lists(labels.probabilities),
+            }
 
 
 def choose_thresholds(
-    own: ThresholdGate | TargetPrecisionGate, pool: Labels, judges: Labels, right: np.ndarray
+    own: ThresholdGate | TargetPrecisionGate, pool: Briefs, judges: Labels, right: np.ndarray
 ) -> tuple[np.ndarray, str]:
     """Choose every class's threshold.
 
@@ -109,17 +153,17 @@ def choose_thresholds(
     Returns:
         (K,) float32 thresholds, NaN where no label is to be accepted, and why, in one sentence.
     """
-    classes = pool.probabilities.shape[1]
+    classes = judges.probabilities.shape[1]
     if isinstance(own, ThresholdGate):
         return np.full(classes, own.threshold, np.float32), "The threshold is a fixed one."
     error, target = 1 - own.confidence_level, own.target_precision
     if not own.per_class:
-        search = lowest_threshold(pool.confidence, judges.confidence, right, target, error)
+        search = lowest_threshold(pool.confidences(), judges.confidence, right, target, error)
         return np.full(classes, _or_nan(search), np.float32), _verdict(own, [search], len(right))
     # All classes' guarantees hold at once with the confidence level: each has its part of the error.
     searches = [
         lowest_threshold(
-            pool.confidence[pool.labels == label],
+            pool.confidences(partial(_is_of, label)),
             judges.confidence[judges.labels == label],
             right[judges.labels == label],
             target,
@@ -129,6 +173,10 @@ def choose_thresholds(
     ]
     thresholds = np.array([_or_nan(search) for search in searches], dtype=np.float32)
     return thresholds, _verdict(own, searches, len(right))
+
+
+def _is_of(label: int, part: np.ndarray) -> np.ndarray:
+    return part["label"] == label
 
 
 def _or_nan(search: Search) -> float:
@@ -153,22 +201,32 @@ def _verdict(own: TargetPrecisionGate, searches: list[Search], judges: int) -> s
     )
 
 
-def accept(own: ClassGate, pool: Labels, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Accept the labels that reach their class's threshold and that the balance keeps.
+def cut_of(own: ClassGate, pool: Briefs, thresholds: np.ndarray) -> Cut | None:
+    """Return which of the labels that reach their class's threshold the balance keeps; None for all."""
+    if own.balance.name == "none":
+        return None
+
+    def passed() -> Iterator[Passed]:
+        for part in pool.parts():
+            rows = part["confidence"] >= thresholds[part["label"]]  # never where the threshold is NaN
+            yield part["label"][rows], part["confidence"][rows]
+
+    classes = len(thresholds)
+    if isinstance(own.balance, TopK):
+        return cut_for(passed, np.full(classes, own.balance.rows_per_class))
+    counts = sum((np.bincount(labels, minlength=classes) for labels, _ in passed()), np.zeros(classes, int))
+    return cut_for(passed, rows_for_prior(counts, own.prior(classes)))
+
+
+def accept(pool: Labels, thresholds: np.ndarray, cut: Cut | None, part: int) -> tuple[np.ndarray, np.ndarray]:
+    """Accept a part's labels that reach their class's threshold and that the balance keeps.
 
     Returns:
         (N,) bool accepted, (N,) reasons.
     """
     of_row = thresholds[pool.labels]
-    passed = pool.confidence >= of_row  # never where the threshold is NaN
-    accepted = passed
-    classes = len(thresholds)
-    if own.balance.name != "none":
-        if isinstance(own.balance, TopK):
-            rows = np.full(classes, own.balance.rows_per_class)
-        else:
-            rows = rows_for_prior(np.bincount(pool.labels[passed], minlength=classes), own.prior(classes))
-        accepted = most_confident(pool.labels, pool.confidence, passed, rows)
+    passed = pool.confidence >= of_row
+    accepted = passed if cut is None else cut.kept(pool.labels, pool.confidence, passed, part)
     reasons = np.select(
         [accepted, passed, np.isnan(of_row)],
         [

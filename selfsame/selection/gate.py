@@ -1,22 +1,29 @@
-"""The one protocol of a gate: which machine-made labels of the pool are good enough to learn from."""
+"""The one protocol of a gate: which machine-made labels of the pool are good enough to learn from.
 
-from collections.abc import Mapping
+A pool is labeled part by part, and no two parts are in memory together: a gate sees all parts' briefs before
+it decides any, and then decides each by itself.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
+from selfsame.selection.pool import Briefs
+
+Columns = Mapping[str, pa.Array]  # as the table of pseudo-labels holds them beside the ids
+
 
 @dataclass(frozen=True)
 class Heard:
-    """What M teachers say: probabilities (M, N, K), or values (M, N).
+    """What M teachers say of rows that show what their word is worth: probabilities or values.
 
     Attributes:
-        judged_on: the role of the calibration set, whose rows show what their word is worth.
-        truth: (J,) the labels of these rows.
-        judges: of these rows.
-        pool: of the pool.
+        judged_on: the role of the calibration set, which these rows are.
+        truth: (J,) their labels.
+        judges: (M, J, K) or (M, J).
         teachers: sha256 of the weights of each teacher's file.
         unit: standard deviation of the labeled values; None of classes.
     """
@@ -24,17 +31,26 @@ class Heard:
     judged_on: str
     truth: np.ndarray
     judges: np.ndarray
-    pool: np.ndarray
     teachers: tuple[str, ...]
     unit: float | None
 
 
-@dataclass(frozen=True)
-class Decision:
-    """The pool's pseudo-labels, as their table holds them beside the ids; the record is in the schema."""
+class Decision(Protocol):
+    """What was decided of the whole pool; it travels to whoever writes a part.
+
+    Attributes:
+        schema: of the pseudo-labels, with the gate's record.
+    """
 
     schema: pa.Schema
-    columns: Mapping[str, pa.Array]
+
+    def facts(self, part: int) -> object:
+        """Return what decides a part's bytes beside the schema, as JSON has it."""
+        ...
+
+    def columns(self, said: np.ndarray, part: int, rows: int) -> Iterator[Columns]:
+        """Yield the columns of ``rows`` rows at a time of a part of which M teachers say ``said``."""
+        ...
 
 
 class Gate(Protocol):
@@ -47,6 +63,10 @@ class Gate(Protocol):
 
     ensemble: bool
 
-    def decide(self, heard: Heard, teaching_round: int) -> Decision:
-        """Label every row of the pool, and accept the labels to trust."""
+    def brief(self, said: np.ndarray) -> np.ndarray:
+        """Return of a part's rows what ``decide`` must know of them: (N,), or none."""
+        ...
+
+    def decide(self, heard: Heard, pool: Briefs, teaching_round: int) -> Decision:
+        """Choose by which rule every row of the pool is accepted."""
         ...

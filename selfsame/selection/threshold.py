@@ -17,6 +17,8 @@ from math import ceil, log
 
 import numpy as np
 
+from selfsame.selection.ranks import Pieces, count_values, ranked
+
 CANDIDATES = 60
 # Each start has a third of the error level. With one, the first unlucky row ends the search: on 200 draws
 # of digits a threshold was found in half of them, with three in 98 %. More ask for more rows than they save.
@@ -44,19 +46,19 @@ def rows_needed(target: float, error: float) -> int:
     return ceil(log(error / STARTS) / log(target))
 
 
-def candidates(pool_confidence: np.ndarray, judges: int, needed: int) -> np.ndarray:
+def candidates(pool_confidence: Pieces, judges: int, needed: int) -> np.ndarray:
     """Return the thresholds to test, in order: descending, (M,) of the pool's own confidences.
 
     Args:
-        pool_confidence: (N,) float32.
+        pool_confidence: of all its rows.
         judges: labeled rows that will judge.
         needed: how many of them a threshold must keep to pass; the first candidate is expected to.
     """
-    if needed > judges or not len(pool_confidence):
+    if needed > judges or not (rows := count_values(pool_confidence)):
         return np.empty(0, dtype=np.float32)
     shares = np.linspace(needed / judges, 1, CANDIDATES)
-    thresholds = np.quantile(pool_confidence, 1 - shares, method="lower")
-    return np.unique(thresholds.astype(np.float32))[::-1]
+    # Each the quantile 1 − share of the pool, by NumPy's method "lower".
+    return np.unique(ranked(pool_confidence, np.floor((rows - 1) * (1 - shares)).astype(np.int64)))[::-1]
 
 
 def passing(p_values: np.ndarray, error: float) -> np.ndarray:
@@ -79,14 +81,14 @@ def passing(p_values: np.ndarray, error: float) -> np.ndarray:
 
 
 def lowest_threshold(
-    pool_confidence: np.ndarray, confidence: np.ndarray, right: np.ndarray, target: float, error: float
+    pool_confidence: Pieces, confidence: np.ndarray, right: np.ndarray, target: float, error: float
 ) -> Search:
     """Find the lowest threshold at which the precision is at least ``target``.
 
     The guarantee is about rows like the judging ones; a pool that differs from them is not covered.
 
     Args:
-        pool_confidence: (N,) float32 confidences of the pool.
+        pool_confidence: of all the pool's rows.
         confidence, right: (M,) float32 and bool, of the labeled rows that judge.
         target: the guaranteed precision, below 1.
         error: chance that the guarantee fails, 1 − confidence level.

@@ -1,5 +1,6 @@
 """Scores, agreement and comparison of values, against truth that is known."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from selfsame.report.value_page import confusion_of_tenths
 from selfsame.report.values import rank_correlation
 from selfsame.selection.agreement import AgreementRecord, ByAgreement
 from selfsame.selection.gate import Heard
+from selfsame.selection.pool import Briefs
 
 RANDOM = np.random.default_rng(0)
 ACTUAL = RANDOM.normal(100, 10, 200)
@@ -84,10 +86,11 @@ def write_gate(folder: Path, values: np.ndarray, truth: np.ndarray, largest_ense
     """Decide on what M nets say (M, N), and hold it against the values that aren't NaN."""
     ids = [f"{row:032x}" for row in range(values.shape[1])]
     members = ("ab" * 32, "cd" * 32)
-    decided = ByAgreement(largest_ensemble_std).decide(
-        Heard("validation", np.zeros(5), values[:, :5], values, members, unit=2.0), 1
-    )
-    columns = [pa.array(ids, pa.string()), *(decided.columns[name] for name in decided.schema.names[1:])]
+    gate = ByAgreement(largest_ensemble_std)
+    heard = Heard("validation", np.zeros(5), values[:, :5], members, unit=2.0)
+    decided = gate.decide(heard, Briefs(BytesIO()), 1)
+    made = next(decided.columns(values, 0, len(ids)))
+    columns = [pa.array(ids, pa.string()), *(made[name] for name in decided.schema.names[1:])]
     with TableWriter(folder / "pseudo_labels", decided.schema) as writer:
         for start in range(0, len(ids), 7):
             rows = [column.slice(start, 7) for column in columns]

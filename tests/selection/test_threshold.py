@@ -22,8 +22,8 @@ def test_mapie_finds_the_same_threshold(seed: int) -> None:
     pool, _ = draw(3000, random)
     confidence, right = draw(400, random, gap=-0.1)
     target, error = 0.9, 0.1
-    search = lowest_threshold(pool, confidence, right, target, error)
-    tested = candidates(pool, 400, rows_needed(target, error))
+    search = lowest_threshold([pool], confidence, right, target, error)
+    tested = candidates([pool], 400, rows_needed(target, error))
     sequence = FWERFixedSequenceTesting(n_starts=STARTS)
 
     kept = confidence >= tested[:, None]
@@ -52,7 +52,7 @@ def test_mapie_finds_the_same_threshold(seed: int) -> None:
 def test_clopper_pearsons_bound_reaches_the_target(seed: int) -> None:
     random = np.random.default_rng(seed)
     pool, _ = draw(3000, random)
-    search = lowest_threshold(pool, *draw(400, random, gap=-0.1), target=0.9, error=0.1)
+    search = lowest_threshold([pool], *draw(400, random, gap=-0.1), target=0.9, error=0.1)
     assert search.threshold is not None
     interval = binomtest(search.right, search.rows, alternative="greater").proportion_ci(1 - 0.1 / STARTS)
     assert interval.low >= 0.9
@@ -66,7 +66,7 @@ def test_the_promise_holds_as_often_as_it_says() -> None:
     for _ in range(draws):
         confidence, _ = draw(200, random)
         right = random.random(200) < 0.9
-        false_promises += lowest_threshold(pool, confidence, right, 0.9 + 1e-9, 0.1).threshold is not None
+        false_promises += lowest_threshold([pool], confidence, right, 0.9 + 1e-9, 0.1).threshold is not None
     assert binomtest(false_promises, draws, 0.1, alternative="greater").pvalue > 0.001
     assert false_promises > 0
 
@@ -86,7 +86,7 @@ def test_the_luckiest_threshold_alone_would_break_the_promise() -> None:
 
 def test_too_few_rows_are_said_to_be_too_few() -> None:
     pool, _ = draw(500, np.random.default_rng(0))
-    search = lowest_threshold(pool, np.ones(50, np.float32), np.ones(50, bool), 0.99, 0.05)
+    search = lowest_threshold([pool], np.ones(50, np.float32), np.ones(50, bool), 0.99, 0.05)
     assert (search.threshold, search.needed) == (None, rows_needed(0.99, 0.05))
     assert search.needed > 50
     assert 0.99**search.needed <= 0.05 / STARTS < 0.99 ** (search.needed - 1)
@@ -96,24 +96,26 @@ def test_a_hopeless_teacher_gets_no_threshold() -> None:
     random = np.random.default_rng(0)
     pool, _ = draw(500, random)
     confidence, _ = draw(300, random)
-    assert lowest_threshold(pool, confidence, np.zeros(300, bool), 0.8, 0.1).threshold is None
+    assert lowest_threshold([pool], confidence, np.zeros(300, bool), 0.8, 0.1).threshold is None
 
 
 def test_a_perfect_teacher_keeps_the_whole_pool() -> None:
     random = np.random.default_rng(0)
     pool, _ = draw(500, random)
     confidence, _ = draw(300, random)
-    assert lowest_threshold(pool, confidence, np.ones(300, bool), 0.9, 0.05).threshold == pool.min()
+    assert lowest_threshold([pool], confidence, np.ones(300, bool), 0.9, 0.05).threshold == pool.min()
 
 
 def test_an_empty_pool_has_no_threshold() -> None:
     empty = np.empty(0, np.float32)
-    assert lowest_threshold(empty, np.ones(300, np.float32), np.ones(300, bool), 0.9, 0.05).threshold is None
+    assert (
+        lowest_threshold([empty], np.ones(300, np.float32), np.ones(300, bool), 0.9, 0.05).threshold is None
+    )
 
 
 def test_candidates_fall_to_the_whole_pool_and_come_from_it_alone() -> None:
     pool, _ = draw(1000, np.random.default_rng(0))
-    tested = candidates(pool, 200, 40)
+    tested = candidates([pool], 200, 40)
     assert (np.diff(tested) < 0).all()
     assert set(tested.tolist()) <= set(pool.tolist())
     assert tested[-1] == pool.min()

@@ -1,5 +1,7 @@
 """The stage ``pseudo_label``: every pool row with its decision, the threshold inclusive."""
 
+import sys
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ from project import run_task, section
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import read_column
-from selfsame.selection.by_confidence import Labels, accept, choose_thresholds
+from selfsame.selection.by_confidence import Labels, accept, choose_thresholds, cut_of
 from selfsame.selection.calibration import calibrate, fit_temperature
+from selfsame.selection.pool import Briefs, brief
 from selfsame.selection.record import GateRecord
 from tasks.pseudo_label import PseudoLabelParams
 
@@ -24,6 +27,14 @@ UNUSED = np.empty((0, 2))  # what is tested reads confidences alone
 def label(trained: Path, threshold: float) -> pa.Table:
     run_task("pseudo_label", trained, pseudo_label={"threshold": threshold})
     return pq.read_table(trained / OUT)
+
+
+def in_parts(pool: Labels, rows: list[int]) -> Briefs:
+    """What a gate keeps of rows that lie in parts of so many."""
+    briefs = Briefs(BytesIO())
+    for part in np.split(brief(pool.labels, pool.confidence), np.cumsum(rows)[:-1]):
+        briefs.add(part)
+    return briefs
 
 
 def params(**changes: object) -> PseudoLabelParams:
@@ -104,7 +115,8 @@ def test_a_threshold_of_one_accepts_certainty_alone() -> None:
     own = params(threshold=1.0)
     sure = np.array([[1, 0], [np.nextafter(np.float32(1), np.float32(0)), 1e-7]], np.float32)
     labels = Labels.of(sure)
-    accepted, _ = accept(own, labels, np.ones(2, np.float32))
+    thresholds = np.full(2, own.threshold, np.float32)
+    accepted, _ = accept(labels, thresholds, cut_of(own, in_parts(labels, [2]), thresholds), 0)
     assert (labels.labels.tolist(), accepted.tolist()) == ([0, 0], [True, False])
     assert labels.confidence.dtype == labels.calibrated(1.0).dtype == np.float32
 
@@ -172,13 +184,14 @@ def test_a_guarantee_that_can_be_shown_is_kept_class_by_class() -> None:
     judges = pool = Labels.of(probabilities)
     right = judges.labels == truth
     asked = {"rule": "target_precision", "target_precision": 0.8}
-    together, verdict = choose_thresholds(params(**asked), pool, judges, right)
+    briefs = in_parts(pool, [100, 500])
+    together, verdict = choose_thresholds(params(**asked), briefs, judges, right)
     assert together[0] == together[1] <= 0.7
     assert "The lowest threshold" in verdict
-    apart, verdict = choose_thresholds(params(**asked, per_class=True), pool, judges, right)
+    apart, verdict = choose_thresholds(params(**asked, per_class=True), briefs, judges, right)
     assert apart[0] == confidence[predicted == 0].min() and np.isnan(apart[1])
     assert "found for 1 of 2 classes" in verdict
-    accepted, reasons = accept(params(), pool, apart)
+    accepted, reasons = accept(pool, apart, None, 0)
     np.testing.assert_array_equal(accepted, predicted == 0)
     assert set(reasons[predicted == 1]) == {"no threshold guarantees the target precision"}
 
@@ -193,7 +206,13 @@ def test_a_guarantee_that_can_be_shown_is_kept_class_by_class() -> None:
 )
 def test_balance_leaves_out_the_least_confident(asked: dict[str, Any], rows: list[int]) -> None:
     pool = Labels(np.repeat([0, 1], [80, 20]), np.linspace(0.6, 1, 100, dtype=np.float32), UNUSED)
-    accepted, reasons = accept(params(**asked), pool, np.full(2, 0.6, np.float32))
+    thresholds = np.full(2, 0.6, np.float32)
+    cut = cut_of(params(**asked), in_parts(pool, [30, 70]), thresholds)
+    halves = [
+        accept(Labels(pool.labels[part], pool.confidence[part], UNUSED), thresholds, cut, number)
+        for number, part in enumerate((slice(30), slice(30, 100)))
+    ]
+    accepted, reasons = (np.concatenate(each) for each in zip(*halves, strict=True))
     assert np.bincount(pool.labels[accepted]).tolist() == rows
     assert set(reasons[~accepted]) == {"left out to balance the classes"}
 
@@ -207,3 +226,58 @@ def test_a_prior_of_other_classes_is_refused(trained: Path) -> None:
 def test_shares_that_are_none_are_refused(shares: list[float]) -> None:
     with pytest.raises(SelfsameError, match=r"must be shares|should be"):
         params(class_prior=shares)
+
+
+def in_small_parts(folder: Path) -> list[str]:
+    """Split anew, 60 rows a part; return the parts' names."""
+    run_task("split", folder, split={"rows_per_part": 60})
+    return [path.name for path in files_under(folder / POOL)]
+
+
+def test_parts_have_the_rows_of_the_pools_parts_and_decide_as_one(trained: Path) -> None:
+    whole = label(trained, 0.6)
+    names = in_small_parts(trained)
+    assert len(names) > 5
+    assert label(trained, 0.6) == whole
+    assert [path.name for path in files_under(trained / OUT)] == names
+    for name in names:
+        pool, decided = (pq.read_table(trained / folder / name) for folder in (POOL, OUT))
+        assert decided["example_id"] == pool["example_id"]
+
+
+class Killed(BaseException):
+    """As if the process had been killed."""
+
+
+@pytest.mark.parametrize("where", ["selfsame.model.models.answer_table", "selfsame.labeling.TableWriter"])
+def test_a_killed_stage_repeats_one_part_at_most(
+    where: str, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed ever again, at every part it is at, it still goes on, and ends in the same bytes."""
+    names = in_small_parts(trained)
+    label(trained, 0.6)
+    expected = {path.name: sha256_file(path) for path in files_under(trained / OUT)}
+    module, _, name = where.rpartition(".")
+    real = getattr(sys.modules[module], name)
+    calls = 0
+
+    def once_in_three(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls % 3 == 0:
+            raise Killed
+        return real(*arguments)
+
+    monkeypatch.setattr(where, once_in_three)
+    monkeypatch.setattr("selfsame.model.kept.SCRATCH", trained / "scratch")
+    kills = 0
+    for _ in range(2 * len(names)):
+        try:
+            label(trained, 0.6)
+        except Killed:
+            kills += 1
+            continue
+        break
+    assert {path.name: sha256_file(path) for path in files_under(trained / OUT)} == expected
+    first = where.endswith("answer_table")  # the rows that judge are asked about too
+    assert kills >= 2 and calls == len(names) + first + kills

@@ -1,0 +1,138 @@
+"""Who works on the parts of a table: this process, one after the other, or the workers of Ray.
+
+A part's result depends on the part alone, so that it is the same whoever made it. Ray is imported only where
+it is asked for; lost workers and tasks that ran out of memory are its own to start again.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from selfsame.core.errors import SelfsameError
+from selfsame.params.compute import ComputeParams
+
+RETRIES = 5  # of a part whose worker was lost
+ROOT = Path(__file__).resolve().parent.parent
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+
+class Engine(Protocol):
+    """Work on parts."""
+
+    def __call__(
+        self,
+        work: Callable[[Part], Result],
+        parts: Sequence[Part],
+        local: Callable[[Part], Result] | None = None,
+    ) -> Iterator[Result]:
+        """Yield what ``work`` returns of every part, in their order.
+
+        Args:
+            work: can be sent to another machine; so can parts, whose paths are seen from there, and results.
+            local: does the same in this process, and may tell of it meanwhile; None for ``work`` itself.
+        """
+        ...
+
+
+@contextmanager
+def start_engine(compute: ComputeParams) -> Iterator[Engine]:
+    """Give the engine that the parameters name.
+
+    With ``ray`` that of the cluster that ``RAY_ADDRESS`` names; or one is started on this machine and stops
+    with the block.
+
+    Raises:
+        SelfsameError: Ray isn't installed, or doesn't answer.
+    """
+    if compute.engine == "local":
+        yield _here
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ModuleNotFoundError:
+        raise SelfsameError(
+            "params.yaml: compute.engine = 'ray', but Ray is not installed",
+            "pip install 'selfsame[ray]', or set compute.engine to local",
+        ) from None
+    address = os.environ.get("RAY_ADDRESS")
+    own: dict[str, Any] = (
+        {}
+        if address
+        else {
+            "num_cpus": compute.workers * compute.cpu_threads,
+            "include_dashboard": False,
+            "object_store_memory": 2**27,
+        }
+    )
+    # Workers find the code where it lies here: a cluster sees the project under the same path.
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {"env_vars": {"PYTHONPATH": path, "OMP_NUM_THREADS": str(compute.cpu_threads)}}
+    try:
+        ray.init(address=address, runtime_env=environment, log_to_driver=False, logging_level="error", **own)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        raise SelfsameError(
+            f"Ray doesn't start{f' at RAY_ADDRESS = {address}' if address else ''}: "
+            f"{str(error).strip().splitlines()[0]}",
+            "start the cluster and correct RAY_ADDRESS, or set compute.engine to local",
+        ) from None
+    try:
+        yield _Ray(ray, compute)
+    finally:
+        ray.shutdown()
+
+
+def _here(
+    work: Callable[[Part], Result], parts: Sequence[Part], local: Callable[[Part], Result] | None = None
+) -> Iterator[Result]:
+    yield from map(local or work, parts)
+
+
+class _Ray:
+    """Hands out parts, at most ``compute.workers`` at once."""
+
+    def __init__(self, ray: Any, compute: ComputeParams) -> None:
+        self._ray, self._workers = ray, compute.workers
+        self._task = ray.remote(
+            num_cpus=compute.cpu_threads, num_gpus=compute.gpus_per_worker, max_retries=RETRIES
+        )(_told)
+
+    def __call__(
+        self, work: Callable[[Part], Result], parts: Sequence[Part], local: object = None
+    ) -> Iterator[Result]:
+        shared = self._ray.put(work)  # once, and not with every part
+        waiting, running = list(enumerate(parts))[::-1], {}
+        done: dict[int, Any] = {}
+        for number in range(len(parts)):
+            while number not in done:
+                while waiting and len(running) < self._workers:
+                    which, part = waiting.pop()
+                    running[self._task.remote(shared, part)] = which
+                (ready, *_), _ = self._ray.wait(list(running))
+                done[running.pop(ready)] = self._result(ready)
+            yield done.pop(number)
+
+    def _result(self, ready: Any) -> Any:
+        try:
+            error, result = self._ray.get(ready)
+        except self._ray.exceptions.RayError as lost:
+            raise SelfsameError(
+                f"Ray gave a part up after {RETRIES} retries: {str(lost).strip().splitlines()[-1]}",
+                "give its workers more memory, or make split.rows_per_part smaller",
+            ) from None
+        if error is not None:
+            raise SelfsameError(*error)
+        return result
+
+
+def _told(work: Callable[[Part], Result], part: Part) -> tuple[tuple[str, str] | None, Result | None]:
+    """Work on a part; an error that a person can mend is a result too."""
+    try:
+        return None, work(part)
+    except SelfsameError as error:
+        return (error.what, error.fix), None
