@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from selfsame.core.errors import SelfsameError
-from selfsame.params.compute import ComputeParams
+from selfsame.core.graph_file import read_yaml
+from selfsame.core.layout import PARAMS_FILE
+from selfsame.params.resources import ResourcesParams
 
 RETRIES = 5  # of a part whose worker was lost
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,17 +40,25 @@ class Engine(Protocol):
         ...
 
 
+def resources() -> ResourcesParams:
+    """Read the section of ``params.yaml``: no stage declares it, so no stage is given it."""
+    return ResourcesParams.model_validate(read_yaml(PARAMS_FILE).get("resources", {}))
+
+
 @contextmanager
-def start_engine(compute: ComputeParams) -> Iterator[Engine]:
+def start_engine(given: ResourcesParams, cpu_threads: int) -> Iterator[Engine]:
     """Give the engine that the parameters name.
 
     With ``ray`` that of the cluster that ``RAY_ADDRESS`` names; or one is started on this machine and stops
     with the block.
 
+    Args:
+        cpu_threads: of each worker.
+
     Raises:
         SelfsameError: Ray isn't installed, or doesn't answer.
     """
-    if compute.engine == "local":
+    if given.engine == "local":
         yield _here
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -57,32 +67,32 @@ def start_engine(compute: ComputeParams) -> Iterator[Engine]:
         import ray
     except ModuleNotFoundError:
         raise SelfsameError(
-            "params.yaml: compute.engine = 'ray', but Ray is not installed",
-            "pip install 'selfsame[ray]', or set compute.engine to local",
+            "params.yaml: resources.engine = 'ray', but Ray is not installed",
+            "pip install 'selfsame[ray]', or set resources.engine to local",
         ) from None
     address = os.environ.get("RAY_ADDRESS")
     own: dict[str, Any] = (
         {}
         if address
         else {
-            "num_cpus": compute.workers * compute.cpu_threads,
+            "num_cpus": given.workers * cpu_threads,
             "include_dashboard": False,
             "object_store_memory": 2**27,
         }
     )
     # Workers find the code where it lies here: a cluster sees the project under the same path.
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    environment = {"env_vars": {"PYTHONPATH": path, "OMP_NUM_THREADS": str(compute.cpu_threads)}}
+    environment = {"env_vars": {"PYTHONPATH": path, "OMP_NUM_THREADS": str(cpu_threads)}}
     try:
         ray.init(address=address, runtime_env=environment, log_to_driver=False, logging_level="error", **own)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         raise SelfsameError(
             f"Ray doesn't start{f' at RAY_ADDRESS = {address}' if address else ''}: "
             f"{str(error).strip().splitlines()[0]}",
-            "start the cluster and correct RAY_ADDRESS, or set compute.engine to local",
+            "start the cluster and correct RAY_ADDRESS, or set resources.engine to local",
         ) from None
     try:
-        yield _Ray(ray, compute)
+        yield _Ray(ray, given, cpu_threads)
     finally:
         ray.shutdown()
 
@@ -94,13 +104,13 @@ def _here(
 
 
 class _Ray:
-    """Hands out parts, at most ``compute.workers`` at once."""
+    """Hands out parts, at most ``resources.workers`` at once."""
 
-    def __init__(self, ray: Any, compute: ComputeParams) -> None:
-        self._ray, self._workers = ray, compute.workers
-        self._task = ray.remote(
-            num_cpus=compute.cpu_threads, num_gpus=compute.gpus_per_worker, max_retries=RETRIES
-        )(_told)
+    def __init__(self, ray: Any, given: ResourcesParams, cpu_threads: int) -> None:
+        self._ray, self._workers = ray, given.workers
+        self._task = ray.remote(num_cpus=cpu_threads, num_gpus=given.gpus_per_worker, max_retries=RETRIES)(
+            _told
+        )
 
     def __call__(
         self, work: Callable[[Part], Result], parts: Sequence[Part], local: object = None

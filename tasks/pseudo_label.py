@@ -15,7 +15,7 @@ from selfsame.core.digests import sha256_file
 from selfsame.core.layout import ENSEMBLE, WEIGHTS
 from selfsame.core.stage import Stage
 from selfsame.core.tables import count_rows, part_name, parts_of, read_column
-from selfsame.engine import start_engine
+from selfsame.engine import resources, start_engine
 from selfsame.labeling import Teachers
 from selfsame.model.folder import read_config, validated
 from selfsame.model.kept import keep
@@ -73,7 +73,8 @@ def main(stage: Stage) -> None:
     parts = parts_of(stage.inputs["pool"].absolute())
     made = stage.outputs["pseudo_labels"]
     made.mkdir(parents=True, exist_ok=True)
-    with start_engine(compute) as over, TemporaryFile(dir=made.parent) as file:
+    given = resources()
+    with start_engine(given, compute.cpu_threads) as over, TemporaryFile(dir=made.parent) as file:
         briefs = Briefs(file)
         rows = len(heard.judges) * count_rows(stage.inputs["pool"])
         with progress("pseudo_label", total=rows, unit="row") as bar:
@@ -81,7 +82,7 @@ def main(stage: Stage) -> None:
             for part, (brief, used) in zip(parts, over(teachers.brief, parts, local), strict=True):
                 briefs.add(brief)
                 kept.used |= used
-                if compute.engine != "local":
+                if given.engine != "local":
                     bar.update(advance=len(heard.judges) * count_rows(part))
         decision = gate.decide(heard, briefs, FIRST_ROUND)
         written = list(over(partial(teachers.write, decision=decision), list(enumerate(parts))))

@@ -11,6 +11,7 @@ from selfsame.params.operation import OperationParams
 from selfsame.params.prediction import PredictionParams
 from selfsame.params.pseudo_label import PSEUDO_LABEL
 from selfsame.params.reading import Schemas
+from selfsame.params.resources import ResourcesParams
 from selfsame.params.retrain import RETRAIN
 from selfsame.params.split import SplitParams
 from selfsame.params.train_baseline import TrainBaselineParams
@@ -29,6 +30,7 @@ STAGES: Schemas = {  # sections that stages read: DVC wants them written, if nee
     "evaluate": EvaluateParams,
 }
 AROUND: Schemas = {  # sections that no stage reads: an edit reruns nothing
+    "resources": ResourcesParams,
     "monitoring": MonitoringParams,
     "operation": OperationParams,
     "active_learning": ACTIVE_LEARNING,

@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from project import section
 
 from selfsame.core.errors import SelfsameError
 from selfsame.engine import start_engine
+from selfsame.params.resources import ResourcesParams
 
-RAY = section("compute", engine="ray", workers=2, cpu_threads=1)
+LOCAL = ResourcesParams()
+RAY = ResourcesParams(engine="ray", workers=2)
 PARTS = [3, 1, 4, 1, 5, 9, 2, 6]
 
 
@@ -31,7 +32,7 @@ def squared(part: int, folder: Path | None = None) -> int:
 
 def test_here_parts_are_worked_on_in_order_and_one_may_listen() -> None:
     heard: list[int] = []
-    with start_engine(section("compute")) as over:
+    with start_engine(LOCAL, 1) as over:
         assert list(over(squared, PARTS)) == [part**2 for part in PARTS]
         list(over(squared, PARTS, heard.append))
     assert heard == PARTS
@@ -40,7 +41,8 @@ def test_here_parts_are_worked_on_in_order_and_one_may_listen() -> None:
 @pytest.mark.filterwarnings("default")  # of what Ray opens and leaves open
 def test_ray_gives_the_same_though_a_worker_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    with start_engine(RAY) as over:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where the workers find this module
+    with start_engine(RAY, 1) as over:
         assert list(over(partial(squared, folder=tmp_path), PARTS)) == [part**2 for part in PARTS]
         with pytest.raises(SelfsameError, match="a part of nothing") as refused:
             list(over(squared, [1, 0]))
@@ -50,9 +52,5 @@ def test_ray_gives_the_same_though_a_worker_dies(tmp_path: Path, monkeypatch: py
 
 def test_a_missing_ray_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(SelfsameError, match="Ray is not installed"), start_engine(RAY):
+    with pytest.raises(SelfsameError, match="Ray is not installed"), start_engine(RAY, 1):
         pass
-
-
-def test_how_work_is_spread_stands_in_no_output() -> None:
-    assert RAY.model_dump() == section("compute", cpu_threads=1).model_dump()

@@ -194,6 +194,7 @@ def test_a_stage_asks_for_what_it_declares(read: Read) -> None:
 
 
 def test_what_no_stage_declares_none_asks_for(read: Read) -> None:
-    watched = set(keys_of(AROUND["monitoring"]))  # observers ask, who can't change an output
+    # Observers ask, and who spreads work: neither can change an output.
+    watched = {key for name in ("monitoring", "resources") for key in keys_of(AROUND[name])}
     around = {key for schema in AROUND.values() for key in keys_of(schema)} - watched
     assert not around & {key for keys in read.values() for key in keys}
