@@ -19,6 +19,7 @@ from selfsame.core.annotations import (
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import ANNOTATIONS, ID
 from selfsame.core.tables import TableInfo, iter_batches
+from selfsame.core.text import read_text
 from selfsame.git import git
 
 BY_HAND = "by hand"  # the strategy of a row that nobody was asked for
@@ -73,10 +74,10 @@ def read_answers(file: Path, annotator: str | None) -> list[Annotation]:
     """Read a CSV file or an export of Label Studio; a row that was skipped is none."""
     if not file.is_file():
         raise SelfsameError(f"{file}: no such file", "name the file that the page or Label Studio has saved")
-    text = file.read_text(encoding="utf-8-sig")
+    text = read_text(file)
     try:
         found = list(_of_label_studio(text) if file.suffix == ".json" else _of_csv(text))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, csv.Error, RecursionError) as error:
         raise SelfsameError(
             f"{file}: neither answers in CSV nor an export of Label Studio in JSON ({error!r})",
             "a CSV needs the columns example_id and label; of Label Studio export the format JSON",

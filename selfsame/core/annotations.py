@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import ANNOTATIONS
+from selfsame.core.text import read_text
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ COLUMNS = [field.name for field in fields(Annotation)]
 
 def read_annotations(path: Path) -> dict[str, Annotation]:
     """Read the answers by example id, in the order in which they came."""
-    return parse_annotations(path.read_text(encoding="utf-8"), path)
+    return parse_annotations(read_text(path), path)
 
 
 def parse_annotations(text: str, path: Path) -> dict[str, Annotation]:
@@ -48,6 +50,13 @@ def parse_annotations(text: str, path: Path) -> dict[str, Annotation]:
             twice, as after a merge in git of two people's answers.
     """
     rows = csv.reader(io.StringIO(text))
+    try:
+        return _parse(rows, path)
+    except csv.Error as error:  # a NUL, or a quote that is never closed
+        raise SelfsameError(f"{path}: line {rows.line_num}: {error}", "mend that line") from None
+
+
+def _parse(rows: Any, path: Path) -> dict[str, Annotation]:
     header = next(rows, [])
     if header != COLUMNS:
         raise SelfsameError(f"{path}: its columns are {header}", f"make its first line {','.join(COLUMNS)}")

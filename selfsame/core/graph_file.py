@@ -15,6 +15,7 @@ from ruamel.yaml import YAML, YAMLError
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import GRAPH_FILE, PARAMS_FILE
+from selfsame.core.text import read_text
 
 PARAMETER = re.compile(r"\$\{(\w+)\.(\w+)\}")
 CODE_ROOTS = ("tasks", "selfsame")
@@ -34,14 +35,21 @@ class StageSpec:
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file as DVC does (YAML 1.2, so that ``1e-3`` is a number; no duplicate keys)."""
+    """Read a YAML file as DVC does (YAML 1.2, so that ``1e-3`` is a number; no duplicate keys).
+
+    Raises:
+        SelfsameError: it isn't there, is not UTF-8, or is not valid YAML.
+    """
     try:
-        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        text = read_text(path)
     except FileNotFoundError:
         raise SelfsameError(
             f"{path}: no such file in {Path.cwd()}", "run from the project's root folder"
         ) from None
-    except YAMLError as error:
+    try:
+        return YAML(typ="safe").load(text)
+    # ruamel's own, and what Python says of a date that doesn't exist or of a thousand brackets
+    except (YAMLError, ValueError, TypeError, RecursionError) as error:
         raise SelfsameError(f"{path}: not valid YAML: {error}", "mend the line named above") from None
 
 
@@ -57,11 +65,17 @@ def read_stages(path: Path = GRAPH_FILE, *, resolved: bool = True) -> dict[str, 
         resolved: put a parameter's value where it stands for a path; False leaves ``${section.key}``.
 
     Raises:
-        SelfsameError: a parameter that stands for a path is missing or no text.
+        SelfsameError: a parameter that stands for a path is missing or no text; or it is no graph.
     """
-    stages = read_yaml(path).get("stages", {})
+    written = read_yaml(path)
     params = path.with_name(PARAMS_FILE.name) if resolved else None
-    return {name: _stage_spec(name, entry, params) for name, entry in stages.items()}
+    try:
+        return {name: _stage_spec(name, entry, params) for name, entry in written.get("stages", {}).items()}
+    except (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError) as error:
+        raise SelfsameError(
+            f"{path}: not a graph of stages: {type(error).__name__}: {error}",
+            "'dvc repro' names the line that is wrong; 'git diff' shows what was changed",
+        ) from None
 
 
 def by_stem(paths: Iterable[str]) -> dict[str, Path]:

@@ -124,7 +124,8 @@ def with_tags(schema: Any, written: Any) -> Any:
     if tag is not None:
         defaults = [shape.model_fields[tag].get_default() for shape in shapes.values()]
         found = {tag: next(value for value in defaults if isinstance(value, str)), **written}
-    shape = shapes.get(found.get(tag, "") if tag else "")
+    named = found.get(tag) if tag else ""
+    shape = shapes.get(named) if isinstance(named, str) else None
     fields = shape.model_fields if shape else {}
     return {key: with_tags(fields[key], value) if key in fields else value for key, value in found.items()}
 

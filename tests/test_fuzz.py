@@ -1,0 +1,201 @@
+"""Whatever stands in a file that a person may edit or a disk may spoil: it is read, or it is one sentence.
+
+Hypothesis makes the content. ``SELFSAME_FUZZ`` says how many examples each test tries (50 by default).
+"""
+
+import copy
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from selfsame.active.answers import read_answers
+from selfsame.audit.records import parse_lineage
+from selfsame.core.annotations import COLUMNS, read_annotations
+from selfsame.core.errors import SelfsameError
+from selfsame.core.graph_file import read_stages, read_yaml
+from selfsame.model.models import load_model, save_model
+from selfsame.params.check import check_params
+from tests.conftest import ROOT
+
+EXAMPLES = int(os.environ.get("SELFSAME_FUZZ", "50"))
+fuzzed = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize="SELFSAME_FUZZ" not in os.environ,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.sampled_from([0, 1, -1, 10_000, 1_000_000, 2**31, 2**63, 2**64]),
+    st.floats(),
+    st.text(max_size=20),
+    st.sampled_from(
+        ["", "auto", "1e999", "../..", "/", "~", "${data.path}", "\0", "!!python/object:os.system"]
+    ),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+PARAMS = [read_yaml(path) for path in sorted((ROOT / "presets").glob("*.yaml"))]
+
+
+def places(values: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the path of every key."""
+    if isinstance(values, dict):
+        for key, value in values.items():
+            yield (*path, key)
+            yield from places(value, (*path, key))
+
+
+def read_or_said(read: Callable[[], Any]) -> None:
+    """Read, or be told in one sentence that has its fix."""
+    with suppress(SelfsameError):
+        read()
+
+
+@st.composite
+def spoilt(draw: st.DrawFn, content: bytes) -> bytes:
+    """Cut, flip, double or replace bytes of a whole file."""
+    start = draw(st.integers(0, len(content)))
+    end = draw(st.integers(start, min(len(content), start + 200)))
+    middle = draw(
+        st.one_of(
+            st.just(b""),
+            st.binary(max_size=30),
+            st.text(max_size=20).map(lambda text: text.encode()),
+            st.sampled_from(
+                [b"\0", b"\xe4", b"{" * 500, b"[" * 500, b"- " * 200, b"&a *a", b"!!binary x", b"\t"]
+            ),
+        )
+    )
+    return content[:start] + middle + content[end:]
+
+
+@fuzzed
+@given(st.data())
+def test_a_value_of_params(data: st.DataObject) -> None:
+    params = copy.deepcopy(data.draw(st.sampled_from(PARAMS)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        *path, last = data.draw(st.sampled_from(list(places(params))))
+        where = params
+        for key in path:
+            where = where[key]
+        where[last] = data.draw(VALUES)
+        if data.draw(st.booleans()):
+            where[data.draw(st.text(max_size=10))] = data.draw(VALUES)
+    read_or_said(lambda: check_params(params))
+
+
+@fuzzed
+@given(spoilt((ROOT / "params.yaml").read_bytes()))
+def test_the_text_of_params(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    read_or_said(lambda: check_params(read_yaml(path)))
+
+
+@fuzzed
+@given(spoilt((ROOT / "dvc.yaml").read_bytes()))
+def test_the_graph(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    path = tmp_path / "dvc.yaml"
+    path.write_bytes(content)
+    read_or_said(lambda: read_stages(path))
+
+
+LABELS = (",".join(COLUMNS) + "\nab,cat,ä,2026-01-01T00:00:00+00:00,margin\n").encode() * 2
+
+
+@fuzzed
+@given(spoilt(LABELS))
+def test_the_labels_that_people_gave(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_bytes(content)
+    read_or_said(lambda: read_annotations(path))
+    read_or_said(lambda: read_answers(path, "me"))
+
+
+TASK = {
+    "data": {"example_id": "ab"},
+    "annotations": [
+        {
+            "was_cancelled": False,
+            "completed_by": {"email": "a@b"},
+            "created_at": "2026-01-01",
+            "result": [{"value": {"choices": ["cat"]}}],
+        }
+    ],
+}
+
+
+@fuzzed
+@given(st.data())
+def test_an_export_of_label_studio(tmp_path: Path, data: st.DataObject) -> None:
+    path = tmp_path / "answers.json"
+    task = copy.deepcopy(TASK)
+    *inner, last = data.draw(st.sampled_from(list(places(task))))
+    where: Any = task
+    for key in inner:
+        where = where[key]
+    where[last] = data.draw(VALUES)
+    path.write_bytes(data.draw(st.just(json.dumps([task]).encode()) | spoilt(json.dumps([task]).encode())))
+    read_or_said(lambda: read_answers(path, None))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A net of a few weights."""
+    from selfsame.core.tables import TableInfo
+    from selfsame.model.inputs import Scaling
+    from selfsame.model.models import Model
+    from selfsame.model.nets import build_net
+    from selfsame.params.model import read_model
+
+    params = read_model({"architecture": "mlp"})
+    info = TableInfo("tiny", "classification", ("a", "b"), features=("u", "v"))
+    folder = tmp_path_factory.mktemp("model") / "champion"
+    torch.manual_seed(0)
+    model = Model(build_net(params, info), params, info, Scaling((0.0, 0.0), (1.0, 1.0)), {"training": {}})
+    folder.mkdir()
+    save_model(folder, model, [{"epoch": 1.0}])
+    load_model(folder)
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+@fuzzed
+@given(st.data())
+def test_a_models_folder(model: Path, data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(sorted(path for path in model.iterdir() if path.suffix != ".csv")))
+    whole = path.read_bytes()
+    try:
+        path.write_bytes(data.draw(spoilt(whole)))
+        read_or_said(lambda: load_model(model))
+    finally:
+        path.write_bytes(whole)
+
+
+@fuzzed
+@given(VALUES | st.binary(max_size=60))
+def test_a_record_whose_name_fits(content: Any) -> None:
+    """Its name is the digest of its bytes, so that only what it says can be wrong."""
+    try:
+        made = content if isinstance(content, bytes) else json.dumps(content).encode()
+    except ValueError:  # a surrogate
+        return
+    path = Path("lineage/split") / f"{sha256(made).hexdigest()}.json"
+    records, problems = parse_lineage({path: made})
+    assert not records and len(problems) == 1
