@@ -1,0 +1,113 @@
+"""The scikit-learn baseline: what a simple family makes of the same labels, in a second or two.
+
+A user has it for free, so a pipeline that can't beat it must say so, and hand it over where it is better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from selfsame.core.layout import VALIDATED
+from selfsame.core.tables import TableInfo, read_column, take_all
+from selfsame.families.committee import error
+from selfsame.families.fit import fit_family, out_of_fold
+from selfsame.families.rows import Rows, together
+from selfsame.model.inputs import Scaling
+from selfsame.model.models import Model, save_model, save_validation
+from selfsame.model.nets import build_net
+from selfsame.params.model import Family
+
+SEED = 0
+FEWEST_ROWS_TO_BOOST = 200  # fewer rows hardly split, and a lucky fold may win
+MOST_ROWS_TO_CHOOSE_BY = 5000
+MOST_ROWS_TO_TUNE = 1000  # beyond, a family's own search takes longer than a second or two
+JUDGED, WHOLE = "judged", "whole"  # the two models, by the rows that they have learned
+
+
+def fit_reference(labeled: Rows, held: Rows) -> dict[str, np.ndarray]:
+    """Choose the best simple family by cross-validation on ``labeled``; fit it to these, and to all rows.
+
+    The same rows give the same arrays, on any number of cores.
+
+    Returns:
+        ``family``, its name's bytes; ``judged.…`` and ``whole.…``, the arrays of the model of ``labeled`` and
+        of that of all rows; ``places`` (P,) of labeled rows, with what models say of them (P, K) that have
+        learned ``all`` other folds, and ``half`` of their rows. The last three are missing where half of the
+        rows would lack a class.
+    """
+    shuffled = np.random.default_rng(SEED).permutation(len(labeled.labels))
+    places = np.sort(shuffled[:MOST_ROWS_TO_CHOOSE_BY])
+    rows = labeled.of(places)
+    quick = replace(rows, folds=0)
+    said = {name: out_of_fold(name, quick, SEED, rows.splits) for name in simple_families(rows)}
+    best = min(said, key=lambda name: error(said[name], rows))  # of equals the first, which is the simplest
+    found = {"family": np.frombuffer(best.encode(), np.uint8)}
+    for key, learned in ((JUDGED, labeled), (WHOLE, together(labeled, held))):
+        tuned = learned if len(learned.labels) <= MOST_ROWS_TO_TUNE else replace(learned, folds=0)
+        state = fit_family(best, tuned, SEED).state_dict()
+        found |= {f"{key}.{name}": value.numpy() for name, value in state.items()}
+    if halves := rows.halved_splits:
+        found["half"] = out_of_fold(best, quick, SEED, halves).numpy()
+        found |= {"all": said[best].numpy(), "places": places}
+    return found
+
+
+def simple_families(rows: Rows) -> list[str]:
+    """Return the families to choose from, the simplest first."""
+    boosted = rows.inputs.ndim == 2 and len(rows.labels) >= FEWEST_ROWS_TO_BOOST
+    return ["linear", "support_vectors", *(["boosting"] if boosted else [])]
+
+
+def read_rows(table: Path, scaling: Scaling) -> Rows:
+    """Return a table's rows, each of which counts once; values standardised."""
+    labels = scaling.standardised(torch.tensor(read_column(table, "label"))).numpy()
+    return Rows(take_all(table), labels, np.ones(len(labels)), len(TableInfo.of(table).classes))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The scikit-learn baseline as models that predict, of the arrays that ``fit_reference`` returned."""
+
+    found: Mapping[str, np.ndarray]
+    info: TableInfo
+    scaling: Scaling
+
+    @property
+    def family(self) -> str:
+        """Its name, as ``model.architecture`` knows it."""
+        return self.found["family"].tobytes().decode()
+
+    def model(self, key: str) -> Model:
+        """Return ``JUDGED``, the model that has not learned the validation rows, or ``WHOLE``."""
+        params = Family(architecture=self.family)
+        net = build_net(params, self.info)
+        state = {name.removeprefix(f"{key}."): array for name, array in self.found.items()}
+        net.load_state_dict({name: torch.from_numpy(np.array(state[name])) for name in net.state_dict()})
+        return Model(net, params, self.info, self.scaling)
+
+    def save(self, folder: Path, measured: Mapping[str, float | None]) -> None:
+        """Write a model's folder as a training stage does.
+
+        Args:
+            measured: what ``JUDGED`` scores on validation rows.
+        """
+        row = {"epoch": 1, **{f"validation_{name}": value for name, value in measured.items()}}
+        save_model(folder / VALIDATED, self.model(JUDGED), [row])
+        save_model(folder, self.model(WHOLE), [row])
+        save_validation(folder, row)
+
+    def halved(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Return places of labeled rows, and what half of the other rows, and all, teach to say of them.
+
+        None where half would lack a class.
+        """
+        if "half" not in self.found:
+            return None
+        said = self.model(JUDGED).said
+        half, everything = (said(torch.from_numpy(np.array(self.found[name]))) for name in ("half", "all"))
+        return self.found["places"], half, everything
