@@ -179,6 +179,8 @@ def main(stage: Stage) -> None:
     own = stage.section("evaluate", EvaluateParams)
     target = target_of(TableInfo.of(stage.inputs["holdout"]))
     kept = keep(stage.spec.name, stage.spec.code, stage.params, but="evaluate")
+    from selfsame.families.reference import WHOLE
+
     reference = reference_of(stage, kept)
     answers = answers_of(stage, kept, reference)
     labels = {role: read_column(stage.inputs[role], "label") for role in ("labeled", "validation", "holdout")}
@@ -199,7 +201,7 @@ def main(stage: Stage) -> None:
 
     models = {
         name: ModelFindings(
-            family(reference.family, target.words) if name == REFERENCE else name,
+            family(reference.family(WHOLE), target.words) if name == REFERENCE else name,
             scores,
             target.score(labels["holdout"], answers(name, "holdout")),
             {} if name == REFERENCE else read_history(stage.inputs[name] / HISTORY),
@@ -218,8 +220,8 @@ def main(stage: Stage) -> None:
         reference_rows=len(learned),
         learning_curve=curve
         and (
-            target.score(labels["labeled"][curve[0]], curve[1]),
-            target.score(labels["labeled"][curve[0]], curve[2]),
+            target.score(learned[curve[0]], curve[1]),
+            target.score(learned[curve[0]], curve[2]),
         ),
         constant=ModelFindings(
             f"always saying {target.words.constant.format(target.named(constant))}",

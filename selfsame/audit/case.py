@@ -117,7 +117,7 @@ class Case:
 
     @cached_property
     def side(self) -> str | None:
-        """Which of the metrics' models this one is: ``baseline``, ``student``, ``reference``; None if none."""
+        """Which of the metrics' models it is: ``baseline``, ``student`` or ``reference``; None if none."""
         if self.judged and self.judged is self.training:
             return self.metrics["champion"]  # fitted where it was measured
         read = self.judged.record.inputs if self.judged else {}

@@ -24,32 +24,34 @@ from selfsame.params.model import Family
 
 SEED = 0
 FEWEST_ROWS_TO_BOOST = 200  # fewer rows hardly split, and a lucky fold may win
-MOST_ROWS_TO_CHOOSE_BY = 5000
+MOST_ROWS_OF_KERNEL = 5000  # beyond, a support vector machine takes minutes
+MOST_ROWS_TO_CHOOSE_BY = 2000
 MOST_ROWS_TO_TUNE = 1000  # beyond, a family's own search takes longer than a second or two
 JUDGED, WHOLE = "judged", "whole"  # the two models, by the rows that they have learned
 
 
 def fit_reference(labeled: Rows, held: Rows) -> dict[str, np.ndarray]:
-    """Choose the best simple family by cross-validation on ``labeled``; fit it to these, and to all rows.
+    """Choose the best simple family by cross-validation and fit it: to ``labeled``, and to all rows.
 
     The same rows give the same arrays, on any number of cores.
 
     Returns:
-        ``family``, its name's bytes; ``judged.…`` and ``whole.…``, the arrays of the model of ``labeled`` and
-        of that of all rows; ``places`` (P,) of labeled rows, with what models say of them (P, K) that have
-        learned ``all`` other folds, and ``half`` of their rows. The last three are missing where half of the
-        rows would lack a class.
+        For ``judged``, the model of ``labeled`` alone, and ``whole``: ``….family``, its name's bytes, and its
+        arrays. ``places`` (P,) of all rows, with what models say of them (P, K) that have learned ``all``
+        other folds, and ``half`` of their rows; these three are missing where half would lack a class.
     """
-    shuffled = np.random.default_rng(SEED).permutation(len(labeled.labels))
-    places = np.sort(shuffled[:MOST_ROWS_TO_CHOOSE_BY])
-    rows = labeled.of(places)
-    quick = replace(rows, folds=0)
-    said = {name: out_of_fold(name, quick, SEED, rows.splits) for name in simple_families(rows)}
-    best = min(said, key=lambda name: error(said[name], rows))  # of equals the first, which is the simplest
-    found = {"family": np.frombuffer(best.encode(), np.uint8)}
-    for key, learned in ((JUDGED, labeled), (WHOLE, together(labeled, held))):
+    everything = together(labeled, held)
+    found: dict[str, np.ndarray] = {}
+    for key, learned in ((JUDGED, labeled), (WHOLE, everything)):
+        shuffled = np.random.default_rng(SEED).permutation(len(learned.labels))
+        places = np.sort(shuffled[:MOST_ROWS_TO_CHOOSE_BY])
+        rows, quick = learned.of(places), replace(learned.of(places), folds=0)
+        families = simple_families(learned.inputs.ndim > 2, len(everything.labels))
+        said = {name: out_of_fold(name, quick, SEED, rows.splits) for name in families}
+        best = min(said, key=lambda name: error(said[name], rows))  # of equals the first, the simplest
         tuned = learned if len(learned.labels) <= MOST_ROWS_TO_TUNE else replace(learned, folds=0)
         state = fit_family(best, tuned, SEED).state_dict()
+        found[f"{key}.family"] = np.frombuffer(best.encode(), np.uint8)
         found |= {f"{key}.{name}": value.numpy() for name, value in state.items()}
     if halves := rows.halved_splits:
         found["half"] = out_of_fold(best, quick, SEED, halves).numpy()
@@ -57,10 +59,10 @@ def fit_reference(labeled: Rows, held: Rows) -> dict[str, np.ndarray]:
     return found
 
 
-def simple_families(rows: Rows) -> list[str]:
+def simple_families(images: bool, rows: int) -> list[str]:
     """Return the families to choose from, the simplest first."""
-    boosted = rows.inputs.ndim == 2 and len(rows.labels) >= FEWEST_ROWS_TO_BOOST
-    return ["linear", "support_vectors", *(["boosting"] if boosted else [])]
+    kernel = ["support_vectors"] if rows <= MOST_ROWS_OF_KERNEL else []
+    return ["linear", *kernel, *([] if images or rows < FEWEST_ROWS_TO_BOOST else ["boosting"])]
 
 
 def read_rows(table: Path, scaling: Scaling) -> Rows:
@@ -77,14 +79,13 @@ class Reference:
     info: TableInfo
     scaling: Scaling
 
-    @property
-    def family(self) -> str:
-        """Its name, as ``model.architecture`` knows it."""
-        return self.found["family"].tobytes().decode()
+    def family(self, key: str) -> str:
+        """Return the name of a model's family, as ``model.architecture`` knows it."""
+        return self.found[f"{key}.family"].tobytes().decode()
 
     def model(self, key: str) -> Model:
         """Return ``JUDGED``, the model that has not learned the validation rows, or ``WHOLE``."""
-        params = Family(architecture=self.family)
+        params = Family(architecture=self.family(key))
         net = build_net(params, self.info)
         state = {name.removeprefix(f"{key}."): array for name, array in self.found.items()}
         net.load_state_dict({name: torch.from_numpy(np.array(state[name])) for name in net.state_dict()})
@@ -102,12 +103,12 @@ class Reference:
         save_validation(folder, row)
 
     def halved(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """Return places of labeled rows, and what half of the other rows, and all, teach to say of them.
+        """Return places of all rows, and what half of the other rows, and all, teach to say of them.
 
         None where half would lack a class.
         """
         if "half" not in self.found:
             return None
-        said = self.model(JUDGED).said
+        said = self.model(WHOLE).said
         half, everything = (said(torch.from_numpy(np.array(self.found[name]))) for name in ("half", "all"))
         return self.found["places"], half, everything
