@@ -5,15 +5,16 @@ it is asked for; lost workers and tasks that ran out of memory are its own to st
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_yaml
 from selfsame.core.layout import PARAMS_FILE
-from selfsame.params.resources import ResourcesParams
+from selfsame.params.resources import MOST_WORKERS, ResourcesParams
 
 RETRIES = 5  # of a part whose worker was lost
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,13 +29,14 @@ class Engine(Protocol):
     def __call__(
         self,
         work: Callable[[Part], Result],
-        parts: Sequence[Part],
+        parts: Iterable[Part],
         local: Callable[[Part], Result] | None = None,
     ) -> Iterator[Result]:
         """Yield what ``work`` returns of every part, in their order.
 
         Args:
             work: can be sent to another machine; so can parts, whose paths are seen from there, and results.
+            parts: taken one by one, no sooner than somebody is free for it.
             local: does the same in this process, and may tell of it meanwhile; None for ``work`` itself.
         """
         ...
@@ -43,6 +45,19 @@ class Engine(Protocol):
 def resources() -> ResourcesParams:
     """Read the section of ``params.yaml``: no stage declares it, so no stage is given it."""
     return ResourcesParams.model_validate(read_yaml(PARAMS_FILE).get("resources", {}))
+
+
+def ray_workers(count: int | None) -> ResourcesParams:
+    """Return what asks for so many workers of Ray; for this process, if there is no number.
+
+    Raises:
+        SelfsameError: no such number.
+    """
+    if count is None:
+        return ResourcesParams()
+    if not 1 <= count <= MOST_WORKERS:
+        raise SelfsameError(f"workers = {count}", f"take a number from 1 to {MOST_WORKERS}")
+    return ResourcesParams(engine="ray", workers=count)
 
 
 @contextmanager
@@ -59,7 +74,7 @@ def start_engine(given: ResourcesParams, cpu_threads: int) -> Iterator[Engine]:
         SelfsameError: Ray isn't installed, or doesn't answer.
     """
     if given.engine == "local":
-        yield _here
+        yield in_process
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -67,8 +82,8 @@ def start_engine(given: ResourcesParams, cpu_threads: int) -> Iterator[Engine]:
         import ray
     except ModuleNotFoundError:
         raise SelfsameError(
-            "params.yaml: resources.engine = 'ray', but Ray is not installed",
-            "pip install 'selfsame[ray]', or set resources.engine to local",
+            "workers of Ray are asked for (resources.engine = ray, or --workers), but Ray is not installed",
+            "pip install 'selfsame[ray]', or work without (resources.engine = local, no --workers)",
         ) from None
     address = os.environ.get("RAY_ADDRESS")
     own: dict[str, Any] = (
@@ -97,9 +112,10 @@ def start_engine(given: ResourcesParams, cpu_threads: int) -> Iterator[Engine]:
         ray.shutdown()
 
 
-def _here(
-    work: Callable[[Part], Result], parts: Sequence[Part], local: Callable[[Part], Result] | None = None
+def in_process(
+    work: Callable[[Part], Result], parts: Iterable[Part], local: Callable[[Part], Result] | None = None
 ) -> Iterator[Result]:
+    """Work on the parts here: the engine ``local``."""
     yield from map(local or work, parts)
 
 
@@ -113,23 +129,31 @@ class _Ray:
         )
 
     def __call__(
-        self, work: Callable[[Part], Result], parts: Sequence[Part], local: object = None
+        self, work: Callable[[Part], Result], parts: Iterable[Part], local: object = None
     ) -> Iterator[Result]:
         shared = self._ray.put(work)  # once, and not with every part
-        waiting, running = list(enumerate(parts))[::-1], {}
+        waiting, running = enumerate(parts), {}
         done: dict[int, Any] = {}
-        for number in range(len(parts)):
-            while number not in done:
-                while waiting and len(running) < self._workers:
-                    which, part = waiting.pop()
-                    running[self._task.remote(shared, part)] = which
+        number = 0  # of the part whose result is next
+        while True:
+            # A slow part holds the others up: no more results than twice the workers wait for it.
+            room = min(self._workers - len(running), 2 * self._workers - len(running) - len(done))
+            for which, part in islice(waiting, max(room, 0)):
+                running[self._task.remote(shared, part)] = which
+            if number in done:
+                yield done.pop(number)
+                number += 1
+            elif running:
                 (ready, *_), _ = self._ray.wait(list(running))
                 done[running.pop(ready)] = self._result(ready)
-            yield done.pop(number)
+            else:
+                return
 
     def _result(self, ready: Any) -> Any:
         try:
             error, result = self._ray.get(ready)
+        except self._ray.exceptions.RayTaskError as failed:
+            raise failed.cause from None  # a mistake of the code, as it would be raised here
         except self._ray.exceptions.RayError as lost:
             raise SelfsameError(
                 f"Ray gave a part up after {RETRIES} retries: {str(lost).strip().splitlines()[-1]}",

@@ -2,10 +2,9 @@
 
 In: ``labels`` (people's answers), ``labeled``, ``validation``, ``calibration``, ``pool``, ``holdout``,
 ``hidden_labels``, ``accounting`` (of rows without a role), ``pseudo_labels``, both models, params ``compute
-evaluate``. Out: ``models/champion`` (a copy of the better model, or the scikit-learn baseline, which is
-fitted here, where that is better than both; its calibration, its model card) and the report:
-``metrics.json``, ``report.html``, ``summary.txt``, and for plots ``confusion_matrix.csv`` (the champion on
-the holdout), ``threshold.csv`` and ``reliability.csv``.
+evaluate``. Out: ``models/champion`` (a copy of the better model, its calibration, its model card) and the
+report: ``metrics.json``, ``report.html``, ``summary.txt``, and for plots ``confusion_matrix.csv`` (the
+champion on the holdout), ``threshold.csv`` and ``reliability.csv``.
 """
 
 from __future__ import annotations
@@ -44,19 +43,17 @@ from selfsame.report.gate import Gate
 from selfsame.report.learned import read_learned
 from selfsame.report.model_card import CARD, render_card
 from selfsame.report.promotion import promote
+from selfsame.report.reference import fit_reference
 from selfsame.report.report_page import render_report
 from selfsame.report.scores import Scores
 from selfsame.report.summary import render_summary
 from selfsame.report.target import Target, target_of
-from selfsame.report.words import family
 from selfsame.stats.share import Share
 
 if TYPE_CHECKING:
-    from selfsame.families.reference import Reference
     from selfsame.model.models import Model
 
 MODELS = ("baseline", "student")
-REFERENCE = "reference"  # the scikit-learn baseline, which stands in no folder unless it is the champion
 
 
 def asked_by_strategy(labeled: Path, answers: Path) -> dict[str, int]:
@@ -66,39 +63,34 @@ def asked_by_strategy(labeled: Path, answers: Path) -> dict[str, int]:
     return dict(sorted(Counter(given[each].strategy for each in ids if each in given).items()))
 
 
-def answers_of(stage: Stage, kept: Kept, reference: Reference) -> Callable[[str, str], np.ndarray]:
+def answers_of(stage: Stage, kept: Kept) -> Callable[[str, str], np.ndarray]:
     """Return what a model says, named, of a role's rows: of the pool, of the sample that is looked at.
 
-    A model ``….validated`` is the one from before a refit on validation rows, if there was one; the
-    scikit-learn baseline always learns them in the end.
+    A model ``….validated`` is the one from before a refit on validation rows, if there was one.
     """
 
     @cache
-    def load(name: str) -> Model:
-        from selfsame.families.reference import JUDGED, WHOLE
+    def load(folder: Path) -> Model:
         from selfsame.model.device import prepare_device
         from selfsame.model.models import load_model
 
-        if name.startswith(REFERENCE):
-            return reference.model(JUDGED if name.endswith(".validated") else WHOLE)
-        folder = stage.inputs[name.removesuffix(".validated")]
         views = stage.section("prediction", PredictionParams).test_time_augmentation
-        device = prepare_device(stage.section("compute", ComputeParams))
-        return load_model(validated(folder) if name.endswith(".validated") else folder, device, views)
+        return load_model(folder, prepare_device(stage.section("compute", ComputeParams)), views)
 
     def answer(name: str, role: str) -> np.ndarray:
-        learned = [stage.inputs["labeled"], stage.inputs["validation"]]
-        model = learned if name.startswith(REFERENCE) else [stage.inputs[name.removesuffix(".validated")]]
+        folder = stage.inputs[name.removesuffix(".validated")]
+        if name.endswith(".validated"):
+            folder = validated(folder)
         table = stage.inputs[role]
 
         def make() -> Arrays:
             from selfsame.model.models import answer_table, predict_inputs
 
             if role == "pool":
-                return {"said": predict_inputs(load(name), take_inputs(table, looked_at(table)))}
-            return {"said": answer_table(load(name), table)}
+                return {"said": predict_inputs(load(folder), take_inputs(table, looked_at(table)))}
+            return {"said": answer_table(load(folder), table)}
 
-        return kept.get(f"answers of {name}", [*model, table], make)["said"]
+        return kept.get("answers", [folder, table], make)["said"]
 
     return answer
 
@@ -113,27 +105,26 @@ def looked_at(pool: Path) -> np.ndarray:
     return evenly(count_rows(pool), QUERY_ROWS)
 
 
-def reference_of(stage: Stage, kept: Kept) -> Reference:
-    """Fit the scikit-learn baseline to the labeled rows, and to labeled and validation rows."""
-    from selfsame.families.reference import Reference, fit_reference, read_rows
-    from selfsame.model.inputs import Scaling
+def learn_reference(stage: Stage, kept: Kept, target: Target) -> tuple[str, Arrays]:
+    """Fit a simple model to labeled and validation rows; return its name, and what it says of whom.
 
-    tables = [stage.inputs[role] for role in ("labeled", "validation")]
-    scaling = Scaling.from_json(read_config(stage.inputs["baseline"])["scaling"])
-    found = kept.get(REFERENCE, tables, lambda: fit_reference(*(read_rows(each, scaling) for each in tables)))
-    return Reference(found, TableInfo.of(tables[0]), scaling)
+    Of labeled and validation rows, one after the other, ``out_of_fold`` and ``halved`` are the answers of
+    models trained without them; ``holdout`` are those of the whole model.
+    """
+    learned, holdout = [stage.inputs[role] for role in ("labeled", "validation")], stage.inputs["holdout"]
 
+    def make() -> Arrays:
+        labels = np.concatenate([read_column(table, "label") for table in learned])
+        reference = fit_reference(np.concatenate([take_all(table) for table in learned]), labels, target)
+        return {
+            "name": np.frombuffer(reference.name.encode(), np.uint8),
+            "out_of_fold": reference.out_of_fold,
+            "holdout": reference.predict(take_all(holdout)),
+            **({} if reference.halved is None else {"halved": reference.halved}),
+        }
 
-def write_champion(stage: Stage, name: str, reference: Reference, judged: Scores) -> None:
-    """Copy the promoted model; the scikit-learn baseline is written as a training stage writes a model."""
-    champion = stage.outputs["champion"]
-    if name == REFERENCE:
-        reference.save(champion, {name: measure.value for name, measure in judged.measures.items()})
-        write_views(champion, 1)
-        return
-    # The bytes alone: a file that DVC has linked from its cache is read-only.
-    shutil.copytree(stage.inputs[name], champion, copy_function=shutil.copyfile)
-    write_views(champion, stage.section("prediction", PredictionParams).test_time_augmentation)
+    found = kept.get("reference", [*learned, holdout], make)
+    return found["name"].tobytes().decode(), found
 
 
 def checks(
@@ -179,35 +170,40 @@ def main(stage: Stage) -> None:
     own = stage.section("evaluate", EvaluateParams)
     target = target_of(TableInfo.of(stage.inputs["holdout"]))
     kept = keep(stage.spec.name, stage.spec.code, stage.params, but="evaluate")
-    from selfsame.families.reference import WHOLE
-
-    reference = reference_of(stage, kept)
-    answers = answers_of(stage, kept, reference)
+    answers = answers_of(stage, kept)
     labels = {role: read_column(stage.inputs[role], "label") for role in ("labeled", "validation", "holdout")}
     learned = np.concatenate([labels["labeled"], labels["validation"]])
 
     judged = {
         name: target.score(labels["validation"], answers(f"{name}.validated", "validation"))
-        for name in (*MODELS, REFERENCE)
+        for name in MODELS
     }
-    promotion = promote(target, *judged.values(), own.promotion_level, own.scikit_learn_champion)
-    write_champion(stage, promotion.champion, reference, judged[REFERENCE])
+    promotion = promote(target, *judged.values(), own.promotion_level)
+    # The bytes alone: a file that DVC has linked from its cache is read-only.
+    shutil.copytree(
+        stage.inputs[promotion.champion], stage.outputs["champion"], copy_function=shutil.copyfile
+    )
+    write_views(
+        stage.outputs["champion"], stage.section("prediction", PredictionParams).test_time_augmentation
+    )
     gate = target.gate(stage.inputs["pseudo_labels"], stage.inputs["hidden_labels"])
     judges = gate.record.judged_on
     target.calibration(
         answers(f"{promotion.champion}.validated", judges), read_column(stage.inputs[judges], "label"), gate
     ).save(stage.outputs["champion"])
-    constant, curve = target.constant(learned), reference.halved()
+    reference_name, reference = learn_reference(stage, kept, target)
+    constant = target.constant(learned)
 
-    models = {
-        name: ModelFindings(
-            family(reference.family(WHOLE), target.words) if name == REFERENCE else name,
-            scores,
+    baseline, student = (
+        ModelFindings(
+            name,
+            judged[name],
             target.score(labels["holdout"], answers(name, "holdout")),
-            {} if name == REFERENCE else read_history(stage.inputs[name] / HISTORY),
+            read_history(stage.inputs[name] / HISTORY),
         )
-        for name, scores in judged.items()
-    }
+        for name in MODELS
+    )
+    champion = student if promotion.champion == "student" else baseline
     accounted = json.loads(stage.inputs["accounting"].read_text(encoding="utf-8"))
     findings = Findings(
         title=own.title,
@@ -216,12 +212,19 @@ def main(stage: Stage) -> None:
         asked=asked_by_strategy(stage.inputs["labeled"], stage.inputs["labels"]),
         dropped=accounted["dropped"],
         gate=gate,
-        **models,
+        baseline=baseline,
+        student=student,
+        reference=ModelFindings(
+            reference_name,
+            target.score(labels["validation"], reference["out_of_fold"][len(labels["labeled"]) :]),
+            target.score(labels["holdout"], reference["holdout"]),
+            {},
+        ),
         reference_rows=len(learned),
-        learning_curve=curve
-        and (
-            target.score(learned[curve[0]], curve[1]),
-            target.score(learned[curve[0]], curve[2]),
+        learning_curve=(
+            (target.score(learned, reference["halved"]), target.score(learned, reference["out_of_fold"]))
+            if "halved" in reference
+            else None
         ),
         constant=ModelFindings(
             f"always saying {target.words.constant.format(target.named(constant))}",
@@ -233,7 +236,7 @@ def main(stage: Stage) -> None:
         learned=read_learned(
             stage.inputs["student"] / LEARNED, gate.truth, partial(target.differ, gate=gate)
         ),
-        refitted=(stage.inputs["student"] / VALIDATED).is_dir(),
+        refitted=(stage.outputs["champion"] / VALIDATED).is_dir(),
         method=read_config(stage.inputs["student"])["recipe"]["retrain"]["method"],
         settings=settings_of(stage),
         digests=digest_files(stage.inputs.values()),
@@ -241,7 +244,7 @@ def main(stage: Stage) -> None:
         checks=checks(stage, kept, target, gate, accounted["near_copies"], judged, answers),
         galleries=(
             *gate_galleries(target, gate, stage.inputs["pool"]),
-            mistakes(target, stage.inputs["holdout"], models[promotion.champion].holdout),
+            mistakes(target, stage.inputs["holdout"], champion.holdout),
         ),
     )
     text = json.dumps(metrics(findings), indent=2, sort_keys=True, allow_nan=False)

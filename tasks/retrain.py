@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, read_column
+from selfsame.engine import resources
 from selfsame.params.retrain import Online, RetrainParams, SelfTraining
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def main(stage: Stage) -> None:
 
     own = stage.section("retrain", RetrainParams)
     method = choose_method(own, stage.inputs["labeled"])
-    pool = load_pool(stage.inputs["pool"], stage.inputs["pseudo_labels"], own.temperature)
+    memory = resources().memory_gb
+    pool = load_pool(stage.inputs["pool"], stage.inputs["pseudo_labels"], own.temperature, memory)
     plan = Plan(
         method,
         own.seed,

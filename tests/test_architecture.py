@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "selfsame.params": {"selfsame.core"},
     "selfsame.roles": {"selfsame.core", "selfsame.params"},
     "selfsame.model": {"selfsame.core", "selfsame.params"},
-    "selfsame.families": {"selfsame.core", "selfsame.model", "selfsame.params"},
+    "selfsame.families": {"selfsame.model"},
     "selfsame.learning": {
         "selfsame.core",
         "selfsame.families",
@@ -96,6 +96,7 @@ MAY_IMPORT = {
     "selfsame.scoring": {
         "selfsame.audit",
         "selfsame.core",
+        "selfsame.engine",
         "selfsame.model",
         "selfsame.observe",
         "selfsame.processes",
@@ -133,7 +134,6 @@ MAY_IMPORT = {
         "selfsame.core",
         "selfsame.engine",
         "selfsame.labeling",
-        "selfsame.families",
         "selfsame.learning",
         "selfsame.model",
         "selfsame.observe",

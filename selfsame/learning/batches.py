@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, prod
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Self
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.layout import ID
+from selfsame.core.layout import ID, SCRATCH
 from selfsame.core.tables import TableInfo, count_rows, inputs_of, iter_batches, open_table, same_ids
 from selfsame.learning.targets import pseudo_targets
 from selfsame.model.inputs import Scaling
@@ -35,8 +36,8 @@ class Examples:
 
     def __getitem__(self, rows: Tensor) -> "Examples":
         """Return the examples at ``rows``, (N,) int64 on the CPU."""
-        rows = rows.to(self.labels.device)
-        return Examples(self.inputs[rows], self.labels[rows])
+        device = self.labels.device  # inputs that are mapped from a file stay on the CPU
+        return Examples(self.inputs[rows.to(self.inputs.device)].to(device), self.labels[rows.to(device)])
 
     def to(self, device: torch.device) -> Self:
         """Return the same examples on another device."""
@@ -55,11 +56,18 @@ class PoolExamples(Examples):
         ids: (N,) example ids.
         accepted: (N,) bool, on the CPU: whose label the gate accepted.
         teacher: the digest of the weights that made the labels.
+        mapped: whether the inputs lie in a file, of which memory holds what was drawn last.
     """
 
     ids: pa.Array
     accepted: Tensor
     teacher: str
+    mapped: bool = False
+
+    def to(self, device: torch.device) -> Self:
+        """Return the same examples on another device, but for inputs that are mapped."""
+        moved = super().to(device)
+        return replace(moved, inputs=self.inputs) if self.mapped else moved
 
 
 def load_examples(table: Path) -> Examples:
@@ -78,14 +86,21 @@ def stack_examples(batches: list[tuple[np.ndarray, np.ndarray]], info: TableInfo
     return Examples(torch.from_numpy(inputs), torch.from_numpy(labels))
 
 
-def load_pool(pool: Path, pseudo_labels: Path, soft_temperature: float | None) -> PoolExamples:
+def load_pool(
+    pool: Path, pseudo_labels: Path, soft_temperature: float | None, memory_gb: float | None = None
+) -> PoolExamples:
     """Load the pool with its pseudo-labels: classes or values, or distributions.
+
+    Args:
+        memory_gb: inputs of more than that are put into a file row by row and mapped from there; a batch is
+            drawn from all rows alike, and is the same, wherever they lie.
 
     Raises:
         SelfsameError: the pseudo-labels are not those of this pool.
     """
     info = TableInfo.of(pool)
-    rows_of, columns = [], []
+    inputs = _space_for(count_rows(pool), info, memory_gb)
+    labels, columns, start = [], [], 0
     names = [ID, "accepted", "teacher", *(["probabilities"] if soft_temperature is not None else [])]
     schema = pa.schema([open_table(pseudo_labels).schema.field(name) for name in names])
     if count_rows(pool) != count_rows(pseudo_labels):
@@ -93,16 +108,35 @@ def load_pool(pool: Path, pseudo_labels: Path, soft_temperature: float | None) -
     for rows, decisions in zip(iter_batches(pool), iter_batches(pseudo_labels), strict=True):
         if not same_ids(rows.column(ID), decisions.column(ID)):
             raise _other_pool(pool, pseudo_labels)
-        rows_of.append((inputs_of(rows, info), decisions.column("pseudo_label").to_numpy()))
+        inputs[start : start + rows.num_rows] = inputs_of(rows, info)
+        start += rows.num_rows
+        labels.append(torch.from_numpy(decisions.column("pseudo_label").to_numpy().copy()))
         columns.append(decisions.select(names))
-    examples, table = stack_examples(rows_of, info), pa.Table.from_batches(columns, schema)
-    labels = examples.labels
+    table = pa.Table.from_batches(columns, schema)
+    labels = torch.cat([stack_examples([], info).labels, *labels])
     if soft_temperature is not None:
         probabilities = table.column("probabilities").combine_chunks().flatten().to_numpy()
         labels = pseudo_targets(torch.tensor(probabilities).view(len(labels), -1), soft_temperature)
     accepted = torch.from_numpy(table.column("accepted").to_numpy().astype(bool))
     teacher = table.column("teacher")[0].as_py() if len(table) else ""
-    return PoolExamples(examples.inputs, labels, table.column(ID).combine_chunks(), accepted, teacher)
+    return PoolExamples(
+        torch.from_numpy(inputs),
+        labels,
+        table.column(ID).combine_chunks(),
+        accepted,
+        teacher,
+        isinstance(inputs, np.memmap),
+    )
+
+
+def _space_for(rows: int, info: TableInfo, memory_gb: float | None) -> np.ndarray:
+    """Return an array for the raw inputs of so many rows: in memory, or mapped from a file without a name."""
+    dtype, shape = np.dtype(np.uint8 if info.image_shape else np.float64), (rows, *info.input_shape)
+    if memory_gb is None or prod(shape) * dtype.itemsize <= memory_gb * 1e9:
+        return np.empty(shape, dtype)
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=SCRATCH) as file:
+        return np.memmap(file, dtype, shape=shape)
 
 
 def _other_pool(pool: Path, pseudo_labels: Path) -> SelfsameError:

@@ -130,7 +130,7 @@ class Pool:
         self.batches.restore(of_batches)
         self.rounds = [Round(**each) for each in json.loads(state["rounds"].numpy().tobytes())]
         self._recorded = {name: list(state[name].clone()) if name in state else [] for name in _RECORDED}
-        present = state["present"].to(self._examples.inputs.device)
+        present = state["present"].to(self._examples.labels.device)
         self._examples = Examples(self._examples.inputs, present)
 
     def write(self, path: Path, examples: PoolExamples) -> None:

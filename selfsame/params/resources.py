@@ -19,6 +19,14 @@ class ResourcesParams(Section):
             "cluster that RAY_ADDRESS names or on this machine."
         ),
     ] = "local"
+    memory_gb: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            description="10⁹ bytes of a pool's inputs that a training holds in memory: a larger pool is "
+            "mapped from a file in .scratch; null: any pool is held.",
+        ),
+    ] = None
     workers: Annotated[
         int,
         Field(

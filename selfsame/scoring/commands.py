@@ -23,8 +23,10 @@ def predict(
     level: Annotated[float, typer.Option(help="Of the interval around a value.")] = 0.9,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="Of the CPU; all of them if left out.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Of Ray; this process alone if left out.")] = None,
 ) -> None:
     """Predict new rows with the champion, or with another model."""
+    from selfsame.engine import ray_workers, start_engine
     from selfsame.scoring.columns import Wish
     from selfsame.scoring.place import model_folder
     from selfsame.scoring.predictor import load_model
@@ -35,7 +37,8 @@ def predict(
     with model_folder(model, rev) as folder:
         wish = Wish(keep, probabilities, threshold, level)
         columns = load_model(folder, device, threads).columns(wish)
-        made = predict_place(place, output, columns)
+        with start_engine(ray_workers(workers), threads or 1) as over:
+            made = predict_place(place, output, columns, over)
     typer.echo(f"{made.rows} rows predicted: {output}", err=True)
     for note in notes(columns, made):
         typer.echo(note, err=True)

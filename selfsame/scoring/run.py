@@ -1,5 +1,6 @@
 """Predict a whole input: rows in, predictions out, some rows in memory at a time."""
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import WEIGHTS
+from selfsame.engine import Engine, in_process
 from selfsame.scoring.columns import Columns, Summary
 from selfsame.scoring.read import Rows, read_rows
 from selfsame.scoring.write import STANDARD_OUTPUT, Output
@@ -33,19 +35,21 @@ class Tally(Protocol):
         ...
 
 
-def predict_place(place: Path, target: str, columns: Columns) -> Summary:
+def predict_place(place: Path, target: str, columns: Columns, over: Engine = in_process) -> Summary:
     """Predict a file, or all files of a folder, and write the predictions to ``target``.
 
     Each row has its ``file``, its number in it (``row``), its own columns if they are wished for, and the
     prediction.
 
+    Args:
+        over: who predicts, some rows at a time.
+
     Raises:
         SelfsameError: an input can't be used, or the output can't be written; nothing is written then.
     """
     _refuse_itself(place, target)
-    return predict_rows(
-        read_rows(place, columns.model.preparation, columns.wish.keep), place, target, columns
-    )
+    rows = read_rows(place, columns.model.preparation, columns.wish.keep)
+    return predict_rows(rows, place, target, columns, over=over)
 
 
 def predict_rows(
@@ -54,6 +58,7 @@ def predict_rows(
     target: str,
     columns: Columns,
     tally: Tally | None = None,
+    over: Engine = in_process,
 ) -> Summary:
     """Predict rows that are read while they are predicted, likewise.
 
@@ -70,9 +75,16 @@ def predict_rows(
             f"{place}: it has a column {taken[0]!r}, and so have the predictions",
             "rename it, or leave out --keep",
         )
-    with Output(target, schema, {**columns.model.about, **columns.facts}) as output:
+    waiting: deque[Rows] = deque()
+
+    def inputs() -> Iterator[np.ndarray]:
         for some in _ahead(rows, first):
-            made, abstained = columns.of(some.inputs)
+            waiting.append(some)
+            yield some.inputs
+
+    with Output(target, schema, {**columns.model.about, **columns.facts}) as output:
+        for made, abstained in over(columns.of, inputs()):
+            some = waiting.popleft()
             if (some.own.schema if some.own is not None else pa.schema([])) != own:
                 raise SelfsameError(
                     f"{place}: its files have different columns",

@@ -13,6 +13,7 @@ from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
 from selfsame.learning.batches import load_pool
+from selfsame.params.resources import ResourcesParams
 from selfsame.params.retrain import RetrainParams
 
 POOL, PSEUDO = Path("data/splits/pool"), Path("data/pseudo_labels")
@@ -80,6 +81,18 @@ def test_the_student_learns_the_accepted_labels_as_recorded(method: str, labeled
     accepted = [row["pseudo_label"] if row["accepted"] else None for row in decisions.to_pylist()]
     assert [labels[0] for labels in learned["labels"].to_pylist()] == accepted
     assert sum(uses[0] for uses in learned["uses"].to_pylist()) > 0
+
+
+@pytest.mark.parametrize("method", ["offline", "online", "self_training"])
+def test_a_pool_larger_than_memory_teaches_the_same(
+    method: str, labeled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not load_pool(labeled / POOL, labeled / PSEUDO, None, memory_gb=1.0).mapped
+    before = retrain(labeled, method=method)
+    tiny = ResourcesParams(memory_gb=1e-6)
+    monkeypatch.setattr("tasks.retrain.resources", lambda: tiny)
+    assert load_pool(labeled / POOL, labeled / PSEUDO, None, tiny.memory_gb).mapped
+    assert retrain(labeled, method=method) == before
 
 
 @pytest.mark.parametrize("method", ["offline", "self_training"])
