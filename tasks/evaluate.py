@@ -3,8 +3,9 @@
 In: ``labels`` (people's answers), ``labeled``, ``validation``, ``calibration``, ``pool``, ``holdout``,
 ``hidden_labels``, ``accounting`` (of rows without a role), ``pseudo_labels``, both models, params ``compute
 evaluate``. Out: ``models/champion`` (a copy of the better model, its calibration, its model card) and the
-report: ``metrics.json``, ``report.html``, ``summary.txt``, and for plots ``confusion_matrix.csv`` (the
-champion on the holdout), ``threshold.csv`` and ``reliability.csv``.
+report: ``metrics.json``, ``report.html``, ``summary.txt``, ``doubtful_labels.csv`` (given ones
+that look wrong, for people to look at again), and for plots ``confusion_matrix.csv`` (the champion on the
+holdout), ``threshold.csv`` and ``reliability.csv``.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from selfsame.report.data_checks import (
     evenly,
     measure_drift,
 )
+from selfsame.report.doubtful import doubt, doubtful_file, doubtful_gallery, settled
 from selfsame.report.files import digest_files, read_history, settings_of, write_csv
 from selfsame.report.findings import Findings, ModelFindings, metrics
 from selfsame.report.gallery import gate_galleries, mistakes
@@ -119,6 +121,7 @@ def learn_reference(stage: Stage, kept: Kept, target: Target) -> tuple[str, Arra
         return {
             "name": np.frombuffer(reference.name.encode(), np.uint8),
             "out_of_fold": reference.out_of_fold,
+            "sureness": np.empty((0, 0)) if reference.sureness is None else reference.sureness,
             "holdout": reference.predict(take_all(holdout)),
             **({} if reference.halved is None else {"halved": reference.halved}),
         }
@@ -204,6 +207,10 @@ def main(stage: Stage) -> None:
         for name in MODELS
     )
     champion = student if promotion.champion == "student" else baseline
+    judged_tables = {role: stage.inputs[role] for role in ("labeled", "validation")}
+    doubts = doubt(
+        learned, reference["sureness"], settled(judged_tables, read_annotations(stage.inputs["labels"]))
+    )
     accounted = json.loads(stage.inputs["accounting"].read_text(encoding="utf-8"))
     findings = Findings(
         title=own.title,
@@ -245,10 +252,12 @@ def main(stage: Stage) -> None:
         galleries=(
             *gate_galleries(target, gate, stage.inputs["pool"]),
             mistakes(target, stage.inputs["holdout"], champion.holdout),
+            *([doubtful_gallery(judged_tables, learned, doubts)] if len(doubts.sureness) else []),
         ),
     )
     text = json.dumps(metrics(findings), indent=2, sort_keys=True, allow_nan=False)
     stage.outputs["metrics"].write_text(text + "\n", encoding="utf-8")
+    write_csv(stage.outputs["doubtful_labels"], doubtful_file(target, judged_tables, learned, doubts))
     for name, columns in target.plots(findings).items():
         write_csv(stage.outputs[name], columns)
     (stage.outputs["champion"] / CARD).write_text(render_card(findings), encoding="utf-8")

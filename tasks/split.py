@@ -27,7 +27,7 @@ from selfsame.params.split import SplitParams
 from selfsame.roles.decide import REASONS, REPEAT, Decision, account, decide, said
 from selfsame.roles.given import Given, Part, gather, halves
 from selfsame.roles.near import look_for_copies, refuse_copies
-from selfsame.roles.rows import DROPPED, LABELED, OWN_HOLDOUT, OWN_VALIDATION, POOL, ROLE_NAMES
+from selfsame.roles.rows import DROPPED, HOLDOUT, LABELED, OWN_HOLDOUT, OWN_VALIDATION, POOL, ROLE_NAMES
 
 ROUNDING = 1e-12  # of the mean: a smaller standard deviation is that of a constant
 
@@ -163,7 +163,7 @@ def _write_roles(
                     hidden.write(known.select(hidden_schema.names).cast(hidden_schema))
                     blank = pa.nulls(rows.num_rows, schema.field("label").type)
                     rows = rows.set_column(schema.get_field_index("label"), schema.field("label"), blank)
-                elif role == LABELED:
+                elif role != HOLDOUT:  # what measures is read as it was given
                     rows = with_answers(rows, answers)
                 writer.write(pa.record_batch(rows.columns, schema=schema))
             left_out = places[decision.roles[places] == DROPPED]

@@ -7,17 +7,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from selfsame.active.request import POOL, REQUEST
 from selfsame.core.annotations import (
+    DOUBTED,
     Annotation,
     class_indices,
     format_annotations,
     read_annotations,
 )
 from selfsame.core.errors import SelfsameError
-from selfsame.core.layout import ANNOTATIONS, ID
+from selfsame.core.layout import ANNOTATIONS, DOUBTFUL, ID
 from selfsame.core.tables import TableInfo, iter_batches
 from selfsame.core.text import read_text
 from selfsame.git import git
@@ -129,21 +129,28 @@ def _agreed(file: Path, answers: Iterable[Annotation]) -> dict[str, Annotation]:
 
 
 def _check_ids(file: Path, ids: Sequence[str]) -> None:
-    """Let only pool rows pass."""
-    left = set(ids)
+    """Let only pool rows pass, and those whose given label the report doubts."""
+    left = set(ids) - set(_doubted())
     for batch in iter_batches(POOL, [ID]):
         left.difference_update(batch.column(ID).to_pylist())
     if left:
         raise SelfsameError(
             f"{file}: {min(left)} (and {len(left) - 1} more) is no row of the pool; rows that judge "
-            "(validation, holdout) stay a random draw, and a labeled row has its label",
+            "(validation, holdout) stay a random draw, and a labeled row has its label; those that "
+            f"{DOUBTFUL} names can be corrected",
             f"take it out of the file; 'selfsame rows {min(left)}' tells what it is",
         )
 
 
 def _asked_by() -> dict[str, str]:
-    """Return the strategy that the last request chose each of its rows by."""
-    if not REQUEST.is_file():
-        return {}
-    rows: Iterable[dict[str, Any]] = csv.DictReader(io.StringIO(REQUEST.read_text(encoding="utf-8")))
-    return {row["example_id"]: row["strategy"] for row in rows}
+    """Return the strategy that the last request chose each of its rows by, or that its label was doubted."""
+    asked = {row["example_id"]: row["strategy"] for row in _rows(REQUEST)}
+    return dict.fromkeys(_doubted(), DOUBTED) | asked
+
+
+def _doubted() -> list[str]:
+    return [row["example_id"] for row in _rows(DOUBTFUL)]
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8")))) if file.is_file() else []

@@ -15,6 +15,8 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import ANNOTATIONS
 from selfsame.core.text import read_text
 
+DOUBTED = "doubtful label"
+
 
 @dataclass(frozen=True)
 class Annotation:
@@ -24,7 +26,8 @@ class Annotation:
         label: the class, by its name.
         annotator: who gave it.
         labeled_at: when, as ISO 8601.
-        strategy: how the row was chosen to be asked (``margin``, …); ``by hand`` if it wasn't.
+        strategy: how the row was chosen to be asked (``margin``, …); ``by hand`` if it wasn't; ``DOUBTED``
+            if it had a label that looked wrong.
     """
 
     example_id: str

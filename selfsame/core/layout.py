@@ -19,6 +19,7 @@ SCORED = Path("data/scored")  # a folder of predictions for every scoring
 VALIDATION_ROWS = Path("data/splits/validation.parquet")  # by which an exported model is checked
 METRICS = Path("reports/metrics.json")
 SUMMARY = Path("reports/summary.txt")  # the result in a few lines
+DOUBTFUL = Path("reports/doubtful_labels.csv")  # given labels that look wrong, for ``selfsame answer``
 
 # Tables
 ID = "example_id"

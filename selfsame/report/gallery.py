@@ -34,10 +34,16 @@ class Example:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Examples under one heading; none is an answer too."""
+    """Examples under one heading; none is an answer too.
+
+    Attributes:
+        said, truth: what ``label`` and ``truth`` of the examples are here.
+    """
 
     title: str
     examples: tuple[Example, ...]
+    said: str = "labeled"
+    truth: str = "truth"
 
 
 def gate_galleries(target: Target, gate: Gate, pool: Path) -> Iterator[Gallery]:
@@ -51,7 +57,7 @@ def gate_galleries(target: Target, gate: Gate, pool: Path) -> Iterator[Gallery]:
     for title, (side, order) in sides.items():
         rows = np.flatnonzero(side)
         first = rows[np.argsort(order[rows], kind="stable")[:SHOWN]]
-        yield Gallery(title, _examples(pool, first, gate.labels[first], gate.trust[first], gate.truth[first]))
+        yield Gallery(title, examples(pool, first, gate.labels[first], gate.trust[first], gate.truth[first]))
 
 
 def mistakes(target: Target, table: Path, scores: Scores) -> Gallery:
@@ -60,13 +66,14 @@ def mistakes(target: Target, table: Path, scores: Scores) -> Gallery:
     worst = np.argsort(-badness, kind="stable")[:SHOWN]
     worst = worst[badness[worst] > 0]
     trust = np.full(len(worst), np.nan) if scores.probabilities is None else badness[worst]
-    shown = _examples(table, scores.rows[worst], scores.predicted[worst], trust, scores.actual[worst])
+    shown = examples(table, scores.rows[worst], scores.predicted[worst], trust, scores.actual[worst])
     return Gallery("The champion’s worst mistakes on the holdout", shown)
 
 
-def _examples(
+def examples(
     table: Path, rows: np.ndarray, labels: np.ndarray, trust: np.ndarray, truth: np.ndarray
 ) -> tuple[Example, ...]:
+    """Return some rows of a table with what is said of them: all (N,)."""
     ids = read_column(table, "example_id")
     inputs = dict(zip(np.sort(rows).tolist(), take_inputs(table, np.sort(rows)), strict=True))
     return tuple(

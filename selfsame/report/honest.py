@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from selfsame.core.annotations import DOUBTED
 from selfsame.report.data_checks import CHANCE as CHECK_CHANCE
 from selfsame.report.findings import CHANCE, Findings, ModelFindings, verdict
 from selfsame.report.scores import compare
@@ -12,6 +13,7 @@ DROPPED = {
     "repeat": "repeat the inputs of another row, which stays",
     "contradicting": "have the inputs of another row and another label, so that all copies are left out",
     "excluded": "are withdrawn by split.exclude",
+    "group": "have no label and are of a group that others of which judge or are learned: left out",
 }
 
 
@@ -126,7 +128,9 @@ def _measured(findings: Findings, model: ModelFindings) -> str:
 
 
 def _of_labels(findings: Findings) -> Iterator[str]:
-    biased = {strategy: rows for strategy, rows in findings.asked.items() if strategy != "random"}
+    biased = {
+        strategy: rows for strategy, rows in findings.asked.items() if strategy not in ("random", DOUBTED)
+    }
     if biased:
         chosen = ", ".join(f"{strategy} {rows}" for strategy, rows in biased.items())
         yield (

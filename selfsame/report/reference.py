@@ -35,6 +35,7 @@ class Reference:
         cross_validated: the cross-validated score of every candidate by name: accuracy, or R².
         out_of_fold: (N,) what the chosen kind of model says of each row it was given, when trained on the
             other folds alone: class indices, or target values.
+        sureness: (N, K) probabilities of each class, likewise; None of values.
         halved: the same, when trained on every other row of these; None where that leaves a class without.
         model: the fitted scikit-learn model.
     """
@@ -43,6 +44,7 @@ class Reference:
     rows: int
     cross_validated: Mapping[str, float]
     out_of_fold: np.ndarray
+    sureness: np.ndarray | None
     halved: np.ndarray | None
     model: Any
 
@@ -75,8 +77,22 @@ def fit_reference(inputs: np.ndarray, labels: np.ndarray, target: Target) -> Ref
         if all(len(np.unique(target.kinds(labels[train]))) == kinds for train, _ in halves):
             fewer = candidates(inputs, min(len(train) for train, _ in halves), target)
             halved = cross_val_predict(fewer.get(best, models[best]), flat, labels, cv=halves)
+        sureness = _sureness(models[best], flat, labels, folds)
         model = models[best].fit(flat, labels)
-    return Reference(best, len(labels), scores, answers[best], halved, model)
+    return Reference(best, len(labels), scores, answers[best], sureness, halved, model)
+
+
+def _sureness(model: Any, flat: np.ndarray, labels: np.ndarray, folds: Any) -> np.ndarray | None:
+    """Return the out-of-fold probabilities of each class (N, K), or what stands for them; None of values."""
+    from scipy.special import softmax
+    from sklearn.model_selection import cross_val_predict
+
+    if hasattr(model, "predict_proba"):
+        return cross_val_predict(model, flat, labels, cv=folds, method="predict_proba")
+    if not hasattr(model, "decision_function"):
+        return None
+    found = cross_val_predict(model, flat, labels, cv=folds, method="decision_function")
+    return softmax(found if found.ndim > 1 else np.stack([-found, found], axis=1), axis=1)
 
 
 def candidates(inputs: np.ndarray, rows: int, target: Target) -> dict[str, Any]:

@@ -11,8 +11,9 @@ import pytest
 
 from selfsame.active.answers import commit_answers, merge_answers
 from selfsame.active.request import REQUEST
-from selfsame.core.annotations import ANNOTATIONS, Annotation, read_annotations
+from selfsame.core.annotations import ANNOTATIONS, DOUBTED, Annotation, read_annotations
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import DOUBTFUL
 
 WHEN = "2026-01-02T03:04:05Z"
 
@@ -54,6 +55,17 @@ def test_a_csv_is_taken_in_and_once_only(trained: Path) -> None:
     merged = merge_answers(file, None)
     assert (merged.added, merged.known, merged.total) == (0, 2, 2)
     assert ANNOTATIONS.read_bytes() == before
+
+
+def test_a_doubted_label_can_be_corrected(trained: Path) -> None:
+    labeled, other, _ = ids("labeled")
+    DOUBTFUL.parent.mkdir(exist_ok=True)
+    DOUBTFUL.write_text(f"example_id,label,given\n{labeled},,benign\n", encoding="utf-8")
+    merged = merge_answers(write_csv("a.csv", (labeled, "malignant", "Ada", WHEN)), None)
+    assert merged.added == 1
+    assert read_annotations(ANNOTATIONS)[labeled] == Annotation(labeled, "malignant", "Ada", WHEN, DOUBTED)
+    with pytest.raises(SelfsameError, match="no row of the pool"):
+        merge_answers(write_csv("b.csv", (other, "malignant", "Ada", WHEN)), None)
 
 
 def test_who_must_be_known(trained: Path) -> None:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def tables(draw: Any) -> Columns:
 
 def files(folder: Path, columns: Columns, cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(columns["y"])]
-    for number, (start, end) in enumerate(zip(edges, edges[1:], strict=False)):
+    for number, (start, end) in enumerate(pairwise(edges)):
         if start < end:
             part = {name: values[start:end] for name, values in columns.items()}
             (folder / f"{number}.csv").write_text(text(part), encoding="utf-8")
@@ -90,8 +91,7 @@ def test_labels_in_are_labels_accounted_for(
         params = SplitParams(labels_per_class=wanted, validation_per_class=1, duplicates=duplicates)
         try:
             accounted = account(decide(found, source.info, params, "examples"), found)
-        except SelfsameError as error:  # too few rows of a class, no pool, contradictions: said, not lost
-            assert error.fix
+        except SelfsameError:  # too few rows of a class, no pool, contradictions: said, not lost
             return
         for what in ("rows", "labels"):
             parts = (*accounted["roles"].values(), *accounted["dropped"].values())

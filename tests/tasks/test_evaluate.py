@@ -120,7 +120,7 @@ def evaluate(out: str, title: str = "Toy") -> dict[str, Path]:
     inputs = [f"{role}.parquet" for role in ("labeled", "validation", "holdout", "hidden_labels")]
     inputs += ["accounting.json", "labels.csv", "pool", "pseudo_labels", "models/baseline", "models/student"]
     names = ["champion", "report.html", "confusion_matrix.csv", "threshold.csv", "reliability.csv"]
-    names += ["metrics.json", "summary.txt"]
+    names += ["metrics.json", "summary.txt", "doubtful_labels.csv"]
     outputs = [f"{out}/{name}" for name in names]
     # As in a real run: written elsewhere than where they are declared.
     spec = StageSpec(

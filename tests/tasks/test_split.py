@@ -497,9 +497,31 @@ def test_an_answer_moves_its_row_and_no_other(tmp_path: Path) -> None:
 def test_an_answer_moves_no_row_that_judges_or_was_withdrawn(tmp_path: Path) -> None:
     withdrawn = write_examples(tmp_path, *draw())[5]
     before = split(tmp_path, exclude=[withdrawn])
-    judges = [ids_of(before[name])[0] for name in ("validation", "holdout")]
+    judges = [
+        each
+        for name in ("validation", "holdout")
+        for each, label in zip(ids_of(before[name]), before[name]["label"].to_pylist(), strict=True)
+        if label == 0 or name == "holdout"
+    ]
     write_answers(tmp_path, dict.fromkeys([withdrawn, *judges], "a"))
     assert split(tmp_path, exclude=[withdrawn]) == before
+
+
+def test_an_answer_corrects_a_label_that_was_doubted_but_never_the_holdouts(tmp_path: Path) -> None:
+    write_examples(tmp_path, *draw())
+    before = split(tmp_path)
+    wrong = {name: ids_of(before[name])[before[name]["label"].to_pylist().index(0)] for name in ROLES[:2]}
+    held = ids_of(before["holdout"])[before["holdout"]["label"].to_pylist().index(0)]
+    write_answers(tmp_path, dict.fromkeys([*wrong.values(), held], "c"))
+    after = split(tmp_path)
+    assert all(ids_of(after[name]) == ids_of(before[name]) for name in ROLES)
+    assert after["holdout"] == before["holdout"] and after["pool"] == before["pool"]
+    for name, one in wrong.items():
+        expected = [
+            2 if each == one else label
+            for each, label in zip(ids_of(before[name]), before[name]["label"].to_pylist(), strict=True)
+        ]
+        assert after[name]["label"].to_pylist() == expected
 
 
 @pytest.mark.parametrize(
