@@ -45,9 +45,10 @@ def write_inputs(root: Path, random: np.random.Generator) -> None:
         )
         labels, ids = inputs.argmax(axis=1), example_ids(inputs)
         known = pa.array(labels) if role != "pool" else pa.nulls(rows, pa.int64())
-        with TableWriter(root / (f"{role}.parquet" if role != "pool" else role), INFO.schema()) as writer:
-            columns = [pa.array(ids), *input_columns(inputs, INFO), known]
-            writer.write(pa.record_batch(columns, schema=INFO.schema()))
+        schema = INFO.schema(pa.field("source_row", pa.int64()))
+        with TableWriter(root / (f"{role}.parquet" if role != "pool" else role), schema) as writer:
+            columns = [pa.array(ids), *input_columns(inputs, INFO), known, pa.array(np.arange(rows))]
+            writer.write(pa.record_batch(columns, schema=schema))
     hidden = pa.record_batch({"example_id": ids, "label": labels})
     confidence = np.linspace(0.5, 1, len(ids), dtype=np.float32)
     pseudo = pa.record_batch(
