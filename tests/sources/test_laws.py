@@ -26,7 +26,7 @@ from tasks.download import describe_labels, write_examples
 
 Columns = dict[str, list[str]]
 FEW = settings(
-    max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.filter_too_much]
+    max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.filter_too_much]
 )
 CLASSES = ("cat", "dog", "Mäuse")
 LABELS = st.sampled_from([*CLASSES, *CLASSES, "", " ", " cat ", "NaN", "?", "unlabeled"])
