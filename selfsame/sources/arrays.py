@@ -5,12 +5,15 @@ The name of a file or array says what it is: ``train-images``, ``t10k-labels``, 
 """
 
 import gzip
+import io
+import math
 import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -37,6 +40,7 @@ LAYOUT = (
     "files or an npz, called x_train and y_train, train-images and train-labels, or so; and test, unlabeled"
 )
 COLORS = (1, 3, 4)
+PIECE_BYTES = 1 << 20
 
 
 @dataclass
@@ -91,19 +95,27 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         if path.suffix.lower() == ".npz":
             with np.load(path) as found:  # refuses pickled objects
                 return {name: found[name] for name in found.files}
-        content = path.read_bytes()
-        content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-        return {path.name.removesuffix(".gz"): _idx(content)}
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as stream:
+            return {path.name.removesuffix(".gz"): _idx(stream)}
     except (OSError, EOFError, ValueError, KeyError, zlib.error) as error:
         raise SelfsameError(f"{path}: neither an idx nor an npz file of numbers: {error}", LAYOUT) from None
 
 
-def _idx(content: bytes) -> np.ndarray:
-    if content[:2] != b"\0\0" or len(content) < 8:
+def _idx(stream: IO[bytes]) -> np.ndarray:
+    """Read an array; a packed file isn't unpacked any further than its header says."""
+    start = stream.read(4)
+    if start[:2] != b"\0\0" or len(start) < 4:
         raise ValueError("it doesn't begin as an idx file does")
-    kind, dimensions = np.dtype(IDX_TYPES[content[2]]), content[3]
-    shape = tuple(np.frombuffer(content, ">u4", dimensions, 4).tolist())
-    return np.frombuffer(content, kind, offset=4 + 4 * dimensions).reshape(shape)
+    kind, dimensions = np.dtype(IDX_TYPES[start[2]]), start[3]
+    shape = tuple(np.frombuffer(stream.read(4 * dimensions), ">u4", dimensions).tolist())
+    announced, content = math.prod(shape) * kind.itemsize, io.BytesIO()
+    while block := stream.read(min(PIECE_BYTES, announced + 1 - content.tell())):
+        content.write(block)
+    if content.tell() != announced:
+        raise ValueError(f"its header says {announced:,} bytes of values; it has more or fewer")
+    return np.frombuffer(content.getvalue(), kind).reshape(shape)
 
 
 def _part_of(name: str) -> tuple[str, Part]:
