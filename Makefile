@@ -41,9 +41,10 @@ test: install ## run the tests, on four cores at most
 torture: install ## kill, spoil and crowd a small pipeline (half an hour); ARGS="kills --times 100"
 	python benchmarks/torture.py $(or $(ARGS),kills callers corruption life ticks)
 
-lint: install ## check style
+lint: install ## check style and types
 	ruff check .
 	ruff format --check .
+	mypy
 
 docs: install ## build the documentation site, .scratch/site/index.html; a broken link fails
 	mkdocs build --quiet

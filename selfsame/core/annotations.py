@@ -60,7 +60,7 @@ def parse_annotations(text: str, path: Path) -> dict[str, Annotation]:
 
 
 def _parse(rows: Any, path: Path) -> dict[str, Annotation]:
-    header = next(rows, [])
+    header: list[str] = next(rows, [])
     if header != COLUMNS:
         raise SelfsameError(f"{path}: its columns are {header}", f"make its first line {','.join(COLUMNS)}")
     found: dict[str, Annotation] = {}
@@ -113,7 +113,7 @@ def is_answered(ids: np.ndarray, answers: Mapping[str, int]) -> np.ndarray:
     Raises:
         SelfsameError: an answer is about none of them.
     """
-    found = pc.is_in(pa.array(ids, pa.string()), pa.array(answers, pa.string())).to_numpy(
+    found: np.ndarray = pc.is_in(pa.array(ids, pa.string()), pa.array(answers, pa.string())).to_numpy(
         zero_copy_only=False
     )
     unknown = sorted(set(answers) - set(ids[found]))

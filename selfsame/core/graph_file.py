@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import GRAPH_FILE, PARAMS_FILE

@@ -94,8 +94,10 @@ class TableInfo:
         columns = tuple(
             Column(**{**each, "values": tuple(each["values"])}) for each in value.get("columns", ())
         )
-        plain = {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
-        return cls(**{**plain, "columns": columns})
+        fields: dict[str, Any] = {
+            key: tuple(item) if isinstance(item, list) else item for key, item in value.items()
+        }
+        return cls(**{**fields, "columns": columns})
 
     @classmethod
     def of(cls, path: Path) -> "TableInfo":
@@ -159,7 +161,7 @@ def parts_of(path: Path) -> list[Path]:
 
 def count_rows(path: Path) -> int:
     """Return a table's number of rows, from its footers alone."""
-    return open_table(path).count_rows()
+    return int(open_table(path).count_rows())
 
 
 def read_column(path: Path, column: str) -> np.ndarray:
@@ -171,7 +173,8 @@ def read_column(path: Path, column: str) -> np.ndarray:
 def inputs_of(batch: pa.RecordBatch, info: TableInfo) -> np.ndarray:
     """Return the raw inputs of a batch: uint8 (N, C, H, W) for images, float64 (N, F) for features."""
     if info.image_shape:
-        return batch.column("image").to_numpy_ndarray().reshape(-1, *info.image_shape)
+        images: np.ndarray = batch.column("image").to_numpy_ndarray()
+        return images.reshape(-1, *info.image_shape)
     return np.stack([batch.column(name).to_numpy() for name in info.features], axis=1)
 
 

@@ -162,7 +162,8 @@ def _json(text: str) -> dict[str, Any]:
 
 
 def _lock(text: str) -> dict[str, dict[str, Any]]:
-    return (YAML(typ="safe").load(text) or {}).get("stages", {})
+    stages: dict[str, dict[str, Any]] = (YAML(typ="safe").load(text) or {}).get("stages", {})
+    return stages
 
 
 def _written(path: Path) -> str:

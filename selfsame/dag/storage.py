@@ -80,15 +80,16 @@ class Remote:
 
     def place(self, md5: str) -> str:
         """Return the address of the object named ``md5``, whether it is there or not."""
-        return self._objects.fs.unstrip_protocol(self._objects.oid_to_path(md5))
+        return str(self._objects.fs.unstrip_protocol(self._objects.oid_to_path(md5)))
 
     def exists(self, md5: str) -> bool:
         """Tell whether the remote has an object of that name."""
-        return self._objects.fs.exists(self._objects.oid_to_path(md5))
+        return bool(self._objects.fs.exists(self._objects.oid_to_path(md5)))
 
     def open(self, md5: str) -> BinaryIO:
         """Open an object's bytes, as they are."""
-        return self._objects.fs.open(self._objects.oid_to_path(md5), "rb")
+        stored: BinaryIO = self._objects.fs.open(self._objects.oid_to_path(md5), "rb")
+        return stored
 
 
 @contextmanager

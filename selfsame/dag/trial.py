@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from selfsame.core.graph_file import GRAPH_FILE, read_yaml
+from selfsame.core.graph_file import read_yaml
+from selfsame.core.layout import GRAPH_FILE
 from selfsame.dag.adapter import reproduce
 from selfsame.dag.execute import leave_report
 from selfsame.dag.plan import read_plan

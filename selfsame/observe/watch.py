@@ -31,7 +31,7 @@ def watch(stage: str, max_epochs: int) -> Iterator[OnEpoch]:
     """
     with ExitStack() as stack:
         bar = stack.enter_context(progress(stage, max_epochs, "epoch"))
-        shown: list[OnEpoch] = [lambda row: bar.update(**row)]
+        shown: list[OnEpoch] = [lambda row: bar.update(1, **row)]
         if monitoring().tensorboard and os.environ.get("SELFSAME_OBSERVE") != "0":
             shown.append(stack.enter_context(event_file(TENSORBOARD / stage / _run_name())))
 

@@ -72,7 +72,7 @@ class Uncertain(ActiveLearningParams):
 class Bald(Uncertain):
     """The rows on which nets with different units dropped disagree."""
 
-    strategy: Literal["bald"]
+    strategy: Literal["bald"]  # type: ignore[assignment]  # the tag of a shape of its own
     dropout_samples: Annotated[int, Field(ge=2, description="Draws of the dropout.")] = 20
 
 

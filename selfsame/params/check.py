@@ -41,6 +41,7 @@ def check_overrides(overrides: Overrides, log: Callable[[str], None] | None = No
     """
     said: list[str] = []
     sections = check_params(with_overrides(read_yaml(PARAMS_FILE), overrides, said))
-    for line in said if log is not None else ():
-        log(line)
+    if log is not None:
+        for line in said:
+            log(line)
     return sections

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from selfsame.core.errors import SelfsameError
 from selfsame.params.reading import shapes_of
@@ -48,8 +49,8 @@ def _meaningless(path: Sequence[str], tag: str, place: Mapping[str, Any]) -> lis
     """Return the keys at a place that its shape doesn't have, if ``tag`` has chosen a shape there."""
     schema = SECTIONS.get(path[0]) if path else None
     for part in path[1:]:
-        shapes = shapes_of(schema)[1].values()
-        schema = next((shape.model_fields[part] for shape in shapes if part in shape.model_fields), None)
+        fields = [shape.model_fields for shape in shapes_of(schema)[1].values()]
+        schema = next((each[part] for each in fields if part in each), None)
     found, shapes = shapes_of(schema) if schema is not None else (None, {})
     shape = shapes.get(str(place[tag])) if found == tag else None
     others = {key for other in shapes.values() for key in other.model_fields}

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from selfsame.core.graph_file import read_stages, read_yaml
 from selfsame.core.layout import PARAMS_FILE
 from selfsame.params.check import check_params
+from selfsame.params.feedback import FeedbackParams
 from selfsame.params.reading import refuse
 from selfsame.params.together import search_problems
 
@@ -19,7 +20,12 @@ def check_project() -> None:
     """
     written = read_yaml(PARAMS_FILE)
     sections = check_params(written)
-    refuse([*search_problems(written, sections["feedback"]), *place_problems(sections["data"])])
+    refuse(
+        [
+            *search_problems(written, cast("FeedbackParams", sections["feedback"])),
+            *place_problems(sections["data"]),
+        ]
+    )
 
 
 def place_problems(data: Any) -> Iterator[str]:

@@ -195,7 +195,7 @@ def _walk(
 
 
 def _words(detail: dict[str, Any]) -> str:
-    message = detail["msg"].removeprefix("Value error, ")
+    message = str(detail["msg"]).removeprefix("Value error, ")
     return message[0].lower() + message[1:]
 
 

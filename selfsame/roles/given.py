@@ -55,7 +55,9 @@ class Given:
 
 def gather(parts: Iterable[Part], info: TableInfo, params: SplitParams) -> Given:
     """Put the parts of a source together; 25 bytes a row stay in memory, and the marks that are asked for."""
-    ids, labels, own, group, time = [], [], [], [], []
+    ids, labels, own = [], [], []
+    group: list[pa.Array] = []
+    time: list[pa.Array] = []
     for part in parts:
         ids.append(part.ids)
         labels.append(part.labels)

@@ -59,7 +59,7 @@ def groups(words: pa.ChunkedArray, params: SplitParams) -> np.ndarray:
     names = found.dictionary.to_pylist()
     place = np.empty(len(names) + 1, np.int64)
     place[np.argsort(np.array(names, dtype=object))] = np.arange(len(names))
-    codes = place[found.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)]
+    codes: np.ndarray = place[found.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)]
     alone = found.is_null().to_numpy(zero_copy_only=False)
     codes[alone] = len(names) + np.arange(alone.sum())
     return codes

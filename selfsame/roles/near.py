@@ -44,7 +44,8 @@ def look_for_copies(judging: list[Path], learned: list[Path]) -> list[tuple[int,
     spread[spread == 0] = 1.0
 
     def scaled(inputs: np.ndarray) -> np.ndarray:
-        return np.nan_to_num((inputs - mean) / spread)
+        standard: np.ndarray = np.nan_to_num((inputs - mean) / spread)
+        return standard
 
     rows: list[np.ndarray] = []
 

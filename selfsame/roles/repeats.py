@@ -24,7 +24,8 @@ class Repeats:
     @property
     def dropped(self) -> np.ndarray:
         """Return which rows another one stands for: (N,) bool."""
-        return self.kept != np.arange(len(self.kept))
+        others: np.ndarray = self.kept != np.arange(len(self.kept))
+        return others
 
 
 def find_repeats(ids: np.ndarray, labels: np.ndarray, set_aside: np.ndarray) -> Repeats:

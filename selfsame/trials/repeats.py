@@ -42,7 +42,7 @@ def run_repeats(count: int, settings: Overrides, log: Callable[[str], None]) -> 
     Raises:
         SelfsameError: a setting is not valid, or there is no commit yet; a repeat that fails is a ``Repeat``.
     """
-    repeats = []
+    repeats: list[Repeat] = []
     for number in range(count):
         seeds = seeds_of(number, settings)
         overrides = {**settings, **seeds}
