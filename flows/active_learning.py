@@ -87,8 +87,11 @@ def ask_people(number: int, wait_hours: float) -> Answers:
         ) from None
 
 
-def run_command(*words: str) -> str:
+def run_command(*words: str, fine: tuple[int, ...] = (0,)) -> str:
     """Run one of our commands in a process of its own; return what it says.
+
+    Args:
+        fine: exit statuses with which it didn't fail.
 
     Raises:
         SelfsameError: it failed; the message is its own.
@@ -96,7 +99,7 @@ def run_command(*words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "selfsame.cli", *words], capture_output=True, text=True, check=False
     )
-    if done.returncode:
+    if done.returncode not in fine:
         raise SelfsameError(done.stderr.strip().removeprefix("error: "))
     get_run_logger().info(done.stdout.strip())
     return done.stdout.strip()

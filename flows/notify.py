@@ -1,4 +1,4 @@
-"""Tell a webhook when a run fails, and when none succeeds: ``python -m flows.notify ADDRESS``.
+"""Tell a webhook when a run fails or finds drift, and when none succeeds: ``python -m flows.notify ADDRESS``.
 
 Makes a block (the address) and two automations (when, and what to send) on the server of
 ``PREFECT_API_URL``, in place of those that an earlier call made. The receiver is sent a JSON object with the
@@ -23,7 +23,7 @@ from selfsame.params.reading import load_section
 
 FAILURE, SILENCE = "selfsame-failed", "selfsame-silent"
 RUNS = {"prefect.resource.id": "prefect.flow-run.*"}
-FAILED = {"prefect.flow-run.Failed", "prefect.flow-run.Crashed", "prefect.flow-run.TimedOut"}
+FAILED = {f"prefect.flow-run.{name}" for name in ("Failed", "Crashed", "TimedOut", "Drifted")}
 SUCCEEDED = {"prefect.flow-run.Completed", "prefect.flow-run.Cached"}  # and not Skipped
 TOLD_OF_FAILURE = """{
   "run": {{ flow_run.name | tojson }},
@@ -47,7 +47,7 @@ def main(address: str, silent_for: timedelta) -> None:
         posture=Posture.Proactive, expect=SUCCEEDED, match=RUNS, threshold=1, within=silent_for
     )
     for name, description, trigger, payload in (
-        (FAILURE, "A flow run failed.", failed, TOLD_OF_FAILURE),
+        (FAILURE, "A flow run failed, or found drift.", failed, TOLD_OF_FAILURE),
         (SILENCE, "No flow run has succeeded for a while.", silent, json.dumps(silence)),
     ):
         with get_client(sync_client=True) as client:

@@ -2,10 +2,10 @@
 
 In: ``labels`` (people's answers), ``labeled``, ``validation``, ``calibration``, ``pool``, ``holdout``,
 ``hidden_labels``, ``accounting`` (of rows without a role), ``pseudo_labels``, both models, params ``compute
-evaluate``. Out: ``models/champion`` (a copy of the better model, its calibration, its model card) and the
-report: ``metrics.json``, ``report.html``, ``summary.txt``, ``doubtful_labels.csv`` (given ones
-that look wrong, for people to look at again), and for plots ``confusion_matrix.csv`` (the champion on the
-holdout), ``threshold.csv`` and ``reliability.csv``.
+evaluate``. Out: ``models/champion`` (a copy of the better model, its calibration, the profile of its rows,
+its model card) and the report: ``metrics.json``, ``report.html``, ``summary.txt``, ``doubtful_labels.csv``
+(given ones that look wrong, for people to look at again), and for plots ``confusion_matrix.csv`` (the
+champion on the holdout), ``threshold.csv`` and ``reliability.csv``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from selfsame.core.annotations import read_annotations
-from selfsame.core.layout import HISTORY, LEARNED, VALIDATED
+from selfsame.core.layout import HISTORY, LEARNED, PROFILE, VALIDATED
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, count_rows, read_column, take_all, take_inputs
 from selfsame.model.folder import read_config, validated, write_views
@@ -47,9 +47,11 @@ from selfsame.report.model_card import CARD, render_card
 from selfsame.report.promotion import promote
 from selfsame.report.reference import fit_reference
 from selfsame.report.report_page import render_report
+from selfsame.report.rows_profile import profile_inputs, profile_predictions
 from selfsame.report.scores import Scores
 from selfsame.report.summary import render_summary
 from selfsame.report.target import Target, target_of
+from selfsame.stats.profile import Profile
 from selfsame.stats.share import Share
 
 if TYPE_CHECKING:
@@ -130,6 +132,17 @@ def learn_reference(stage: Stage, kept: Kept, target: Target) -> tuple[str, Arra
     return found["name"].tobytes().decode(), found
 
 
+def profile_of(stage: Stage, kept: Kept) -> Profile:
+    """Return what the inputs are like that were learned."""
+    tables = [stage.inputs[role] for role in ("pool", "labeled", "validation")]
+
+    def make() -> Arrays:
+        text = profile_inputs(tables[0], tables[1:]).text()
+        return {"profile": np.frombuffer(text.encode(), np.uint8)}
+
+    return Profile.parse(kept.get("profile", tables, make)["profile"].tobytes().decode())
+
+
 def checks(
     stage: Stage,
     kept: Kept,
@@ -191,9 +204,13 @@ def main(stage: Stage) -> None:
     )
     gate = target.gate(stage.inputs["pseudo_labels"], stage.inputs["hidden_labels"])
     judges = gate.record.judged_on
-    target.calibration(
+    calibration = target.calibration(
         answers(f"{promotion.champion}.validated", judges), read_column(stage.inputs[judges], "label"), gate
-    ).save(stage.outputs["champion"])
+    )
+    calibration.save(stage.outputs["champion"])
+    said = [answers(promotion.champion, role) for role in ("pool", "holdout")]
+    profile = profile_predictions(profile_of(stage, kept), target, calibration, *said)
+    (stage.outputs["champion"] / PROFILE).write_text(profile.text(), encoding="utf-8")
     reference_name, reference = learn_reference(stage, kept, target)
     constant = target.constant(learned)
 

@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "selfsame.selection": {"selfsame.core", "selfsame.params"},
     "selfsame.engine": {"selfsame.core", "selfsame.params"},
     "selfsame.labeling": {"selfsame.core", "selfsame.model", "selfsame.params", "selfsame.selection"},
-    "selfsame.stats": set(),
+    "selfsame.stats": {"selfsame.core"},
     "selfsame.pages": set(),
     "selfsame.report": {
         "selfsame.core",
@@ -99,9 +99,12 @@ MAY_IMPORT = {
         "selfsame.engine",
         "selfsame.model",
         "selfsame.observe",
+        "selfsame.pages",
+        "selfsame.params",
         "selfsame.processes",
         "selfsame.selection",
         "selfsame.sources",
+        "selfsame.stats",
     },
     "selfsame.predict": {"selfsame.scoring"},
     "selfsame.export": {

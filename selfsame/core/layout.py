@@ -40,11 +40,13 @@ MODEL_FORMAT = 4  # of CONFIG
 PREDICTION = "prediction.json"  # the champion's: section ``prediction``, by which it was judged
 CALIBRATION = "calibration.json"  # the champion's: what its confidence is worth
 CALIBRATION_FORMAT = 1
+PROFILE = "profile.json"  # the champion's: what the rows were like that it learned from
 
 # Predictions
 PREDICTION_KEY = b"selfsame_prediction"  # of the metadata in which a table of predictions names its model
 SCORE = "score"  # the name by which the records know a scoring, as they know stages by theirs
 SCORING = "scoring.json"  # of a scoring's folder: model, inputs, rows
+DRIFT, DRIFT_PAGE = "drift.parquet", "drift.html"  # of a scoring's folder
 
 # A release
 RELEASE_MODEL = "model"  # the folder in it that holds the model's

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from selfsame.core.errors import SelfsameError
+from selfsame.stats.profile import BELOW, CLASS, CONFIDENCE, VALUE
 
 if TYPE_CHECKING:
     from selfsame.scoring.predictor import Classifier, Predictor, Regressor
@@ -60,6 +62,10 @@ class Columns(Protocol):
         """Return, sentence by sentence, what a person should know of predictions that were made."""
         ...
 
+    def watched(self, made: list[pa.Array]) -> dict[str, np.ndarray]:
+        """Return what a profile has variables for, as ``Variable.count`` takes it, of columns made."""
+        ...
+
 
 class ClassColumns:
     """``predicted`` (the class's name), ``confidence``, ``abstained`` and perhaps ``probability_…``.
@@ -95,6 +101,14 @@ class ClassColumns:
             columns += [pa.array(np.ascontiguousarray(column)) for column in calibrated.T]
         return columns, int(abstained.sum())
 
+    def watched(self, made: list[pa.Array]) -> dict[str, np.ndarray]:
+        """Return what a profile has variables for; of the model's own threshold, whatever was wished for."""
+        confidence = made[1].to_numpy()
+        codes = pc.index_in(made[0], value_set=pa.array(self.model.info.classes)).to_numpy()
+        watched = {CLASS: codes.astype(np.float64), CONFIDENCE: confidence.astype(np.float64)}
+        own = self.model.calibration and self.model.calibration.threshold
+        return watched if own is None else watched | {BELOW: (confidence < own).astype(np.float64)}
+
     def notes(self, summary: Summary) -> list[str]:
         """Return, sentence by sentence, what a person should know of predictions that were made."""
         said = [] if self.model.calibration else [f"{_uncalibrated(self.model)}: so is the confidence"]
@@ -129,6 +143,10 @@ class ValueColumns:
         if self.half_width is None:
             return [pa.array(values), *2 * [pa.nulls(len(values), pa.float64())]], 0
         return [pa.array(each) for each in (values, values - self.half_width, values + self.half_width)], 0
+
+    def watched(self, made: list[pa.Array]) -> dict[str, np.ndarray]:
+        """Return what a profile has variables for."""
+        return {VALUE: made[0].to_numpy()}
 
     def notes(self, summary: Summary) -> list[str]:
         """Return, sentence by sentence, what a person should know of predictions that were made."""

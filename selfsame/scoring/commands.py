@@ -8,6 +8,8 @@ import typer
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import CHAMPION, TO_SCORE
 
+DRIFTED = 7  # the exit status of a scoring that alarms
+
 Model = Annotated[Path, typer.Option("--model", help="A model's folder, or a release.")]
 Revision = Annotated[str | None, typer.Option("--rev", help="The model of a git revision.")]
 
@@ -52,7 +54,10 @@ def score(
     threads: Annotated[int | None, typer.Option(help="Of the CPU; all of them if left out.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Predict what lies new in data/to_score with the champion: each file once, by its content."""
+    """Predict what lies new in data/to_score with the champion: each file once, by its content.
+
+    The exit status is 7 where rows or predictions are unlike the training's: see section monitoring.
+    """
     import json
 
     from selfsame.scoring.columns import Wish
@@ -65,6 +70,8 @@ def score(
         typer.echo(f"nothing new in {TO_SCORE}")
     else:
         typer.echo("\n".join(made.lines()))
+    if made and made.alarms and not made.refused:
+        raise typer.Exit(DRIFTED)
     if made and made.refused:
         raise SelfsameError("\n".join(made.refused), f"mend the files, or take them out of {TO_SCORE}")
 

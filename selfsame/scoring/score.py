@@ -1,9 +1,10 @@
 """Score what is new in ``data/to_score``: each file once, by its content, whatever happens on the way.
 
 A scoring's folder in ``data/scored`` holds ``predictions/`` (a part for each file, one for a few thousand
-photos), and ``scoring.json``: model, inputs, rows. It is put together under another name, part by part, and
-renamed when it is whole; a scoring that was killed is taken up by the next one with the same model, which
-keeps the parts that are there. One without its provenance record counts as not whole.
+photos), ``scoring.json`` (model, inputs, rows), and how unlike the rows are to the training's. It is put
+together under another name, part by part, and renamed when it is whole; a scoring that was killed is taken up
+by the next one with the same model, which keeps the parts that are there. One without its provenance record
+counts as not whole.
 """
 
 import json
@@ -19,16 +20,21 @@ from typing import Any
 from selfsame.core.digests import files_under, sha256_file, sha256_json
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import StageSpec
-from selfsame.core.layout import CHAMPION, SCORE, SCORED, SCORING, TO_SCORE
+from selfsame.core.layout import CHAMPION, DRIFT_PAGE, PROFILE, SCORE, SCORED, SCORING, TO_SCORE
 from selfsame.observe import record
 from selfsame.observe.notes import note
+from selfsame.params.monitoring import MonitoringParams
+from selfsame.params.reading import load_section
 from selfsame.processes import lock
 from selfsame.scoring.columns import Columns, Wish
+from selfsame.scoring.drift import compare
+from selfsame.scoring.drift_page import write_drift
 from selfsame.scoring.parts import Part, add_up, score_part
 from selfsame.scoring.predictor import load_model
 from selfsame.scoring.read import is_photo
 from selfsame.scoring.run import notes
 from selfsame.sources.place import look_through
+from selfsame.stats.profile import Profile
 
 PARTIAL = ".partial-"
 PREDICTIONS = "predictions"  # the folder of the parts
@@ -49,6 +55,8 @@ class Scoring:
         repeats: files that have the content of another one, and were not scored again.
         refused: what is wrong with files that can't be scored, in words.
         notes: what a person should know, in words.
+        alarms: in what the rows or the predictions are unlike those of the training; None if the champion
+            has no profile to tell by.
     """
 
     folder: Path
@@ -60,6 +68,7 @@ class Scoring:
     repeats: list[str]
     refused: list[str]
     notes: list[str]
+    alarms: list[str] | None
 
     def as_json(self) -> dict[str, Any]:
         """Return values that JSON can hold."""
@@ -71,6 +80,13 @@ class Scoring:
         said = [f"{self.rows} rows of {files} scored: {self.folder}", *self.notes]
         if self.repeats:
             said.append(f"not scored again, with the content of another file: {', '.join(self.repeats)}")
+        if self.alarms is None:
+            said.append(f"drift was not measured: {CHAMPION} has no {PROFILE}; run evaluate again")
+        elif self.alarms:
+            said += [f"drift: {each}" for each in self.alarms]
+            said.append(f"pictures: {self.folder / DRIFT_PAGE}")
+        else:
+            said.append("no drift: rows and predictions are like those of the training")
         return said
 
 
@@ -89,13 +105,14 @@ def score_new(wish: Wish, device: str = "auto", threads: int | None = None) -> S
         if not new:
             return None
         columns = load_model(CHAMPION, device, threads).columns(wish)  # type: ignore[arg-type]
-        folder = _begin(columns)
+        profile = Profile.load(CHAMPION)
+        folder = _begin(columns, profile)
         parts = _parts(new, folder)
-        refused = [fault for part in parts if (fault := score_part(part, columns))]
+        refused = [fault for part in parts if (fault := score_part(part, columns, profile))]
         whole = [part for part in parts if part.target.exists()]
         if not whole:
             raise SelfsameError("\n".join(refused), f"mend the files, or take them out of {TO_SCORE}")
-        return _finish(folder, columns, whole, repeats, refused)
+        return _finish(folder, columns, profile, whole, repeats, refused)
 
 
 @contextmanager
@@ -165,9 +182,10 @@ def _new_files() -> tuple[dict[Path, str], list[str]]:
     return {path: digest for digest, path in new.items()}, repeats
 
 
-def _begin(columns: Columns) -> Path:
+def _begin(columns: Columns, profile: Profile | None) -> Path:
     """Return the folder that a scoring is put together in; what others of another model left is removed."""
-    key = sha256_json([columns.model.digests, columns.facts, asdict(columns.wish)])[:16]
+    asked = [columns.model.digests, columns.facts, asdict(columns.wish), profile and profile.text()]
+    key = sha256_json(asked)[:16]
     folder = SCORED / f"{PARTIAL}{key}"
     for left in SCORED.glob(f"{PARTIAL}*"):
         if left != folder:
@@ -197,10 +215,16 @@ def _parts(new: dict[Path, str], folder: Path) -> list[Part]:
 
 
 def _finish(
-    folder: Path, columns: Columns, parts: list[Part], repeats: list[str], refused: list[str]
+    folder: Path,
+    columns: Columns,
+    profile: Profile | None,
+    parts: list[Part],
+    repeats: list[str],
+    refused: list[str],
 ) -> Scoring:
     """Say what came of it, give the folder its name, and write the record."""
-    summary = add_up(parts, columns)
+    summary, bins = add_up(parts, columns)
+    drift = compare(profile, bins, load_section("monitoring", MonitoringParams)) if profile else None
     inputs = {
         path.as_posix(): digest
         for part in parts
@@ -218,7 +242,10 @@ def _finish(
         repeats=repeats,
         refused=refused,
         notes=notes(columns, summary),
+        alarms=None if drift is None else [each.words for each in drift if each.alarm],
     )
+    if drift is not None:
+        write_drift(drift, folder, made.lines(), summary.rows)
     key = folder.name.removeprefix(PARTIAL)
     facts = {**made.as_json(), "key": key, "format_version": FORMAT}
     del facts["folder"]  # it may be moved
@@ -245,7 +272,8 @@ def _leave_record(made: Scoring, folder: Path, parts: list[Part]) -> None:
         raise SelfsameError(f"{', '.join(changed)}: changed while it was used for scoring", "score again")
     folder.rename(made.folder)
     try:
-        note(scored={"rows": made.rows, "abstained": made.abstained, "threshold": made.threshold})
+        counted = {"rows": made.rows, "abstained": made.abstained, "threshold": made.threshold}
+        note(scored=counted | {"drift": made.alarms})
         observer.finish()
     except BaseException:
         made.folder.rename(folder)

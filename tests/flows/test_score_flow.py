@@ -29,11 +29,14 @@ def run(patch: pytest.MonkeyPatch, answer: Any, status: int = 0, said: str = "")
 
 def test_the_state_says_what_came_of_it(done: Toy, prefect_api: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = ["9 rows of 1 file scored: data/scored/x", "abstained from 2 of 9 rows"]
-    state = run(monkeypatch, {"said": lines})
+    state = run(monkeypatch, {"said": lines, "alarms": []})
     assert (state.name, state.message) == ("Completed", lines[0])
     criteria = {"flow_runs": {"id": {"any_": [str(state.state_details.flow_run_id)]}}}
     (artifact,) = ask(prefect_api, "artifacts", criteria)
     assert artifact["key"] == "scoring" and lines[1] in artifact["data"]
+    alarm = "input 'mass_g': index 0.31"
+    state = run(monkeypatch, {"said": [*lines, alarm], "alarms": [alarm]}, 7)
+    assert (state.name, state.message, state.is_completed()) == ("Drifted", f"{lines[0]}\n{alarm}", True)
     state = run(monkeypatch, None)
     assert (state.name, state.message) == ("Cached", "nothing new in data/to_score")
     state = run(monkeypatch, None, 1, "error: data/to_score/a.csv: no rows")

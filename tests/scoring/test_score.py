@@ -111,7 +111,7 @@ def test_a_record_names_inputs_model_and_outputs_by_digest(project: Path) -> Non
     }
     noted = json.loads(Path(use.record).read_text())["predicate"]["buildDefinition"]["internalParameters"]
     assert noted["notes"] == [
-        {"scored": {"rows": 40, "abstained": made.abstained, "threshold": made.threshold}}
+        {"scored": {"rows": 40, "abstained": 40, "threshold": made.threshold, "drift": made.alarms}}
     ]
 
 
