@@ -174,7 +174,8 @@ def test_every_output_tells_the_same_story(workspace: Path) -> None:
     assert all(pair["actual"] == pair["predicted"] and pair["actual"] in CLASSES for pair in pairs)
 
     compared = filecmp.dircmp(workspace / "models/student", outputs["champion"])
-    assert {*compared.left_list, "README.md", "calibration.json", "prediction.json"} == {*compared.right_list}
+    added = {"README.md", "calibration.json", "prediction.json", "profile.json"}
+    assert {*compared.left_list} | added == {*compared.right_list}
     _, mismatch, errors = filecmp.cmpfiles(compared.left, compared.right, compared.left_list, shallow=False)
     assert (mismatch, errors) == ([], [])
 
