@@ -27,6 +27,13 @@ class Commit(NamedTuple):
     when: datetime
 
 
+class Blob(NamedTuple):
+    """What a commit has in the place of a file: its id, and whether it is a symbolic link."""
+
+    id: str
+    is_link: bool
+
+
 class Tag(NamedTuple):
     """One annotated tag: its name, the whole of its message, and of its signature whether it has one.
 
@@ -109,21 +116,22 @@ def committed_sha256s(commit: str, paths: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def committed(commit: str, paths: Iterable[str]) -> dict[str, str]:
-    """Return what a commit has at or below ``paths``: path (relative to the current folder) → blob id."""
+def committed(commit: str, paths: Iterable[str]) -> dict[str, Blob]:
+    """Return what a commit has at or below ``paths``, by path relative to the current folder."""
     listed = ask("ls-tree", "-r", "-z", commit, "--", *paths) or b""
     blobs = {}
     for entry in filter(None, listed.decode().split("\0")):
         description, _, path = entry.partition("\t")
-        blobs[path] = description.split()[2]
+        mode, _, blob = description.split()
+        blobs[path] = Blob(blob, mode == "120000")
     return blobs
 
 
 def blob_ids(paths: list[str]) -> dict[str, str]:
-    """Return the blob id of the bytes that each file has now: read anew, whatever git's index remembers."""
+    """Return the blob id of the bytes that each file has now: as they are, whatever git's index remembers."""
     if not paths:
         return {}
-    hashed = ask("hash-object", "--stdin-paths", stdin="\n".join(paths).encode())
+    hashed = ask("hash-object", "--no-filters", "--stdin-paths", stdin="\n".join(paths).encode())
     return dict(zip(paths, hashed.decode().split(), strict=True)) if hashed else {}
 
 
@@ -132,6 +140,35 @@ def commits_of(*paths: str, before: str = "HEAD") -> list[Commit]:
     log = ask("log", "--format=%H%x09%an%x09%cI", before, "--", *paths) or b""
     fields = (line.split("\t") for line in log.decode().splitlines())
     return [Commit(commit, author, datetime.fromisoformat(when)) for commit, author, when in fields]
+
+
+def untracked(commit: str, folders: Iterable[str]) -> list[str]:
+    """Return the files in ``folders`` that a commit doesn't have, also those that git ignores."""
+    held = committed(commit, folders)
+    listed = ask("ls-files", "--others", "--cached", "-z", "--", *folders) or b""
+    return sorted({path for path in listed.decode().split("\0") if path} - held.keys())
+
+
+def ever(kind: str, path: str) -> dict[str, Commit]:
+    """Return every file at or below ``path`` that a commit of the present history added, or deleted.
+
+    Merges count too: each is held against all its parents.
+
+    Args:
+        kind: ``A`` or ``D``, as git's ``--diff-filter`` has them.
+
+    Returns:
+        Path → the latest such commit.
+    """
+    options = ["-m", "--no-renames", "--relative", "--name-only", "-z", f"--diff-filter={kind}"]
+    log = ask("log", *options, "--format=%x01%H%x09%an%x09%cI", "--", path) or b""
+    found: dict[str, Commit] = {}
+    for entry in log.decode().split("\x01")[1:]:
+        described, *names = entry.replace("\n", "\0").split("\0")
+        commit, author, when = described.split("\t")
+        for name in filter(None, names):
+            found.setdefault(name, Commit(commit, author, datetime.fromisoformat(when)))
+    return found
 
 
 def tags_with(word: str) -> list[Tag]:

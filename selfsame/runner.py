@@ -48,8 +48,9 @@ def run_stage(name: str, main: Callable[[Stage], None], check: Check = check_par
                     f"{GRAPH_FILE}: stage {name} lists the params {unknown}, which are no sections",
                     f"correct {GRAPH_FILE}",
                 )
-            observer = record.begin(spec) if os.environ.get("SELFSAME_OBSERVE", "1") != "0" else None
-            _run(spec, main, {section: sections[section] for section in spec.params})
+            own = {section: sections[section] for section in spec.params}
+            observer = record.begin(spec, own) if os.environ.get("SELFSAME_OBSERVE", "1") != "0" else None
+            _run(spec, main, own)
             if observer is not None:
                 observer.finish()
     except Exception as error:

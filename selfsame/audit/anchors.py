@@ -21,7 +21,7 @@ def loose_code(records: Iterable[Record], commit: str | None) -> Iterator[Proble
             found = f"none: {record.git.get('absent')}"
             yield Problem("code", record.path.as_posix(), "the commit that its code is of", found, fix)
             continue
-        left = dict(record.code)
+        left = record.code | record.modules
         for anchor in dict.fromkeys(filter(None, (own, commit))):
             held = committed_sha256s(anchor, left) if left else {}
             left = {name: digest for name, digest in left.items() if held.get(name) != digest}

@@ -4,7 +4,7 @@ import json
 
 from selfsame.audit.case import NOT_RECORDED, Case
 from selfsame.audit.facts import class_names
-from selfsame.audit.licences import spdx_id
+from selfsame.audit.licenses import license_of, spdx_id
 from selfsame.audit.questions import Answer
 from selfsame.audit.values import is_regression, score_name
 
@@ -24,7 +24,7 @@ def model_card(case: Case, answers: list[Answer]) -> str:
     """Return the card of the model under audit, all of it taken from the record."""
     manifest = case.held("manifest").document("manifest") or {}
     metrics, side = case.metrics, case.side
-    licence = manifest.get("license", NOT_RECORDED)
+    terms = license_of(manifest) or NOT_RECORDED
     lines = [
         "---",
         "library_name: selfsame",
@@ -36,8 +36,8 @@ def model_card(case: Case, answers: list[Answer]) -> str:
         f"# {case.params('evaluate').get('title', case.artifact.as_posix())}",
         "",
         f"Classes: {', '.join(class_names(case)) or _without_classes(case)}. "
-        f"Data: {manifest.get('origin', NOT_RECORDED)}; licence of the data: "
-        f"{(spdx_id(licence) or '').lower() or licence}.",
+        f"Data: {manifest.get('origin', NOT_RECORDED)}; license of the data: "
+        f"{(spdx_id(terms) or '').lower() or terms}.",
         "",
     ]
     if side:

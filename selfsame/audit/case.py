@@ -88,6 +88,18 @@ class Case:
         learned = [each for each in self.executions if each.is_training]
         return next((each for each in learned if self.weights in each.models.values()), None)
 
+    @cached_property
+    def trainings(self) -> list[Execution]:
+        """The trainings by which the weights came about: their own, and those of their teachers before it.
+
+        Behind a champion is also the one that it was chosen against.
+        """
+        if self.training is None:
+            return [each for each in self.executions if each.is_training]
+        behind = self._walker.trace(self.training.record.outputs).executions
+        paths = {record.path for record in behind}
+        return [each for each in self.executions if each.is_training and each.record.path in paths]
+
     def held(self, stem: str) -> Held:
         """Return where the table or document of that stem is that the model rests on.
 

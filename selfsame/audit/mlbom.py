@@ -5,7 +5,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from selfsame.audit.case import NOT_RECORDED, Case
 from selfsame.audit.execution import Execution
-from selfsame.audit.licences import spdx_id
+from selfsame.audit.licenses import license_of, spdx_id
 from selfsame.audit.questions import answer_all
 from selfsame.audit.records import Record
 from selfsame.audit.values import is_regression
@@ -71,7 +71,7 @@ def _data(case: Case, execution: Execution, stem: str) -> dict[str, Any]:
         "bom-ref": f"data:{stem}",
         "name": stem,
         "description": f"Written by stage {execution.record.stage}; source: {origin}",
-        **licensed(manifest.get("license")),
+        **licensed(license_of(manifest)),
         "components": [
             {"type": "file", "bom-ref": f"file:{name}", "name": name, "hashes": [_hash(digest)]}
             for name, digest in files.items()
@@ -107,7 +107,7 @@ def _library(name: str, version: str, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def licensed(name: str | None) -> dict[str, Any]:
-    """Return a component's licence: by its SPDX id if it has one, else by name; nothing if none is known."""
+    """Return a component's license: by its SPDX id if it has one, else by name; nothing if none is known."""
     if not name:
         return {}
     known = spdx_id(name)

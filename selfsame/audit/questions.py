@@ -29,7 +29,7 @@ class Answer:
 def who_labeled(case: Case) -> Asked:
     """Question 1."""
     totals = {role: sum(counts.values()) for role, counts in label_counts(case).items()}
-    trainings = {each.record.stage: _learned(each) for each in case.executions if each.is_training}
+    trainings = {each.record.stage: _learned(each) for each in case.trainings}
     words = "; ".join(map(_learned_words, trainings, trainings.values()))
     held = "Human labels: " + ", ".join(f"{totals.get(role, 0)} {role}" for role in HUMAN_ROLES)
     machine = "Machine labels: none"

@@ -42,9 +42,13 @@ class Record:
     Attributes:
         path: of the record, relative to the project's root.
         invocation: a UUID of this execution alone.
+        params: the sections of ``params.yaml`` that it read, with the defaults of what wasn't written.
+        written: the same as they were written.
         git: ``commit``, ``dirty``, ``changed``; or ``absent`` with the reason.
         environment: interpreter, platform, hardware, packages.
         inputs, code, outputs: path and sha256 of every file read, run, written.
+        modules: path and sha256 of every other file of the project that it imported.
+        previous: digests of the records that were the last ones before it.
         md5, code_md5: of every file written and run, by which DVC knows it; none in older records.
     """
 
@@ -53,6 +57,7 @@ class Record:
     stage: str
     command: str
     params: dict[str, Any]
+    written: dict[str, Any]
     started: datetime
     finished: datetime
     started_by: dict[str, Any]
@@ -63,6 +68,8 @@ class Record:
     outputs: dict[str, str]
     md5: dict[str, str]
     code_md5: dict[str, str]
+    modules: dict[str, str]
+    previous: tuple[str, ...]
 
 
 def read_lineage(folder: Path = LINEAGE) -> tuple[list[Record], list[Problem]]:
@@ -98,7 +105,13 @@ def _parse(path: Path, statement: dict[str, Any]) -> Record:
     external, metadata = definition["externalParameters"], statement["predicate"]["runDetails"]["metadata"]
     if external["stage"] != path.parent.name:
         raise ValueError(f"a record of stage {external['stage']}")
-    by_kind: dict[str, list[dict[str, Any]]] = {"input": [], "code": [], "params": [], "commit": []}
+    by_kind: dict[str, list[dict[str, Any]]] = {
+        "input": [],
+        "code": [],
+        "params": [],
+        "module": [],
+        "commit": [],
+    }
     for dependency in definition["resolvedDependencies"]:
         by_kind[dependency["annotations"]["kind"]].append(dependency)
     (commit,) = by_kind["commit"]
@@ -111,7 +124,8 @@ def _parse(path: Path, statement: dict[str, Any]) -> Record:
         invocation=metadata["invocationId"],
         stage=external["stage"],
         command=external["command"],
-        params=external["params"],
+        params=internal.get("parameters", external["params"]),
+        written=external["params"],
         started=datetime.fromisoformat(metadata["startedOn"]),
         finished=datetime.fromisoformat(metadata["finishedOn"]),
         started_by=internal["startedBy"],
@@ -122,6 +136,8 @@ def _parse(path: Path, statement: dict[str, Any]) -> Record:
         code=_digests(by_kind["code"]),
         outputs=_digests(statement["subject"]),
         md5=_digests(statement["subject"], "md5"),
+        modules=_digests(by_kind["module"]),
+        previous=tuple(internal.get("previous", ())),
         code_md5=_digests(by_kind["code"], "md5"),
     )
 

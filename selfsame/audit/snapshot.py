@@ -92,21 +92,24 @@ class Snapshot:
                 (Path(folder) / path).write_bytes(self.read(path.as_posix()) or b"{}")
             return read_stages(Path(folder) / GRAPH_FILE)
 
-    def source_md5(self, path: Path) -> str | None:
-        """Return the md5 by which DVC knows a source as it is now: code, or data that no stage makes.
+    def source(self, path: Path) -> Locked | None:
+        """Return how DVC would know a source as it is now: code, or data that no stage makes.
 
-        None where only the revision's own machine had it.
+        None where only the revision's own machine had it, and where it is gone.
         """
         if self.revision is None or self.commit is None:
             files = [file for file in files_under(path) if not _is_ignored(file)]
+            sizes = [file.stat().st_size for file in files]
             digests = {file.as_posix(): str(both_digests(file).md5) for file in files}
         else:
             names = [] if path.is_absolute() else committed(self.commit, [path.as_posix()])
             contents = {name: self.read(name) or b"" for name in names if not _is_ignored(Path(name))}
+            sizes = [len(content) for content in contents.values()]
             digests = {name: md5(text, usedforsecurity=False).hexdigest() for name, text in contents.items()}
-        if not digests and (self.revision is not None or not path.exists()):
-            return None if self.revision is not None else "absent"
-        return md5_of(path, digests)
+        if not digests and not path.is_dir():
+            return None
+        known = md5_of(path, digests)
+        return Locked("", path, known, sum(sizes), len(digests) if known.endswith(FOLDER) else None)
 
     @cached_property
     def current(self) -> Held:

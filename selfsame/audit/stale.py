@@ -9,7 +9,7 @@ from selfsame.audit.records import Problem
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.stored import Locked, LockedStage
 from selfsame.core.graph_file import StageSpec
-from selfsame.core.layout import GRAPH_FILE, PARAMS_FILE
+from selfsame.core.layout import GRAPH_FILE, LOCK_FILE, PARAMS_FILE
 from selfsame.dag.nested import leaves
 
 FIX = "run 'dvc repro', or set it back"
@@ -61,6 +61,13 @@ def _behind(
     for key, (then, now) in changes(dict(leaves(stage.params)), dict(leaves(written))).items():
         yield problem(PARAMS_FILE.as_posix(), f"{key} = {then}", now)
     for dep in stage.deps:
-        now = made[dep.path].md5 if dep.path in made else snapshot.source_md5(dep.path)
-        if now is not None and now != dep.md5:
-            yield problem(dep.path.as_posix(), f"md5 {dep.md5}", f"md5 {now}")
+        now = made[dep.path] if dep.path in made else snapshot.source(dep.path)
+        if now is None:
+            if snapshot.revision is None:
+                yield problem(dep.path.as_posix(), f"md5 {dep.md5}", "nothing")
+        elif now.md5 != dep.md5:
+            yield problem(dep.path.as_posix(), f"md5 {dep.md5}", f"md5 {now.md5}")
+        elif (now.size, now.files) != (dep.size, dep.files):
+            expected, found = (f"{each.size} bytes, files: {each.files}" for each in (now, dep))
+            fix = f"take {LOCK_FILE} back from git, or run 'dvc repro --force {name}'"
+            yield Problem("lock", LOCK_FILE.as_posix(), f"{expected}, as {dep.path} has", found, fix)

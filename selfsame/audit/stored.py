@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,16 +18,24 @@ if TYPE_CHECKING:
     from selfsame.dag.storage import Remote
 
 OBJECTS = AUDIT_SCRATCH / "objects"
+MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 FOLDER = ".dir"  # ends the digest of a folder, which is the md5 of its listing
 
 
 @dataclass(frozen=True)
 class Locked:
-    """One path in ``dvc.lock`` with the md5 that its stage last saw; a folder's ends in ``.dir``."""
+    """One path in ``dvc.lock`` with the md5 that its stage last saw; a folder's ends in ``.dir``.
+
+    Attributes:
+        size: bytes of all its files.
+        files: how many a folder has; None of a file.
+    """
 
     stage: str
     path: Path
     md5: str
+    size: int
+    files: int | None
 
 
 @dataclass(frozen=True)
@@ -63,11 +72,19 @@ def parse_lock(content: bytes | None) -> dict[str, LockedStage]:
 
 
 def _locked_stage(name: str, entry: dict[str, Any]) -> LockedStage:
-    outs, deps = (
-        tuple(Locked(name, Path(each["path"]), each["md5"]) for each in entry.get(key, []))
-        for key in ("outs", "deps")
-    )
+    outs, deps = (tuple(_locked(name, each) for each in entry.get(key, [])) for key in ("outs", "deps"))
+    if unknown := entry.keys() - {"cmd", "deps", "params", "outs"}:
+        raise ValueError(f"stage {name} has {sorted(unknown)}")
     return LockedStage(entry["cmd"], outs, deps, dict(entry.get("params", {}).get(PARAMS_FILE.name, {})))
+
+
+def _locked(stage: str, entry: dict[str, Any]) -> Locked:
+    """Read one path; what DVC never writes there is refused, so that no byte is without a meaning."""
+    found = Locked(stage, Path(entry["path"]), entry["md5"], entry["size"], entry.get("nfiles"))
+    unknown = entry.keys() - {"path", "hash", "md5", "size", "nfiles", "isexec"}
+    if unknown or entry["hash"] != "md5" or not MD5.fullmatch(found.md5):
+        raise ValueError(f"{found.path} has {entry}")
+    return found
 
 
 def parse_yaml(content: bytes) -> Any:

@@ -9,6 +9,7 @@ from selfsame.audit.case import NOT_RECORDED, Asked, Case
 from selfsame.audit.chain import was_restored
 from selfsame.audit.diff import Side, compare
 from selfsame.audit.facts import given_labels
+from selfsame.audit.licenses import license_of
 from selfsame.audit.records import Record
 from selfsame.audit.taint import trace_taint
 from selfsame.audit.values import score_name
@@ -226,7 +227,7 @@ def where_from(case: Case) -> Asked:
         return NOT_RECORDED, {}
     content = ", ".join(f"{name} {digest}" for name, digest in (manifest.get("content_sha256") or {}).items())
     return (
-        f"{manifest['origin']}; license {manifest['license']}; {manifest['rows']} rows; "
+        f"{manifest['origin']}; license {license_of(manifest) or NOT_RECORDED}; {manifest['rows']} rows; "
         f"sha256 of what was read: {content or NOT_RECORDED}.",
         manifest,
     )

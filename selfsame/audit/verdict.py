@@ -13,7 +13,7 @@ VERDICTS: dict[str, tuple[str, int, tuple[str, ...]]] = {
         1,
         ("workspace", "cache", "remote", "lock", "record", "history", "release"),
     ),
-    "incomplete": ("not all that is behind it is recorded", 3, ("chain",)),
+    "incomplete": ("not all that is behind it is recorded", 3, ("chain", "missing")),
     "stale": ("the project has moved on since it was made", 4, ("stale",)),
     "dirty": ("files or code that took part are in no commit", 5, ("git", "code")),
     "unsigned": ("complete and current, its code is committed, but nobody has signed it", 6, ("signature",)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from selfsame.audit.records import Problem, Record
-from selfsame.git import committed_sha256s
+from selfsame.git import commits_of, committed_sha256s
 
 FROM_GIT = "git "  # begins the origin of a file that a commit has
 GIVEN = "given"  # the origin of a file that someone put at data.path: the chain begins with its bytes
@@ -81,13 +81,20 @@ class Walker:
                 self._follow(record.inputs, record, trace)
                 trace.executions.append(record)
         for name, digest in remaining.items():
-            commit = reader.git.get("commit") if reader else None
+            commit = _commit_with(name, digest, reader) if reader else None
             if reader and _was_given(name, reader):
                 trace.origin[name, digest] = GIVEN
-            elif commit and committed_sha256s(commit, [name]).get(name) == digest:
+            elif commit:
                 trace.origin[name, digest] = f"{FROM_GIT}{commit}"
             else:
                 trace.gaps[name] = digest
+
+
+def _commit_with(name: str, digest: str, reader: Record) -> str | None:
+    """Return a commit that has a file's bytes: the reader's own, or one that came after it, as answers do."""
+    own = reader.git.get("commit")
+    commits = [*([own] if own else []), *(each.id for each in commits_of(name))]
+    return next((each for each in commits if committed_sha256s(each, [name]).get(name) == digest), None)
 
 
 def _was_given(name: str, reader: Record) -> bool:

@@ -54,7 +54,7 @@ def _differences(record: Record, stage: LockedStage, snapshot: Snapshot) -> Iter
     if record.command != stage.cmd:
         yield f"command {stage.cmd}"
     for section, values in stage.params.items():
-        if record.params.get(section) != values:
+        if record.written.get(section) != values:
             yield f"params {section}"
     read = {name: snapshot.md5s.get(digest) for name, digest in record.inputs.items()} | record.code_md5
     for dep in stage.deps:

@@ -6,8 +6,9 @@ longer matches its name. It has times in it, hence it is no DVC output: git keep
 
 import json
 import os
+import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -20,7 +21,9 @@ from selfsame.core.digests import files_under, sha256_file, sha256_json
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import StageSpec, read_yaml
 from selfsame.core.layout import GRAPH_FILE, LINEAGE, PARAMS_FILE
-from selfsame.observe.commit import commit_of
+from selfsame.core.params import Section
+from selfsame.observe.code import imported_packages, project_modules
+from selfsame.observe.commit import current_commit, describe_commit
 from selfsame.observe.environment import describe_environment, started_by
 from selfsame.observe.hashing import both_digests, sha256_only
 from selfsame.observe.notes import take_notes
@@ -28,23 +31,28 @@ from selfsame.observe.notes import take_notes
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:selfsame:stage:v1"
+PREVIOUS = re.compile(rb'"previous": \[([^]]*)\]')
 BUILDER = "urn:selfsame:stage-entry:v1"
 
 
-def begin(spec: StageSpec) -> "Recorder":
+def begin(spec: StageSpec, sections: Mapping[str, Section]) -> "Recorder":
     """Digest all that a stage is about to read: input files, code files, parameter sections, commit.
+
+    Args:
+        sections: the checked sections that the stage reads, with the defaults of what isn't written.
 
     Raises:
         SelfsameError: the flow run named in the environment can't be read.
     """
-    return Recorder(spec)
+    return Recorder(spec, sections)
 
 
 class Recorder:
     """Watches one execution of a stage; made by ``begin``, ended by ``finish``."""
 
-    def __init__(self, spec: StageSpec) -> None:
+    def __init__(self, spec: StageSpec, sections: Mapping[str, Section]) -> None:
         self._spec = spec
+        self._effective = {name: sections[name].model_dump(mode="json") for name in spec.params}
         self._started = datetime.now(UTC)
         self._seen = _signatures(spec)
         self._started_by = started_by()
@@ -61,8 +69,10 @@ class Recorder:
                 }
                 for section, values in self._params.items()
             ),
-            commit_of([str(GRAPH_FILE), str(PARAMS_FILE), *spec.code]),
         ]
+        self._commit = current_commit()
+        self._settings = {path.as_posix(): sha256_file(path) for path in (GRAPH_FILE, PARAMS_FILE)}
+        project_modules()  # what must not run stops here, before any work
 
     def finish(self) -> Path:
         """Digest the outputs and write the record; return its path.
@@ -73,6 +83,10 @@ class Recorder:
                 that nobody could close later.
         """
         self._require_unchanged()
+        ran = _digests([item for item in self._dependencies if item["annotations"]["kind"] == "code"])
+        modules = _descriptors("module", [str(path) for path in project_modules() if str(path) not in ran])
+        files = {**self._settings, **ran, **_digests(modules)}
+        dependencies = [*self._dependencies, *modules, describe_commit(self._commit, files)]
         # Written as plain JSON, not through in-toto-attestation's protobuf classes: a Struct makes
         # every integer a float, and 10.0 is not the parameter that was set. The tests parse and
         # validate the result with that package.
@@ -93,11 +107,14 @@ class Recorder:
                     },
                     "internalParameters": {
                         **describe_environment(),
+                        "imported": imported_packages(),
+                        "previous": heads(lineage_folder()),
+                        "parameters": self._effective,  # with the defaults of what isn't written
                         "startedBy": self._started_by,
                         "cpuSeconds": round(time.process_time(), 2),  # user and system, of all threads
                         "notes": take_notes(),
                     },
-                    "resolvedDependencies": self._dependencies,
+                    "resolvedDependencies": dependencies,
                 },
                 "runDetails": {
                     "builder": {"id": BUILDER, "version": {"selfsame": _own_version()}},
@@ -120,7 +137,7 @@ class Recorder:
         """
         now = _signatures(self._spec)
         read = [item for item in self._dependencies if item["annotations"]["kind"] in ("input", "code")]
-        known = {item["name"]: item["digest"]["sha256"] for item in read}
+        known = _digests(read)
         touched = sorted(name for name in {*now, *self._seen} if now.get(name) != self._seen.get(name))
         changed = [name for name in touched if name not in now or sha256_file(Path(name)) != known.get(name)]
         written = read_yaml(PARAMS_FILE)
@@ -133,6 +150,19 @@ class Recorder:
             )
 
 
+def heads(lineage: Path) -> list[str]:
+    """Return the records that no other one names as before it, by their digests: the next one names them.
+
+    So a record that is taken away later leaves a name behind, also one that was never committed.
+    """
+    names, named = set(), set()
+    for path in lineage.rglob("*.json"):
+        names.add(path.stem)
+        for listed in PREVIOUS.findall(path.read_bytes()):
+            named.update(re.findall(rb"[0-9a-f]{64}", listed))
+    return sorted(names - {digest.decode() for digest in named})
+
+
 def lineage_folder() -> Path:
     """Return the folder that records are written to.
 
@@ -142,6 +172,10 @@ def lineage_folder() -> Path:
     """
     root = os.environ.get("DVC_ROOT")
     return (Path(root) if root and Path.cwd().is_relative_to(root) else Path()) / LINEAGE
+
+
+def _digests(descriptors: list[dict[str, Any]]) -> dict[str, str]:
+    return {item["name"]: item["digest"]["sha256"] for item in descriptors}
 
 
 def _descriptors(kind: str, paths: Iterable[str]) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """A toy project and the real pipeline in small, each run once and copied for the tests that change it."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,17 @@ def project(finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     shutil.copytree(finished.root, root)
     monkeypatch.chdir(root)
     return Project(root)
+
+
+@pytest.fixture(scope="session")
+def signer(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A private key and its public one, as the guide has them made."""
+    private, public = (tmp_path_factory.mktemp("keys") / f"signer.{end}" for end in ("pem", "pub"))
+    making = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(private)]
+    subprocess.run(making, check=True, capture_output=True)
+    openssl = ["openssl", "ec", "-in", str(private), "-pubout", "-out", str(public)]
+    subprocess.run(openssl, check=True, capture_output=True)
+    return private, public
 
 
 @pytest.fixture(scope="session")

@@ -38,18 +38,25 @@ def commit(project: Project, message: str) -> None:
     project.run("git", "commit", "-qm", message)
 
 
-def execute(project: Project, stages: list[str]) -> None:
-    """Run stages in one process that has torch already, and let DVC store what they wrote."""
+def execute(project: Project, stages: list[str], *stored: str) -> None:
+    """Run stages in one process that has torch and DVC already, and let DVC store what they wrote.
+
+    Args:
+        stored: the stages that DVC stores; all by default, also those that would have to run.
+    """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
-    process = context.Process(target=_run_stages, args=(project.root, stages))
+    context.set_forkserver_preload([*PRELOADED, "dvc.repo"])
+    environment = project.environment()
+    process = context.Process(target=_run_stages, args=(project.root, stages, stored or (None,), environment))
     process.start()
     process.join()
     assert process.exitcode == 0
-    project.run("dvc", "commit", "--force", "--quiet")
 
 
-def _run_stages(root: Path, stages: list[str]) -> None:
+def _run_stages(
+    root: Path, stages: list[str], stored: tuple[str | None, ...], environment: dict[str, str]
+) -> None:
+    os.environ.update(environment)
     os.chdir(root)
     sys.path.insert(0, str(root))
     for name in FOREIGN:
@@ -61,6 +68,11 @@ def _run_stages(root: Path, stages: list[str]) -> None:
     for stage in stages:
         module = import_module(f"tasks.{stage}")
         run_stage(stage, module.main)
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        for name in stored:
+            repo.commit(target=name, force=True)
 
 
 def copy_project(project: Project, root: Path) -> Project:

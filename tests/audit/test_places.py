@@ -78,7 +78,7 @@ def test_nowhere_is_said(real_copy: Project) -> None:
     shutil.rmtree(".dvc/cache")
     with pytest.raises(SelfsameError, match="neither in the workspace, nor in DVC's cache, nor in"):
         audit_chain(Case(Snapshot(), CHAMPION))
-    assert {problem.kind for problem in verify().problems} == {"workspace"}
+    assert {problem.kind for problem in verify().problems} == {"missing"}
 
 
 def test_remote_must_have_everything(real_copy: Project) -> None:

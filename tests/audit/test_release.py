@@ -68,7 +68,7 @@ def test_a_release_holds_model_card_records_and_audit(copy: Path, finished_real:
     card = (copy / "README.md").read_text()
     assert (
         "license: unknown" in card
-        and "licence of the data: cc-by-4.0" in card
+        and "license of the data: cc-by-4.0" in card
         and "Annex IV 2(d)" in card
         and "compliant" not in card
     )

@@ -17,6 +17,7 @@ from in_toto_attestation.v1.statement import Statement
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import StageSpec
+from selfsame.core.params import Section
 from selfsame.observe import record
 from selfsame.observe.hashing import Digests, both_digests
 from selfsame.observe.record import begin
@@ -31,6 +32,15 @@ SPEC = StageSpec(
     outputs=("models/net", "metrics.json"),
     params=("fit",),
 )
+
+
+class Fit(Section):
+    epochs: int
+    rate: float
+    patience: int = 5
+
+
+SECTIONS = {"fit": Fit(epochs=3, rate=1e-3)}
 READ = {
     "tasks/fit.py": "code",
     "selfsame/lib/a.py": "code",
@@ -66,7 +76,7 @@ def write(name: str, content: str) -> None:
 
 def execute() -> Path:
     """Run the stage of ``SPEC`` under the recorder; return the record's path."""
-    recorder = begin(SPEC)
+    recorder = begin(SPEC, SECTIONS)
     for name in WRITTEN:
         write(name, f"content of {name}")
     return recorder.finish()
@@ -123,6 +133,8 @@ def test_record_holds_parameters_as_they_were_set(project: Path) -> None:
         "params": {"fit": {"epochs": 3, "rate": 0.001}},
     }
     assert isinstance(external["params"]["fit"]["epochs"], int)
+    internal = json.loads(path.read_text())["predicate"]["buildDefinition"]["internalParameters"]
+    assert internal["parameters"] == {"fit": {"epochs": 3, "rate": 0.001, "patience": 5}}
     (section,) = dependencies(path, "params")
     assert section["uri"] == "params.yaml#fit"
     assert section["digest"]["sha256"] == sha256(b'{"epochs":3,"rate":0.001}').hexdigest()
@@ -156,7 +168,7 @@ def test_record_describes_environment_and_starter(project: Path, monkeypatch: py
 def test_unreadable_flow_run_is_an_error(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SELFSAME_FLOW_RUN", "brave-bee")
     with pytest.raises(SelfsameError, match="SELFSAME_FLOW_RUN = 'brave-bee': not JSON"):
-        begin(SPEC)
+        begin(SPEC, SECTIONS)
 
 
 def test_clean_commit(project: Path) -> None:
@@ -269,7 +281,7 @@ def test_observer_off_gives_the_same_bytes_and_no_record(project: Path) -> None:
 @pytest.mark.parametrize("name", [*READ, "data/table/part-2", "params.yaml"])
 def test_what_changed_meanwhile_is_not_booked_on_the_old_result(project: Path, name: str) -> None:
     """DVC would record the new content with the outputs that were made of the old one."""
-    recorder = begin(SPEC)
+    recorder = begin(SPEC, SECTIONS)
     for written in WRITTEN:
         write(written, "result")
     write(name, "fit: {epochs: 4, rate: 1e-3}\nother: {key: 1}\n")
@@ -279,14 +291,14 @@ def test_what_changed_meanwhile_is_not_booked_on_the_old_result(project: Path, n
 
 
 def test_a_removed_input_is_not_booked_either(project: Path) -> None:
-    recorder = begin(SPEC)
+    recorder = begin(SPEC, SECTIONS)
     Path("data/table/part-1").unlink()
     with pytest.raises(SelfsameError, match="data/table/part-1: changed while"):
         recorder.finish()
 
 
 def test_the_same_content_again_and_what_is_not_read_do_no_harm(project: Path) -> None:
-    recorder = begin(SPEC)
+    recorder = begin(SPEC, SECTIONS)
     for written in WRITTEN:
         write(written, "result")
     for name in READ:
