@@ -28,6 +28,9 @@ class Execution:
     def __init__(self, record: Record, snapshot: Snapshot) -> None:
         self.record = record
         self.read, self.wrote = Held(snapshot, record.inputs), Held(snapshot, record.outputs)
+        # Of a refitted model those that the shipped weights learned, not those from before the refit too.
+        shipped = {name: each for name, each in record.outputs.items() if Path(name).parent.name != VALIDATED}
+        self._taught = Held(snapshot, shipped)
 
     @cached_property
     def models(self) -> dict[str, str]:
@@ -119,15 +122,15 @@ class Execution:
     @property
     def keeps_labels(self) -> bool:
         """Whether it recorded each machine label that it was taught."""
-        return self.wrote.has(_LEARNED)
+        return self._taught.has(_LEARNED)
 
     def taught(self, example_id: str) -> list["Taught"]:
         """Return the machine labels that it was taught for an example, round by round."""
-        table = self.wrote.table(_LEARNED)
+        table = self._taught.table(_LEARNED)
         place = find(table, example_id, find(self.read.table("pool"), example_id))
         if table is None or place is None:
             return []
-        row, rounds = table.row(place), self.wrote.metadata(_LEARNED, LEARNED_KEY)["rounds"]
+        row, rounds = table.row(place), self._taught.metadata(_LEARNED, LEARNED_KEY)["rounds"]
         labels = zip(row["labels"], row["uses"], rounds, strict=True)
         return [
             Taught(number, label, uses, told["teacher"])
@@ -142,9 +145,9 @@ class Execution:
                 return None
             table = self.read.table("pseudo_labels")
             return table.count("accepted", [True]) if table else 0
-        rounds = len(self.wrote.metadata(_LEARNED, LEARNED_KEY)["rounds"])
+        rounds = len(self._taught.metadata(_LEARNED, LEARNED_KEY)["rounds"])
         total = 0
-        for batch in self.wrote.dataset(_LEARNED).to_batches(columns=["labels", "uses"]):
+        for batch in self._taught.dataset(_LEARNED).to_batches(columns=["labels", "uses"]):
             labels, uses = (pc.list_flatten(batch.column(name)) for name in ("labels", "uses"))
             used = pc.and_(pc.is_valid(labels), pc.greater(uses, 0)).to_numpy(zero_copy_only=False)
             total += int(used.reshape(batch.num_rows, rounds).any(axis=1).sum()) if rounds else 0

@@ -25,9 +25,9 @@ def check_tracked(sources: Iterable[Path]) -> tuple[int, list[Problem]]:
     """Compare graph, parameters, lock file, records, all code and ``sources`` with the commit.
 
     Of sources only what the commit has is compared: those that lie outside of the repository have no commit.
-    git's own notes on file times are not trusted: every byte is read, as it is. Of code that the commit
-    doesn't have each file is named, also one that git was told to ignore, and each file in the root that
-    hides a library.
+    git's own notes on file times are not trusted: every byte is read, as it is. Of code and records
+    that the commit doesn't have each file is named, also one that git was told to ignore, and each file in the
+    root that hides a library.
 
     Returns:
         How many files are as committed, and those that aren't.
@@ -50,13 +50,13 @@ def check_tracked(sources: Iterable[Path]) -> tuple[int, list[Problem]]:
 
 
 def _unknown(commit: str) -> Iterator[Problem]:
-    """Name code that the commit doesn't have."""
-    places = [name for name in CODE if Path(name).is_dir()]
+    """Name code, records, and a lock file, that the commit doesn't have."""
+    places = [path.as_posix() for path in ALWAYS if path.exists()]
     places += [path.name for path in Path().iterdir() if _hides_a_library(path)]
     for path in untracked(commit, places) if places else []:
         if "__pycache__" not in Path(path).parts and Path(path).exists():
             yield Problem(
-                "git", path, "code that a commit has", "a file that none has", "commit it, or delete it"
+                "git", path, "a file that a commit has", "one that none has", "commit it, or delete it"
             )
 
 

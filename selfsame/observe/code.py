@@ -28,7 +28,7 @@ def project_modules() -> list[Path]:
         if not path.is_relative_to(Path.cwd()) or path.is_relative_to(sys.prefix) or not path.is_file():
             continue  # torch has modules that name files which are nowhere
         name = path.relative_to(Path.cwd())
-        if name.parts[0] not in CODE_ROOTS:
+        if name.parts[0] not in CODE_ROOTS and module.__name__ != "__main__":  # a program hides no library
             raise SelfsameError(
                 f"{name}: was imported as '{module.__name__}', but only {' and '.join(CODE_ROOTS)} hold code",
                 "rename it: in the project's root it hides a library of that name",

@@ -12,7 +12,7 @@ from toy_project import FILES, Project
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project after one run, committed before it; for reading and copying only."""
+    """The project after one run, committed before it and after; for reading and copying only."""
     project = Project(tmp_path_factory.mktemp("finished"))
     for name, content in FILES.items():
         path = project.root / name
@@ -23,6 +23,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.run("dvc", "config", "core.analytics", "false")
     project.commit()
     project.repro()
+    project.commit()
     return project
 
 

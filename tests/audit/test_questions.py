@@ -212,7 +212,7 @@ def test_12_a_labeled_row_taints_everything(answers: dict[int, Answer]) -> None:
 def test_13_the_draw_was_random(answers: dict[int, Answer]) -> None:
     (record, _) = records("split")
     params = record["predicate"]["buildDefinition"]["externalParameters"]["params"]["split"]
-    assert answers[13].evidence["split"] == params
+    assert answers[13].evidence["split"].items() >= params.items()  # with the defaults of what isn't written
     assert answers[13].answer.startswith("No: drawn at random")
 
 

@@ -191,9 +191,10 @@ ALONE = [
 def test_one_tampering_is_one_problem_and_named(project: Project, tamper: Tampering) -> None:
     kind, path = tamper(project)
     report = verify()
-    # What was altered may make something stale, too.
+    # What was altered may make something stale, too; and a lock file that was altered is not the commit's.
+    also = [("git", "dvc.lock")] if tamper.__name__.startswith("lock_of") else []
     told = [(problem.kind, problem.path) for problem in report.problems if problem.kind != "stale"]
-    assert told == [(kind, path)]
+    assert told == [(kind, path), *also]
     assert report.problems[0].expected != report.problems[0].found
     assert path in report.format().splitlines()[1]
 
@@ -211,20 +212,24 @@ def test_deleted_record_leaves_a_gap(project: Project) -> None:
     record.unlink()
     problems = {(problem.kind, problem.path) for problem in verify().problems}
     (naming,) = project.records("choose")
-    gaps = {"data/about.txt", "data/table/part-0.txt", "data/table/part-1.txt", naming.as_posix()}
-    assert problems == {("chain", path) for path in gaps}
+    gaps = {"data/about.txt", "data/table/part-0.txt", "data/table/part-1.txt"}
+    also = {("history", naming.as_posix()), ("git", record.as_posix())}
+    assert problems == {("chain", path) for path in gaps} | also
 
 
 def test_sound_project_has_no_problem(project: Project) -> None:
     report = verify()
     assert report.problems == []
-    assert report.checked == {
-        "files in the workspace": 7,  # table 2, about 1, champion 3, metrics 1
-        "cache objects": 7,  # part-0, part-1, about, card, two listings; the metric for the run cache
-        "records": 2,
-        "executions in the chain": 2,
-        "files as committed": 8,  # graph, parameters, tasks (3), the seed, .dvc/config, .dvcignore
-    }
+    assert (
+        report.checked
+        == {
+            "files in the workspace": 7,  # table 2, about 1, champion 3, metrics 1
+            "cache objects": 7,  # part-0, part-1, about, card, two listings; the metric for the run cache
+            "records": 2,
+            "executions in the chain": 2,
+            "files as committed": 11,  # graph, parameters, lock, 2 records, tasks (3), seed, .dvc/config, .dvcignore
+        }
+    )
     assert report.format().startswith("verified: every byte that was read is as it should be\n")
     assert "checked 7 files in the workspace" in report.format()
     told = {"verdict": "verified", "problems": [], "checked": report.checked}
@@ -243,6 +248,15 @@ def test_work_in_progress_is_named_unless_it_is_allowed(project: Project) -> Non
     assert verify(uncommitted=True).problems == []
     project.commit()
     assert verify().problems == []
+
+
+def test_what_no_commit_has_is_named(project: Project) -> None:
+    """A run that nobody committed: its lock file and its records can still be replaced unnoticed."""
+    project.run("git", "rm", "-q", "--cached", "-r", "dvc.lock", "lineage")
+    project.run("git", "commit", "-qm", "taken out")
+    named = {problem.path for problem in verify().problems if problem.kind == "git"}
+    records = [path.as_posix() for stage in ("make", "choose") for path in project.records(stage)]
+    assert named == {"dvc.lock", *records}
 
 
 def test_outputs_may_be_kept_by_the_cache_alone(project: Project) -> None:
