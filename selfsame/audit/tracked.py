@@ -26,8 +26,8 @@ def check_tracked(sources: Iterable[Path]) -> tuple[int, list[Problem]]:
 
     Of sources only what the commit has is compared: those that lie outside of the repository have no commit.
     git's own notes on file times are not trusted: every byte is read, as it is. Of code and records
-    that the commit doesn't have each file is named, also one that git was told to ignore, and each file in the
-    root that hides a library.
+    that the commit doesn't have each file is named, also one that git was told to ignore, and each file in
+    the root that hides a library.
 
     Returns:
         How many files are as committed, and those that aren't.

@@ -271,19 +271,27 @@ class Truth:
         roles = ["labeled", *(["validation"] if refit else [])]
         return sum(len(self.read(record, f"data/splits/{role}.parquet")) for role in roles)
 
-    def machine(self, model: str) -> int | None:
-        """Machine labels that they learned; None if the training recorded none."""
+    def taught(self, model: str) -> list[str] | None:
+        """Pool rows whose machine label they learned; None if the training recorded none."""
         record = self.record_of(model)
         learned = [each for each in record["subject"] if each["name"].endswith("learned.parquet")]
         if learned:
             rows = pq.read_table(self.blobs[learned[0]["digest"]["sha256"]]).to_pylist()
-            return sum(
-                any(use and label is not None for label, use in zip(row["labels"], row["uses"], strict=True))
+            return [
+                row["example_id"]
                 for row in rows
-            )
+                if any(
+                    use and label is not None for label, use in zip(row["labels"], row["uses"], strict=True)
+                )
+            ]
         if stage_of(record) == "retrain" and params_of(record)["retrain"]["method"] != "offline":
             return None
-        return sum(row["accepted"] for row in self.read(record, "data/pseudo_labels/"))
+        return [row["example_id"] for row in self.read(record, "data/pseudo_labels/") if row["accepted"]]
+
+    def machine(self, model: str) -> int | None:
+        """How many they learned."""
+        taught = self.taught(model)
+        return None if taught is None else len(taught)
 
     def score(self, model: str) -> float:
         """The holdout score that metrics.json has of the model with these weights."""

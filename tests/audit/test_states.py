@@ -105,15 +105,14 @@ def test_rows_that_the_student_learned(state: Truth, name: str) -> None:
     assert {use["use"] for use in story["uses"] if use["models"]} >= {"trained on its human label"}
     assert bool(story["stale"]) == (name in STALE)
     assert run("rows", labeled).stdout.startswith("stale: " if name in STALE else "example_id")
-    accepted = example(state, "student", "data/pseudo_labels/", accepted=True)
-    if accepted and state.machine("student") is not None:
-        uses = [use for use in told("rows", accepted)["uses"] if "models/student" in use["models"]]
+    if taught := state.taught("student"):
+        uses = [use for use in told("rows", taught[-1])["uses"] if "models/student" in use["models"]]
         assert uses and uses[0]["use"].startswith("trained on its machine label")
 
 
 def test_rows_that_no_model_learned(state: Truth) -> None:
     rejected = example(state, "student", "data/pseudo_labels/", accepted=False)
-    if rejected and params_of(state.record_of("student"))["retrain"]["method"] == "offline":
+    if rejected and rejected not in (state.taught("student") or [rejected]):
         assert not [use for use in told("rows", rejected)["uses"] if "models/student" in use["models"]]
 
 
@@ -122,9 +121,8 @@ def test_taint_reaches_what_learned(state: Truth) -> None:
     assert labeled is not None
     reached = {model["model"] for model in told("taint", labeled)["models"]}
     assert {f"models/{model}" for model in MODELS} <= reached
-    accepted = example(state, "student", "data/pseudo_labels/", accepted=True)
-    if accepted and state.machine("student") != 0:
-        assert "models/student" in {model["model"] for model in told("taint", accepted)["models"]}
+    if taught := state.taught("student"):
+        assert "models/student" in {model["model"] for model in told("taint", taught[-1])["models"]}
     assert run("taint", labeled).exit_code == 0
 
 
