@@ -20,8 +20,8 @@ from selfsame.core.tables import TableInfo, count_rows, inputs_of, iter_batches
 JUMP = 5.0
 NEIGHBORS = 64  # that are looked at: a gap behind more copies than these isn't seen
 JUDGES = 200  # rows that judge are looked at, evenly spaced over each of their tables
-VALUES = 20_000_000  # of learned rows are looked at, evenly spaced: 600,000 rows of 30 features
-PIECE = 1024  # learned rows that are compared at a time
+VALUES = 5_000_000  # of learned rows are looked at, evenly spaced: 160,000 rows of 30 features
+PIECE = 2048  # learned rows that are compared at a time
 LIMIT = 0.3  # of the judging rows, and ``LEAST`` rows: more with a near copy stop the split
 LEAST = 5
 NAMED = 3
@@ -90,8 +90,9 @@ def near_copies(judges: np.ndarray, learned: Iterable[np.ndarray]) -> np.ndarray
     start = 0
     for part in learned:
         distances = np.maximum(squares + (part**2).sum(axis=1) - 2 * judges @ part.T, 0)
-        own = np.broadcast_to(np.arange(start, start + len(part)), distances.shape)
-        distances, own = np.hstack([nearest, distances]), np.hstack([places, own])
+        nearer = np.flatnonzero((distances < nearest.max(axis=1)[:, None]).any(axis=0))
+        own = np.broadcast_to(start + nearer, (len(judges), len(nearer)))
+        distances, own = np.hstack([nearest, distances[:, nearer]]), np.hstack([places, own])
         first = np.argpartition(distances, NEIGHBORS - 1, axis=1)[:, :NEIGHBORS]
         nearest, places = (np.take_along_axis(each, first, axis=1) for each in (distances, own))
         start += len(part)
