@@ -41,10 +41,13 @@ def write_table(path: Path, rows: int) -> None:
 def run_pyarrow(folder: Path) -> None:
     """Read the file and write it as Parquet twice, as two stages would have to, block by block."""
     for number in range(2):
-        with pa_csv.open_csv(folder / "t.csv") as stream:
-            with pq.ParquetWriter(folder / f"{number}.parquet", stream.schema, compression="zstd") as writer:
-                for batch in stream:
-                    writer.write_batch(batch)
+        place = folder / f"{number}.parquet"
+        with (
+            pa_csv.open_csv(folder / "t.csv") as stream,
+            pq.ParquetWriter(place, stream.schema, compression="zstd") as writer,
+        ):
+            for batch in stream:
+                writer.write_batch(batch)
 
 
 def run_stages(folder: Path) -> None:
