@@ -237,10 +237,12 @@ for command in (*start.COMMANDS, *commands.COMMANDS, *active.COMMANDS, *scoring.
 
 def prepare_prefect() -> None:
     """Turn Prefect's telemetry off before it is imported, and find the project's own ``flows/``."""
-    if not Path("flows/pipeline.py").exists():
-        raise SelfsameError("flows/pipeline.py: no such file", "run this in the folder of a project")
-    if str(Path.cwd()) not in sys.path:
+    if Path("flows").is_dir() and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # flows/ isn't installed
+    try:
+        import flows  # noqa: F401
+    except ModuleNotFoundError:
+        raise SelfsameError("flows: no such folder", "run this in the folder of a project") from None
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 

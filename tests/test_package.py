@@ -40,13 +40,18 @@ def test_flows_are_found_in_the_project_where_they_are_not_installed(
     from selfsame.core.errors import SelfsameError
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [path for path in sys.path if path not in ("", str(tmp_path))])
+    libraries = [path for path in sys.path if "site-packages" in path or "lib/python" in path]
+    monkeypatch.setattr(sys, "path", libraries)
+    monkeypatch.setattr(sys, "meta_path", [each for each in sys.meta_path if "ditable" not in str(each)])
+    monkeypatch.delitem(sys.modules, "flows", raising=False)
     with pytest.raises(SelfsameError, match="run this in the folder of a project"):
         prepare_prefect()
     (tmp_path / "flows").mkdir()
-    (tmp_path / "flows" / "pipeline.py").touch()
+    (tmp_path / "flows" / "__init__.py").touch()
     prepare_prefect()
     assert sys.path[0] == str(tmp_path)
+    assert Path(sys.modules["flows"].__file__ or "").parent == tmp_path / "flows"
+    del sys.modules["flows"]
 
 
 def test_the_version_comes_from_tags_and_without_them_from_the_last_named(tmp_path: Path) -> None:
