@@ -100,3 +100,33 @@ def test_what_is_needed_is_pinned() -> None:
     needed += PROJECT["project"]["optional-dependencies"]["docs"]
     names = {re.split(r"[\[<>=~ ]", line)[0].lower() for line in needed} - {"selfsame"}
     assert names - pinned == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "answer", "removed"),
+    [((), "n\n", False), ((), "", False), ((), "y\n", True), (("YES=y",), "", True)],
+)
+def test_cleaning_asks(words: tuple[str, ...], answer: str, removed: bool, tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
+    for name in ("models/champion", "data/splits", ".venv"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "models" / "README.md").touch()
+    done = subprocess.run(
+        ["make", "clean", *words], cwd=tmp_path, input=answer, capture_output=True, text=True
+    )
+    assert (done.returncode == 0) == removed
+    assert (tmp_path / "models" / "champion").exists() == (not removed)
+    assert (tmp_path / "models" / "README.md").exists()
+    if not words:
+        assert "dvc checkout" in done.stdout and "remove? [y/N]" in done.stdout
+
+
+def test_torch_comes_from_another_index_if_told() -> None:
+    def shown(*words: str) -> str:
+        command = ["make", "--dry-run", "--always-make", "install", *words]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert "--index-url https://wheels.example.org torch torchvision" in shown(
+        "TORCH_INDEX=https://wheels.example.org"
+    )
+    assert "--index-url" not in shown() and "6.3 GB" in shown()
