@@ -9,11 +9,12 @@ from selfsame.core.layout import LEARNED, VALIDATED
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
 from selfsame.learning.batches import PoolExamples, load_examples
+from selfsame.learning.distributed import device_of_rank, rank, spread
 from selfsame.learning.loop import Plan, TrainingData, train
 from selfsame.learning.refit import kept_epoch, refit
 from selfsame.learning.resume import Checkpoints
 from selfsame.learning.steps import StepNet, prepare_compiler
-from selfsame.learning.tables import fit_table
+from selfsame.learning.tables import fit_table, recipe_of
 from selfsame.model.device import prepare_device
 from selfsame.model.inputs import Scaling
 from selfsame.model.models import Model, save_model, save_validation
@@ -36,7 +37,7 @@ def fit_model(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path)
         pool: the pool with its pseudo-labels, on the CPU; None for the baseline.
     """
     compute = stage.section("compute", ComputeParams)
-    device = prepare_device(compute)
+    device = device_of_rank(prepare_device(compute))
     params = stage.section("model", ModelParams)
     training = stage.section("training", TrainingParams)
     info = TableInfo.of(stage.inputs["labeled"])
@@ -55,7 +56,7 @@ def fit_model(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path)
         return net.to(device)
 
     def in_steps(net: nn.Module) -> nn.Module:
-        return StepNet(net, training)
+        return spread(net, StepNet(net, training))
 
     net = fresh_net()
     scaling = input_scaling(params, Scaling.load(stage.inputs["scaling"]))
@@ -67,7 +68,6 @@ def fit_model(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path)
         scaling=scaling,
         classes=len(info.classes),
     )
-    recipe = {name: section.model_dump() for name, section in stage.params.items() if name != "model"}
     checkpoints = Checkpoints.of(stage, plan.seed, device, monitoring().checkpoint_seconds)
     with watch(stage.spec.name, plan.max_epochs) as on_epoch:
         history, taught = train(net, data, plan, training, on_epoch, checkpoints, in_steps)
@@ -75,7 +75,9 @@ def fit_model(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path)
         note(resumedFromEpoch=checkpoints.resumed_from_epoch, seed=plan.seed)
 
     def save(folder: Path) -> None:
-        save_model(folder, Model(net, params, info, data.scaling, recipe), history)
+        if rank():
+            return
+        save_model(folder, Model(net, params, info, data.scaling, recipe_of(stage)), history)
         if pool is not None and taught is not None:
             taught.write(folder / LEARNED, pool)
 
@@ -85,5 +87,6 @@ def fit_model(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path)
         with watch(f"{stage.spec.name}, refit", epochs) as on_epoch:
             taught = refit(net, data, plan, training, epochs, on_epoch, in_steps)
     save(folder)
-    save_validation(folder, history[kept_epoch(history, training.checkpoint) - 1])
-    checkpoints.remove()
+    if not rank():
+        save_validation(folder, history[kept_epoch(history, training.checkpoint) - 1])
+        checkpoints.remove()

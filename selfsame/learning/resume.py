@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from selfsame.core.digests import files_under, sha256_file, sha256_json
 from selfsame.core.stage import Stage
+from selfsame.learning.distributed import rank
 
 SCRATCH = Path(".scratch/resume")  # may be deleted at any time
 HISTORY = "history"
@@ -140,7 +141,7 @@ class Checkpoints:
     def offer(self, training: Mapping[str, Moving], history: list[Row]) -> None:
         """Write a checkpoint if the last one is old enough."""
         started = monotonic()
-        if started < self._due:
+        if started < self._due or rank():  # of several processes, which all hold the same, one writes
             return
         tensors = {
             f"{name}/{key}": value.detach().cpu().contiguous()

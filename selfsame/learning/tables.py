@@ -1,6 +1,7 @@
 """What both training stages do where the model is no net: fit families on rows, score, save the folder."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -12,6 +13,7 @@ from selfsame.families.committee import fit_committee
 from selfsame.families.fit import fit_family
 from selfsame.families.rows import Rows, together
 from selfsame.learning.batches import Examples, PoolExamples, load_examples
+from selfsame.learning.distributed import rank
 from selfsame.learning.loop import Plan
 from selfsame.learning.objective import build_objective
 from selfsame.learning.pool import Round, write_learned
@@ -43,10 +45,9 @@ def fit_table(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path)
         # Together these rows count so many times the labeled ones, and none of them more than one of those.
         weight = min(plan.method.ramp_up.weight * len(labeled) / len(accepted), 1.0)
         extra = _rows(accepted, weight, info)
-    recipe = {name: section.model_dump() for name, section in stage.params.items() if name != "model"}
 
     def fit(learned: Rows) -> Model:
-        return Model(_fit(params, learned, extra, plan.seed), params, info, scaling, recipe)
+        return Model(_fit(params, learned, extra, plan.seed), params, info, scaling, recipe_of(stage))
 
     model = fit(rows)
     objective = build_objective(training, labeled.labels, len(info.classes))
@@ -56,6 +57,8 @@ def fit_table(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path)
     row = {"epoch": 1, **losses, **objective.measure(model.logits(validation.inputs), validation.labels)}
 
     def save(folder: Path) -> None:
+        if rank():
+            return
         save_model(folder, model, [row])
         if pool is not None:
             record = [pool.labels.int()], [pool.accepted], [pool.accepted.int()]
@@ -65,7 +68,16 @@ def fit_table(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path)
         save(folder / VALIDATED)
         model = fit(together(rows, held))
     save(folder)
-    save_validation(folder, row)
+    if not rank():
+        save_validation(folder, row)
+
+
+def recipe_of(stage: Stage) -> dict[str, Any]:
+    """Return the parameters of a training, by section, as its model's folder tells them."""
+    recipe = {name: section.model_dump() for name, section in stage.params.items() if name != "model"}
+    if recipe["training"]["processes"] == 1:  # as folders say it that were written before there was a choice
+        del recipe["training"]["processes"]
+    return recipe
 
 
 def _fit(params: FittedParams, rows: Rows, extra: Rows | None, seed: int) -> nn.Module:

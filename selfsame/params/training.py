@@ -116,6 +116,15 @@ class TrainingParams(Section):
     compile: Annotated[
         bool, Field(description="Whether torch.compile compiles steps: minutes first, faster afterwards.")
     ] = False
+    processes: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=64,
+            description="Processes that torchrun starts, on a GPU each where there are any; a batch is "
+            "shared among them, and the result is that of one up to rounding.",
+        ),
+    ] = 1
     refit_on_validation: Annotated[
         bool,
         Field(description="Whether a second training, for as many epochs, learns the validation rows too."),
