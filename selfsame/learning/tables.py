@@ -75,7 +75,9 @@ def fit_table(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path)
 def recipe_of(stage: Stage) -> dict[str, Any]:
     """Return the parameters of a training, by section, as its model's folder tells them."""
     recipe = {name: section.model_dump() for name, section in stage.params.items() if name != "model"}
-    if recipe["training"]["processes"] == 1:  # as folders say it that were written before there was a choice
+    if (
+        stage.section("training", TrainingParams).processes == 1
+    ):  # as folders say it that were written before there was a choice
         del recipe["training"]["processes"]
     return recipe
 
