@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from selfsame.core.annotations import read_annotations
-from selfsame.core.layout import HISTORY, LEARNED, PROFILE, VALIDATED
+from selfsame.core.digests import sha256_file, sha256_json
+from selfsame.core.layout import HISTORY, LEARNED, PROFILE, VALIDATED, WEIGHTS
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, count_rows, read_column, take_all, take_inputs
 from selfsame.model.folder import read_config, validated, write_views
 from selfsame.model.kept import Arrays, Kept, keep
+from selfsame.observe.notes import note
 from selfsame.params.compute import ComputeParams
 from selfsame.params.evaluate import EvaluateParams
 from selfsame.params.prediction import PredictionParams
@@ -184,10 +186,10 @@ def checks(
 def main(stage: Stage) -> None:
     """Score both models, promote the better one, measure the gate, write the report."""
     own = stage.section("evaluate", EvaluateParams)
-    target = target_of(TableInfo.of(stage.inputs["holdout"]))
+    target = target_of(TableInfo.of(stage.inputs["labeled"]))
     kept = keep(stage.spec.name, stage.spec.code, stage.params, but="evaluate")
     answers = answers_of(stage, kept)
-    labels = {role: read_column(stage.inputs[role], "label") for role in ("labeled", "validation", "holdout")}
+    labels = {role: read_column(stage.inputs[role], "label") for role in ("labeled", "validation")}
     learned = np.concatenate([labels["labeled"], labels["validation"]])
 
     judged = {
@@ -195,6 +197,10 @@ def main(stage: Stage) -> None:
         for name in MODELS
     }
     promotion = promote(target, *judged.values(), own.promotion_level)
+    weights = {name: sha256_file(stage.inputs[name] / WEIGHTS) for name in MODELS}
+    chosen = {"champion": promotion.champion, "weights": weights}
+    note(choice={**chosen, "sha256": sha256_json(chosen)})  # from here on the holdout may be read
+    labels["holdout"] = read_column(stage.inputs["holdout"], "label")
     # The bytes alone: a file that DVC has linked from its cache is read-only.
     shutil.copytree(
         stage.inputs[promotion.champion], stage.outputs["champion"], copy_function=shutil.copyfile

@@ -174,18 +174,29 @@ def release(
 
 
 def export(
-    form: Annotated[str, typer.Argument(metavar="openlineage|cyclonedx", help="Which standard.")],
+    form: Annotated[str, typer.Argument(metavar="labels|openlineage|cyclonedx", help="Which standard.")],
     path: Model = CHAMPION,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; stdout if left out.")] = None,
     url: Annotated[str | None, typer.Option(help="An OpenLineage server's lineage endpoint.")] = None,
     rev: Revision = None,
 ) -> None:
-    """Put the chain in the words of a standard: OpenLineage events, or a CycloneDX ML-BOM."""
+    """Put the chain in the words of a standard: OpenLineage events, or a CycloneDX ML-BOM; or all labels."""
     from selfsame.audit.case import Case
     from selfsame.audit.mlbom import bill_of_materials
     from selfsame.audit.openlineage import events, send_events
     from selfsame.audit.snapshot import Snapshot
 
+    if form == "labels":
+        import sys
+        from contextlib import nullcontext
+
+        from selfsame.audit.label_table import write_labels
+
+        with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as file:
+            count = write_labels(Snapshot(rev), file)
+        if output is not None:
+            typer.echo(f"wrote {output}, {count} labels")
+        return
     case = Case(Snapshot(rev), path)
     if form == "openlineage":
         found = events(case)
@@ -198,7 +209,7 @@ def export(
         text = json.dumps(bill_of_materials(case), indent=2, ensure_ascii=False)
     else:
         raise SelfsameError(
-            f"no export named '{form}'{' to a server' if url else ''}", "onnx, openlineage, cyclonedx"
+            f"no export named '{form}'{' to a server' if url else ''}", "labels, onnx, openlineage, cyclonedx"
         )
     if output is None:
         typer.echo(text)

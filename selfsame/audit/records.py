@@ -49,6 +49,7 @@ class Record:
         inputs, code, outputs: path and sha256 of every file read, run, written.
         modules: path and sha256 of every other file of the project that it imported.
         previous: digests of the records that were the last ones before it.
+        notes: what the stage's code said of itself.
         md5, code_md5: of every file written and run, by which DVC knows it; none in older records.
     """
 
@@ -70,6 +71,7 @@ class Record:
     code_md5: dict[str, str]
     modules: dict[str, str]
     previous: tuple[str, ...]
+    notes: tuple[dict[str, Any], ...]
 
 
 def read_lineage(folder: Path = LINEAGE) -> tuple[list[Record], list[Problem]]:
@@ -138,6 +140,7 @@ def _parse(path: Path, statement: dict[str, Any]) -> Record:
         md5=_digests(statement["subject"], "md5"),
         modules=_digests(by_kind["module"]),
         previous=tuple(internal.get("previous", ())),
+        notes=tuple(internal.get("notes", ())),
         code_md5=_digests(by_kind["code"], "md5"),
     )
 

@@ -9,6 +9,7 @@ from selfsame.audit.case import NOT_RECORDED, Asked, Case
 from selfsame.audit.chain import was_restored
 from selfsame.audit.diff import Side, compare
 from selfsame.audit.facts import given_labels
+from selfsame.audit.ledger import holdout_reads, ledger_words
 from selfsame.audit.licenses import license_of
 from selfsame.audit.records import Record
 from selfsame.audit.taint import trace_taint
@@ -42,16 +43,18 @@ def did_it_help(case: Case) -> Asked:
         f"A worse student was promoted in {', '.join(worse)}" if worse else "No worse student was promoted"
     )
     this = f", and this model is the {case.side}" if case.side else ""
+    reads = holdout_reads(case)
     return (
         f"On the holdout the student has {_said(score, gain)} against the baseline, {words} (paired "
         f"permutation test, {said}); the champion is the {metrics['champion']}{this}. {promoted} in "
-        f"{len(history)} recorded results.",
+        f"{len(history)} recorded results. {ledger_words(reads)}",
         {
             f"holdout_{score}": holdout,
             "this_model": case.side,
             "p_value": p_value,
             "champion": metrics["champion"],
             "worse": worse,
+            "holdout_reads": reads,
         },
     )
 

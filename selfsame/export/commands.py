@@ -14,14 +14,14 @@ NEEDED = ("onnx", "onnxscript", "onnxruntime")
 
 
 def export(
-    form: Annotated[str, typer.Argument(metavar="onnx|openlineage|cyclonedx", help="What to export.")],
+    form: Annotated[str, typer.Argument(metavar="onnx|labels|openlineage|cyclonedx", help="What to export.")],
     path: Annotated[Path, typer.Argument(help="A model's folder, or what else a stage wrote.")] = CHAMPION,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; stdout if left out.")] = None,
     rows: Annotated[Path, typer.Option(help="onnx: rows to check the file with.")] = VALIDATION_ROWS,
     url: Annotated[str | None, typer.Option(help="openlineage: a server's lineage endpoint.")] = None,
     rev: Revision = None,
 ) -> None:
-    """Write the model as ONNX; or its chain in the words of a standard: OpenLineage, a CycloneDX ML-BOM."""
+    """Write the model as ONNX; all labels with who gave them; or the chain: OpenLineage, CycloneDX ML-BOM."""
     if form != "onnx":
         from selfsame.audit.commands import export as export_chain
 

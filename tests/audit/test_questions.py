@@ -12,12 +12,19 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from project import Project
+from pyarrow import ArrowInvalid
 from scipy.stats import binomtest
 from sklearn.datasets import load_breast_cancer
 
 from selfsame.audit.case import Case
 from selfsame.audit.questions import Answer, answer_all
 from selfsame.audit.snapshot import Snapshot
+from selfsame.core.digests import sha256_json
+from selfsame.core.graph_file import read_stages, read_yaml
+from selfsame.observe.notes import take_notes
+from selfsame.params.check import check_params
+from selfsame.runner import _run
+from tasks.evaluate import main as evaluate
 
 SPLITS = Path("data/splits")
 
@@ -136,6 +143,34 @@ def test_6_shares_per_class(answers: dict[int, Answer]) -> None:
         assert shares["accepted"][name] == pytest.approx(counted[name] / len(decisions))
         assert shares["prior"][name] == pytest.approx(prior[name] / len(bunch.target))
         assert shares["labeled"][name] == pytest.approx(0.5)
+
+
+def test_7_who_read_the_holdout(answers: dict[int, Answer]) -> None:
+    """Both results were measured on the same rows; the second had not been seen when the first was chosen."""
+    reads = answers[7].evidence["holdout_reads"]
+    assert [each["own"] for each in reads] == [True, False] and len(records("evaluate")) == 2
+    champion = answers[7].evidence["champion"]
+    weights = {
+        name: hashlib.sha256(Path("models", name, "model.safetensors").read_bytes()).hexdigest()
+        for name in ("baseline", "student")
+    }
+    choice = reads[0]["choice"]
+    assert (choice["champion"], choice["weights"]) == (champion, weights)
+    assert choice["sha256"] == sha256_json({"champion": champion, "weights": weights})
+    assert "read the same holdout rows: 2, of which 0 before this one and 1 after it" in answers[7].answer
+
+
+def test_the_choice_is_made_before_the_holdout_is_opened(real_copy: Project) -> None:
+    """Even where the holdout can't be read at all there is a choice."""
+    Path("data/splits/holdout.parquet").unlink()
+    Path("data/splits/holdout.parquet").write_bytes(b"closed")
+    spec = read_stages()["evaluate"]
+    sections = check_params(read_yaml(Path("params.yaml")))
+    take_notes()
+    with pytest.raises(ArrowInvalid):
+        _run(spec, evaluate, {name: sections[name] for name in spec.params})
+    (told,) = take_notes()
+    assert told["choice"]["champion"] in ("baseline", "student")
 
 
 def test_7_benefit_and_promotions(answers: dict[int, Answer]) -> None:
