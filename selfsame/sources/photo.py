@@ -45,7 +45,7 @@ def read_photo(path: Path, size: int) -> np.ndarray:
             with Image.open(path) as image:
                 return square_photo(image, size, str(path))
     except (OSError, SyntaxError, ValueError, OverflowError, Image.DecompressionBombError) as error:
-        reason = str(error).replace(repr(str(path)), "it")
+        reason = str(error).replace(f"cannot identify image file {str(path)!r}", "no known format of images")
         fix = INSTEAD.get(path.suffix.lower(), "replace the file")
         raise SelfsameError(f"{path}: can't be read as an image: {reason}", f"{fix}, or remove it") from None
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from selfsame.core.tables import TableInfo
 from selfsame.sources.faults import counted
 from selfsame.start.survey import Survey, roles_line
@@ -15,12 +17,20 @@ def report_lines(found: Survey) -> Iterator[str]:
     yield from _what(found)
     yield from _columns(found)
     yield from _labels(found)
+    yield from _groups(found)
     yield from roles_line(found)
     for note in found.notes:
         yield f"note: {note}"
     for fault in found.faults:
         yield f"to mend: {fault.what}"
         yield f"    fix: {fault.fix}"
+
+
+def _groups(found: Survey) -> Iterator[str]:
+    if found.given is not None and found.given.group is not None:
+        rows = np.bincount(found.given.group)
+        largest = counted(int(rows.max()), "row")
+        yield f"groups: {len(rows):,}, the largest of {largest}; none will be in two roles"
 
 
 def _what(found: Survey) -> Iterator[str]:

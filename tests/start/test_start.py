@@ -127,7 +127,8 @@ def test_patients_are_not_parted(project: Path) -> None:
         f"p{row // 5},{row * 7 % 11 + row},{'ab'[row // 5 % 2] if row < 150 else ''}" for row in range(400)
     ]
     (project / "t.csv").write_text("\n".join(["patient_id,x,y", *rows]) + "\n")
-    done("init", "t.csv", "--target", "y")
+    said = done("init", "t.csv", "--target", "y")
+    assert "groups: 80, the largest of 5 rows; none will be in two roles" in said
     assert (written("split.group_column"), written("data.ignore_columns")) == ("patient_id", ["patient_id"])
 
 
