@@ -79,6 +79,7 @@ MAY_IMPORT = {
     },
     "selfsame.trials": {"selfsame.core", "selfsame.dag", "selfsame.params", "selfsame.processes"},
     "selfsame.active": {
+        "selfsame.scoring",
         "selfsame.core",
         "selfsame.dag",
         "selfsame.git",

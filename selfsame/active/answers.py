@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from selfsame.active.request import POOL, REQUEST
+from selfsame.active.scored import asked_rows, bring_in
 from selfsame.core.annotations import (
     DOUBTED,
     Annotation,
@@ -50,7 +51,8 @@ def merge_answers(file: Path, annotator: str | None) -> Merged:
     agreed = _agreed(file, [*known.values(), *answers])
     added = [one for name, one in agreed.items() if name not in known]
     class_indices(agreed, TableInfo.of(POOL).classes, file)
-    _check_ids(file, [one.example_id for one in added])
+    new = _check_ids(file, [one.example_id for one in added])
+    bring_in(new)
     strategies = _asked_by()
     added = [replace(one, strategy=strategies.get(one.example_id, BY_HAND)) for one in added]
     partial = ANNOTATIONS.with_name(f".partial-{ANNOTATIONS.name}")
@@ -128,18 +130,23 @@ def _agreed(file: Path, answers: Iterable[Annotation]) -> dict[str, Annotation]:
     return first
 
 
-def _check_ids(file: Path, ids: Sequence[str]) -> None:
-    """Let only pool rows pass, and those whose given label the report doubts."""
+def _check_ids(file: Path, ids: Sequence[str]) -> set[str]:
+    """Let only pool rows pass, those whose given label the report doubts, and new ones that were asked for.
+
+    Return the new ones.
+    """
     left = set(ids) - set(_doubted())
     for batch in iter_batches(POOL, [ID]):
         left.difference_update(batch.column(ID).to_pylist())
-    if left:
+    new = left & asked_rows()
+    if left := left - new:
         raise SelfsameError(
             f"{file}: {min(left)} (and {len(left) - 1} more) is no row of the pool; rows that judge "
             "(validation, holdout) stay a random draw, and a labeled row has its label; those that "
             f"{DOUBTFUL} names can be corrected",
             f"take it out of the file; 'selfsame rows {min(left)}' tells what it is",
         )
+    return new
 
 
 def _asked_by() -> dict[str, str]:

@@ -6,7 +6,11 @@ from typing import Annotated
 import typer
 
 
-def ask() -> None:
+def ask(
+    scored: Annotated[
+        Path | None, typer.Option("--from", help="A scoring: ask for rows that it abstained from.")
+    ] = None,
+) -> None:
     """Choose the pool rows whose labels would help most, and write them out to be labeled."""
     from selfsame.active import request
     from selfsame.params.active_learning import ActiveLearningParams
@@ -18,7 +22,14 @@ def ask() -> None:
     own, compute, prediction = (params[name] for name in ("active_learning", "compute", "prediction"))
     assert isinstance(own, ActiveLearningParams) and isinstance(compute, ComputeParams)
     assert isinstance(prediction, PredictionParams)
-    made = request.make_request(own, compute, prediction.test_time_augmentation)
+    if scored is None:
+        made = request.make_request(own, compute, prediction.test_time_augmentation)
+    else:
+        from selfsame.active.scored import ask_from
+
+        made, strange = ask_from(scored, own)
+        if strange:
+            typer.echo(f"{strange} rows have a value that the training never had: they can't be asked for")
     request.write_request(made)
     typer.echo(
         f"{len(made.questions)} rows to label, chosen by {made.strategy}: open {request.PAGE} in a browser, "

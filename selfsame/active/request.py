@@ -126,16 +126,16 @@ def write_request(request: Request) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["rank", "example_id", "source_row", "guess", "score", "strategy", *info.features])
         for rank, one in enumerate(questions, start=1):
-            features = one.raw.tolist() if info.features else []
+            features = _plain(one.raw) if info.features else []
             row = [rank, one.example_id, one.source_row, one.guess, f"{one.score:.6g}", request.strategy]
             writer.writerow([*row, *features])
-    brightest = max(int(one.raw.max()) for one in questions)
+    brightest = max(int(one.raw.max()) for one in questions) if info.image_shape else 0
     shown = [
         {"example_id": one.example_id}
         | (
             {"image": picture(one.raw, brightest)}
             if info.image_shape
-            else dict(zip(info.features, one.raw.tolist(), strict=True))
+            else dict(zip(info.features, _plain(one.raw), strict=True))
         )
         for one in questions
     ]
@@ -143,6 +143,11 @@ def write_request(request: Request) -> None:
     tasks = [{"data": one} for one in shown]
     LABEL_STUDIO.write_text(json.dumps(tasks, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     LABEL_STUDIO_SETUP.write_text(label_studio_setup(info), encoding="utf-8")
+
+
+def _plain(raw: np.ndarray) -> list[float | None]:
+    """Return features as JSON has them: None for a missing one."""
+    return [None if np.isnan(each) else each for each in raw.tolist()]
 
 
 def label_studio_setup(info: TableInfo) -> str:

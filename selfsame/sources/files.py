@@ -137,7 +137,7 @@ class TableFile:
         elif self.sheet is not None:
             yield self.sheet
         else:
-            with pq.ParquetFile(self.path) as file:
+            with pq.ParquetFile(self.path, pre_buffer=False) as file:  # or all its bytes are held
                 yield from file.iter_batches(PARQUET_ROWS)
 
     def _csv(self, layout: Layout) -> Iterator[pa.RecordBatch]:
