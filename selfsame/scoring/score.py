@@ -263,7 +263,7 @@ def _leave_record(made: Scoring, folder: Path, parts: list[Part]) -> None:
     """
     read = {**made.inputs, **{(CHAMPION / name).as_posix(): digest for name, digest in made.model.items()}}
     spec = StageSpec(SCORE, "selfsame score", "", CODE, tuple(read), (made.folder.as_posix(),), ())
-    observer = record.begin(spec)
+    observer = record.begin(spec, {})
     changed = [name for name, digest in read.items() if sha256_file(Path(name)) != digest]
     if changed:
         for part in parts:
