@@ -180,6 +180,7 @@ def test_inspect_shows_what_there_is(project: Path) -> None:
     assert "t.csv: a table of 100 rows in 1 file" in said
     assert "left out: id" in said
     assert "2 classes, with their labeled rows: a 20, b 20" in said
+    assert "time: about 9 seconds of one processor core, an estimate" in said
     assert "rows without a label: 60 left empty" in said
     page = Path("page.html").read_text()
     assert "<svg" in page and "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")
