@@ -40,7 +40,8 @@ def result(findings: Findings) -> str:
     if champion is findings.student:
         stays, past = "is", "saw no pool"
     else:
-        stays, past = "stays", "also learned from the pool"
+        stays = "stays"
+        past = "also learned from the pool" if findings.gate.coverage.total else "had no pool to learn from"
     return (
         f"The {champion.name} {stays} the champion: it {_measured(findings, champion)}; the {other.name}, "
         f"which {past}, {other.holdout.said()}."
