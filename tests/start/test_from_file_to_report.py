@@ -61,6 +61,7 @@ def test_from_file_to_report(name: str, project: Path) -> None:
     metrics = json.loads((project / "reports/metrics.json").read_text())
     report = (project / "reports/report.html").read_text(encoding="utf-8")
     assert all(word in report for word in TOLD[name])
+    assert accounted["roles"]["pool"]["rows"] or "learned from the pool" not in report
     champion, constant = metrics["champion"], metrics["constant"]["holdout"]
     measure = "r2" if name == "air quality" else "accuracy"
     model = metrics[champion["name"] if isinstance(champion, dict) else champion]["holdout"]
