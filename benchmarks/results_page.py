@@ -46,7 +46,7 @@ def write_page(
         tutorials: figures of each run of ``benchmarks/tutorials.py`` that was made.
     """
     pipeline = _pipeline(rows, results, draws)
-    parts = [HEAD, _machine(), _summary(rows, results), "## The pipeline", pipeline]
+    parts = [HEAD, _machine(), _summary(rows, results), _ranks(rows, results), "## The pipeline", pipeline]
     parts += [EARLIER] if "†" in pipeline else []
     parts += ["## What a user has for free, on the same draws", _competitors(rows, results)]
     parts += ["## The tutorials' procedures, and what their mistake cost", _tutorials(tutorials)]
@@ -119,6 +119,41 @@ def _summary(rows: Sequence[Any], results: Results) -> str:
             sentence += f"; {verdict} the best that a user has for free ({name}, {_spread(scores)})"
         lines.append(sentence + ".")
     return "\n".join(lines) or "Nothing has been measured yet."
+
+
+def _ranks(rows: Sequence[Any], results: Results) -> str:
+    """Return the mean rank of the champion and of every competitor over the rows and draws of tables.
+
+    A competitor that a draw lacks is last there: it has no answer.
+    """
+    draws = []
+    for row in rows:
+        for result in _done(results[row.name]) if row.is_table else ():
+            scores = {name.partition(" (")[0]: score for name, score, _ in result["competitors"]}
+            if any(
+                "labeled rows" in name for name in scores
+            ):  # of before competitors learned validation rows
+                continue
+            linear = "logistic or ridge regression"
+            scores = {
+                linear if name.endswith(" regression") else name: score for name, score in scores.items()
+            }
+            draws.append(scores | {"the champion": result["figures"][f"champion.{row.score}"]})
+    names = sorted({name for scores in draws for name in scores})
+    found = {
+        name: [
+            1
+            + sum(scores.get(other, -9) > scores.get(name, -9) for other in names)
+            + sum(scores.get(other, -9) == scores.get(name, -9) for other in names if other != name) / 2
+            for scores in draws
+        ]
+        for name in names
+    }
+    if not draws:
+        return "No table has been measured yet."
+    told = sorted((statistics.mean(ranks), name) for name, ranks in found.items())
+    first = ", ".join(f"{name} {mean:.2f}" for mean, name in told)
+    return f"Mean rank over {len(draws)} draws of tables, of {len(names)}: {first}."
 
 
 def _pipeline(rows: Sequence[Any], results: Results, draws: int) -> str:

@@ -2,10 +2,11 @@
 
 In: ``labels`` (people's answers), ``labeled``, ``validation``, ``calibration``, ``pool``, ``holdout``,
 ``hidden_labels``, ``accounting`` (of rows without a role), ``pseudo_labels``, both models, params ``compute
-evaluate``. Out: ``models/champion`` (a copy of the better model, its calibration, the profile of its rows,
-its model card) and the report: ``metrics.json``, ``report.html``, ``summary.txt``, ``doubtful_labels.csv``
-(given ones that look wrong, for people to look at again), and for plots ``confusion_matrix.csv`` (the
-champion on the holdout), ``threshold.csv`` and ``reliability.csv``.
+evaluate``. Out: ``models/champion`` (a copy of the better model, or the scikit-learn baseline, which is
+fitted here, where that is better than both; its calibration, the profile of its rows, its model card) and the
+report: ``metrics.json``, ``report.html``, ``summary.txt``, ``doubtful_labels.csv`` (given ones that look
+wrong, for people to look at again), and for plots ``confusion_matrix.csv`` (the champion on the holdout),
+``threshold.csv`` and ``reliability.csv``.
 """
 
 from __future__ import annotations
@@ -47,19 +48,21 @@ from selfsame.report.gate import Gate
 from selfsame.report.learned import read_learned
 from selfsame.report.model_card import CARD, render_card
 from selfsame.report.promotion import promote
-from selfsame.report.reference import fit_reference
 from selfsame.report.report_page import render_report
 from selfsame.report.rows_profile import profile_inputs, profile_predictions
 from selfsame.report.scores import Scores
 from selfsame.report.summary import render_summary
 from selfsame.report.target import Target, target_of
+from selfsame.report.words import family
 from selfsame.stats.profile import Profile
 from selfsame.stats.share import Share
 
 if TYPE_CHECKING:
+    from selfsame.families.reference import Reference
     from selfsame.model.models import Model
 
 MODELS = ("baseline", "student")
+REFERENCE = "reference"  # the scikit-learn baseline, which stands in no folder unless it is the champion
 
 
 def asked_by_strategy(labeled: Path, answers: Path) -> dict[str, int]:
@@ -69,34 +72,39 @@ def asked_by_strategy(labeled: Path, answers: Path) -> dict[str, int]:
     return dict(sorted(Counter(given[each].strategy for each in ids if each in given).items()))
 
 
-def answers_of(stage: Stage, kept: Kept) -> Callable[[str, str], np.ndarray]:
+def answers_of(stage: Stage, kept: Kept, reference: Reference) -> Callable[[str, str], np.ndarray]:
     """Return what a model says, named, of a role's rows: of the pool, of the sample that is looked at.
 
-    A model ``….validated`` is the one from before a refit on validation rows, if there was one.
+    A model ``….validated`` is the one from before a refit on validation rows, if there was one; the
+    scikit-learn baseline always learns them in the end.
     """
 
     @cache
-    def load(folder: Path) -> Model:
+    def load(name: str) -> Model:
+        from selfsame.families.reference import JUDGED, WHOLE
         from selfsame.model.device import prepare_device
         from selfsame.model.models import load_model
 
+        if name.startswith(REFERENCE):
+            return reference.model(JUDGED if name.endswith(".validated") else WHOLE)
+        folder = stage.inputs[name.removesuffix(".validated")]
         views = stage.section("prediction", PredictionParams).test_time_augmentation
-        return load_model(folder, prepare_device(stage.section("compute", ComputeParams)), views)
+        device = prepare_device(stage.section("compute", ComputeParams))
+        return load_model(validated(folder) if name.endswith(".validated") else folder, device, views)
 
     def answer(name: str, role: str) -> np.ndarray:
-        folder = stage.inputs[name.removesuffix(".validated")]
-        if name.endswith(".validated"):
-            folder = validated(folder)
+        learned = [stage.inputs["labeled"], stage.inputs["validation"]]
+        model = learned if name.startswith(REFERENCE) else [stage.inputs[name.removesuffix(".validated")]]
         table = stage.inputs[role]
 
         def make() -> Arrays:
             from selfsame.model.models import answer_table, predict_inputs
 
             if role == "pool":
-                return {"said": predict_inputs(load(folder), take_inputs(table, looked_at(table)))}
-            return {"said": answer_table(load(folder), table)}
+                return {"said": predict_inputs(load(name), take_inputs(table, looked_at(table)))}
+            return {"said": answer_table(load(name), table)}
 
-        return kept.get("answers", [folder, table], make)["said"]
+        return kept.get(f"answers of {name}", [*model, table], make)["said"]
 
     return answer
 
@@ -111,27 +119,27 @@ def looked_at(pool: Path) -> np.ndarray:
     return evenly(count_rows(pool), QUERY_ROWS)
 
 
-def learn_reference(stage: Stage, kept: Kept, target: Target) -> tuple[str, Arrays]:
-    """Fit a simple model to labeled and validation rows; return its name, and what it says of whom.
+def reference_of(stage: Stage, kept: Kept) -> Reference:
+    """Fit the scikit-learn baseline to the labeled rows, and to labeled and validation rows."""
+    from selfsame.families.reference import Reference, fit_reference, read_rows
+    from selfsame.model.inputs import Scaling
 
-    Of labeled and validation rows, one after the other, ``out_of_fold`` and ``halved`` are the answers of
-    models trained without them; ``holdout`` are those of the whole model.
-    """
-    learned, holdout = [stage.inputs[role] for role in ("labeled", "validation")], stage.inputs["holdout"]
+    tables = [stage.inputs[role] for role in ("labeled", "validation")]
+    scaling = Scaling.from_json(read_config(stage.inputs["baseline"])["scaling"])
+    found = kept.get(REFERENCE, tables, lambda: fit_reference(*(read_rows(each, scaling) for each in tables)))
+    return Reference(found, TableInfo.of(tables[0]), scaling)
 
-    def make() -> Arrays:
-        labels = np.concatenate([read_column(table, "label") for table in learned])
-        reference = fit_reference(np.concatenate([take_all(table) for table in learned]), labels, target)
-        return {
-            "name": np.frombuffer(reference.name.encode(), np.uint8),
-            "out_of_fold": reference.out_of_fold,
-            "sureness": np.empty((0, 0)) if reference.sureness is None else reference.sureness,
-            "holdout": reference.predict(take_all(holdout)),
-            **({} if reference.halved is None else {"halved": reference.halved}),
-        }
 
-    found = kept.get("reference", [*learned, holdout], make)
-    return found["name"].tobytes().decode(), found
+def write_champion(stage: Stage, name: str, reference: Reference, judged: Scores) -> None:
+    """Copy the promoted model; the scikit-learn baseline is written as a training stage writes a model."""
+    champion = stage.outputs["champion"]
+    if name == REFERENCE:
+        reference.save(champion, {name: measure.value for name, measure in judged.measures.items()})
+        write_views(champion, 1)
+        return
+    # The bytes alone: a file that DVC has linked from its cache is read-only.
+    shutil.copytree(stage.inputs[name], champion, copy_function=shutil.copyfile)
+    write_views(champion, stage.section("prediction", PredictionParams).test_time_augmentation)
 
 
 def profile_of(stage: Stage, kept: Kept) -> Profile:
@@ -188,26 +196,23 @@ def main(stage: Stage) -> None:
     own = stage.section("evaluate", EvaluateParams)
     target = target_of(TableInfo.of(stage.inputs["labeled"]))
     kept = keep(stage.spec.name, stage.spec.code, stage.params, but="evaluate")
-    answers = answers_of(stage, kept)
+    from selfsame.families.reference import WHOLE
+
+    reference = reference_of(stage, kept)
+    answers = answers_of(stage, kept, reference)
     labels = {role: read_column(stage.inputs[role], "label") for role in ("labeled", "validation")}
     learned = np.concatenate([labels["labeled"], labels["validation"]])
 
     judged = {
         name: target.score(labels["validation"], answers(f"{name}.validated", "validation"))
-        for name in MODELS
+        for name in (*MODELS, REFERENCE)
     }
-    promotion = promote(target, *judged.values(), own.promotion_level)
+    promotion = promote(target, *judged.values(), own.promotion_level, own.scikit_learn_champion)
     weights = {name: sha256_file(stage.inputs[name] / WEIGHTS) for name in MODELS}
     chosen = {"champion": promotion.champion, "weights": weights}
     note(choice={**chosen, "sha256": sha256_json(chosen)})  # from here on the holdout may be read
     labels["holdout"] = read_column(stage.inputs["holdout"], "label")
-    # The bytes alone: a file that DVC has linked from its cache is read-only.
-    shutil.copytree(
-        stage.inputs[promotion.champion], stage.outputs["champion"], copy_function=shutil.copyfile
-    )
-    write_views(
-        stage.outputs["champion"], stage.section("prediction", PredictionParams).test_time_augmentation
-    )
+    write_champion(stage, promotion.champion, reference, judged[REFERENCE])
     gate = target.gate(stage.inputs["pseudo_labels"], stage.inputs["hidden_labels"])
     judges = gate.record.judged_on
     calibration = target.calibration(
@@ -217,22 +222,20 @@ def main(stage: Stage) -> None:
     said = [answers(promotion.champion, role) for role in ("pool", "holdout")]
     profile = profile_predictions(profile_of(stage, kept), target, calibration, *said)
     (stage.outputs["champion"] / PROFILE).write_text(profile.text(), encoding="utf-8")
-    reference_name, reference = learn_reference(stage, kept, target)
-    constant = target.constant(learned)
+    constant, curve = target.constant(learned), reference.halved()
 
-    baseline, student = (
-        ModelFindings(
-            name,
-            judged[name],
+    models = {
+        name: ModelFindings(
+            family(reference.family(WHOLE), target.words) if name == REFERENCE else name,
+            scores,
             target.score(labels["holdout"], answers(name, "holdout")),
-            read_history(stage.inputs[name] / HISTORY),
+            {} if name == REFERENCE else read_history(stage.inputs[name] / HISTORY),
         )
-        for name in MODELS
-    )
-    champion = student if promotion.champion == "student" else baseline
+        for name, scores in judged.items()
+    }
     judged_tables = {role: stage.inputs[role] for role in ("labeled", "validation")}
     doubts = doubt(
-        learned, reference["sureness"], settled(judged_tables, read_annotations(stage.inputs["labels"]))
+        learned, reference.sureness, settled(judged_tables, read_annotations(stage.inputs["labels"]))
     )
     accounted = json.loads(stage.inputs["accounting"].read_text(encoding="utf-8"))
     findings = Findings(
@@ -242,19 +245,12 @@ def main(stage: Stage) -> None:
         asked=asked_by_strategy(stage.inputs["labeled"], stage.inputs["labels"]),
         dropped=accounted["dropped"],
         gate=gate,
-        baseline=baseline,
-        student=student,
-        reference=ModelFindings(
-            reference_name,
-            target.score(labels["validation"], reference["out_of_fold"][len(labels["labeled"]) :]),
-            target.score(labels["holdout"], reference["holdout"]),
-            {},
-        ),
+        **models,
         reference_rows=len(learned),
-        learning_curve=(
-            (target.score(learned, reference["halved"]), target.score(learned, reference["out_of_fold"]))
-            if "halved" in reference
-            else None
+        learning_curve=curve
+        and (
+            target.score(learned[curve[0]], curve[1]),
+            target.score(learned[curve[0]], curve[2]),
         ),
         constant=ModelFindings(
             f"always saying {target.words.constant.format(target.named(constant))}",
@@ -266,7 +262,7 @@ def main(stage: Stage) -> None:
         learned=read_learned(
             stage.inputs["student"] / LEARNED, gate.truth, partial(target.differ, gate=gate)
         ),
-        refitted=(stage.outputs["champion"] / VALIDATED).is_dir(),
+        refitted=(stage.inputs["student"] / VALIDATED).is_dir(),
         method=read_config(stage.inputs["student"])["recipe"]["retrain"]["method"],
         settings=settings_of(stage),
         digests=digest_files(stage.inputs.values()),
@@ -274,7 +270,7 @@ def main(stage: Stage) -> None:
         checks=checks(stage, kept, target, gate, accounted["near_copies"], judged, answers),
         galleries=(
             *gate_galleries(target, gate, stage.inputs["pool"]),
-            mistakes(target, stage.inputs["holdout"], champion.holdout),
+            mistakes(target, stage.inputs["holdout"], models[promotion.champion].holdout),
             *([doubtful_gallery(judged_tables, learned, doubts)] if len(doubts.sureness) else []),
         ),
     )

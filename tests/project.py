@@ -43,6 +43,7 @@ TINY: dict[str, dict[str, Any]] = {  # what differs from params.yaml: seconds in
     "prediction": {"test_time_augmentation": 1},
     "pseudo_label": {"threshold": 0.6},
     "retrain": {"method": "offline", "max_epochs": 2},
+    "evaluate": {"scikit_learn_champion": False},  # it would always be, of nets trained for two epochs
 }
 FOREIGN = ("DVC_ROOT", "DVC_EXP_NAME", "SELFSAME_OBSERVE", "SELFSAME_DEBUG", "SELFSAME_FLOW_RUN")
 # What a stage loads before it does anything: a process that is forked after it starts in no time.

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "selfsame.params": {"selfsame.core"},
     "selfsame.roles": {"selfsame.core", "selfsame.params"},
     "selfsame.model": {"selfsame.core", "selfsame.params"},
-    "selfsame.families": {"selfsame.model"},
+    "selfsame.families": {"selfsame.core", "selfsame.model", "selfsame.params"},
     "selfsame.learning": {
         "selfsame.core",
         "selfsame.families",
@@ -138,6 +138,7 @@ MAY_IMPORT = {
         "selfsame.core",
         "selfsame.engine",
         "selfsame.labeling",
+        "selfsame.families",
         "selfsame.learning",
         "selfsame.model",
         "selfsame.observe",

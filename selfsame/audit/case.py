@@ -129,7 +129,9 @@ class Case:
 
     @cached_property
     def side(self) -> str | None:
-        """Which of the metrics' models this one is: ``baseline`` or ``student``; None if neither."""
+        """Which of the metrics' models it is: ``baseline``, ``student`` or ``reference``; None if none."""
+        if self.judged and self.judged is self.training:
+            return self.metrics["champion"]  # fitted where it was measured
         read = self.judged.record.inputs if self.judged else {}
         sides = [Path(name).parent.name for name, digest in read.items() if digest == self.weights]
         return next((side for side in sides if side in self.metrics), None)

@@ -11,7 +11,7 @@ from selfsame.audit.held import Held
 from selfsame.audit.lookup import Table
 from selfsame.audit.records import Record
 from selfsame.audit.snapshot import Snapshot
-from selfsame.core.layout import GATE_KEY, LEARNED, LEARNED_KEY, VALIDATED, WEIGHTS
+from selfsame.core.layout import GATE_KEY, LEARNED, LEARNED_KEY, METRICS, VALIDATED, WEIGHTS
 
 HUMAN_ROLES = ("labeled", "validation", "calibration", "holdout")
 ROLES = (*HUMAN_ROLES, "pool")  # the large one last
@@ -98,12 +98,20 @@ class Execution:
             return "chose the champion with its human label"
         return "measured both models with it" if role == "holdout" else None
 
+    @property
+    def is_measuring(self) -> bool:
+        """Whether it measured models: what it trains, if the simple model is the champion, learns no pool."""
+        return METRICS.as_posix() in self.record.outputs
+
     def _learned(self, example_id: str, role: str) -> str | None:
         if role == "labeled":
             return "trained on its human label"
         if role == "validation":
             also = ", then trained on it" if self.is_refit else ""
-            return f"chose its checkpoint with its human label{also}"
+            what = "the champion" if self.is_measuring else "its checkpoint"
+            return f"chose {what} with its human label{also}"
+        if self.is_measuring:
+            return "measured both models with it" if role == "holdout" else None
         if self.keeps_labels:
             taught = self.taught(example_id)
             words = ", ".join(f"{each.label} ({each.uses} × in round {each.number})" for each in taught)
@@ -140,6 +148,8 @@ class Execution:
 
     def rows_taught(self) -> int | None:
         """Count the pool rows whose machine label it was taught; None if it recorded none of them."""
+        if self.is_measuring:
+            return 0
         if not self.keeps_labels:
             if self.read.has("pseudo_labels") and self.method != "offline":
                 return None

@@ -24,6 +24,8 @@ def fit_committee(members: list[str], rows: Rows, extra: Rows | None, seed: int)
             what the teacher has learned of the very row that is held out.
     """
     said = torch.stack([out_of_fold(name, rows, seed) for name in members])
+    if not rows.splits:  # a class has a single row: nothing tells one member from another
+        said = torch.zeros_like(said)
     temperature = torch.ones(len(members), dtype=torch.float64)
     if rows.classes:
         temperature = torch.tensor([_temperature(each, rows.labels) for each in said], dtype=torch.float64)
@@ -47,6 +49,13 @@ def stack(said: Tensor, truth: Tensor) -> Tensor:
     right = np.concatenate([truth.flatten().numpy(), pull.sum(axis=0) / members, [one]])
     weight = nnls(left, right)[0]
     return torch.from_numpy(weight / weight.sum())
+
+
+def error(said: Tensor, rows: Rows) -> float:
+    """Return the share of wrong classes, or the mean squared error, of logits (N, K) or values (N, 1)."""
+    labels = torch.from_numpy(rows.labels)
+    wrong = said.argmax(dim=1) != labels if rows.classes else (said[:, 0] - labels).square()
+    return float(wrong.double().mean())
 
 
 def _truth(rows: Rows) -> Tensor:

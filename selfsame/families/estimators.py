@@ -19,11 +19,12 @@ def linear(rows: Rows) -> Any:
 
     if not rows.classes:
         return RidgeCV(PENALTIES)
-    if min(np.bincount(rows.labels, minlength=rows.classes)) < 2:
+    splits = rows.splits
+    if not splits:
         return LogisticRegression(max_iter=1000)
     return LogisticRegressionCV(
         Cs=1 / PENALTIES[::-1],
-        cv=rows.splits,
+        cv=splits,
         scoring="neg_log_loss",
         max_iter=1000,
         l1_ratios=(0,),
@@ -31,11 +32,21 @@ def linear(rows: Rows) -> Any:
     )
 
 
-def support_vectors(rows: Rows) -> Any:
-    """Return a support vector machine."""
+def support_vectors(rows: Rows, gamma: float) -> Any:
+    """Return a support vector machine, its cost and its kernel's width by cross-validation.
+
+    Args:
+        gamma: of the narrower kernel.
+    """
+    from sklearn.model_selection import GridSearchCV
     from sklearn.svm import SVC, SVR
 
-    return SVC() if rows.classes else SVR()
+    kind, splits = (SVC if rows.classes else SVR), rows.splits
+    grid = (
+        {"C": [1.0, 10.0, 100.0], "gamma": [gamma, gamma / 3]} if splits else {"C": [10.0], "gamma": [gamma]}
+    )
+    everything = np.arange(len(rows.labels))
+    return GridSearchCV(kind(), grid, cv=splits or [(everything, everything)])
 
 
 def boosting(rows: Rows, seed: int) -> Any:

@@ -29,11 +29,17 @@ def fit_family(name: str, rows: Rows, seed: int) -> nn.Module:
         return _FIT[name](rows, seed)
 
 
-def out_of_fold(name: str, rows: Rows, seed: int) -> Tensor:
-    """Return what a family says of each row, fitted on the other folds: logits (N, K) or values (N, 1)."""
+def out_of_fold(
+    name: str, rows: Rows, seed: int, splits: list[tuple[np.ndarray, np.ndarray]] | None = None
+) -> Tensor:
+    """Return what a family says of each row, fitted on the other folds: logits (N, K) or values (N, 1).
+
+    Args:
+        splits: the places of rows to learn and of rows to judge; None for those of the rows.
+    """
     said = torch.zeros(len(rows.labels), max(rows.classes, 1), dtype=torch.float64)
     with one_thread(), torch.inference_mode():
-        for others, held in rows.splits:
+        for others, held in rows.splits if splits is None else splits:
             fitted = fit_family(name, rows.of(others), seed)
             said[held] = fitted(torch.from_numpy(rows.inputs[held])).double()
     return said

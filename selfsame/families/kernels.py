@@ -77,12 +77,9 @@ def _kernel(fitted: Any, seen: np.ndarray) -> Kernel:
 
 def support_vectors(rows: Rows, seed: int) -> nn.Module:
     """Fit a support vector machine, its cost and its kernel's width by cross-validation."""
-    from sklearn.model_selection import GridSearchCV
-
     features, seen = see(rows, standardised, seed)
     gamma = 1 / (seen.shape[1] * max(seen.var(), 1e-12))
-    grid = {"C": [1.0, 10.0, 100.0], "gamma": [gamma, gamma / 3]}
-    search = GridSearchCV(estimators.support_vectors(rows), grid, cv=rows.splits)
+    search = estimators.support_vectors(rows, gamma)
     fitted = search.fit(seen, rows.labels, sample_weight=rows.weights).best_estimator_
     dual, bias = fitted.dual_coef_.T, fitted.intercept_
     if rows.classes > 2:

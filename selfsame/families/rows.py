@@ -23,12 +23,14 @@ class Rows:
         labels: (N,) class indices, or standardised values.
         weights: (N,) what each row counts.
         classes: how many; 0 of values.
+        folds: of a cross-validation; without any, families take their defaults and search nothing.
     """
 
     inputs: np.ndarray
     labels: np.ndarray
     weights: np.ndarray
     classes: int
+    folds: int = FOLDS
 
     def of(self, places: np.ndarray) -> Rows:
         """Return some of the rows."""
@@ -38,9 +40,28 @@ class Rows:
 
     @property
     def splits(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The places of the rows to learn and of those to judge, for each fold."""
-        everywhere = np.arange(len(self.labels))
-        return [(np.setdiff1d(everywhere, held), held) for held in folds(self.labels, self.classes)]
+        """The places of the rows to learn and of those to judge, for each of at most ``folds`` folds.
+
+        Every class is in each fold as often as can be; there are none where a class has a single row.
+        """
+        from sklearn.model_selection import StratifiedKFold
+
+        strata = (self.labels * min(self.classes, 1)).astype(np.int64)  # values are of one class
+        folds = min(self.folds, int(np.unique(strata, return_counts=True)[1].min()))
+        if folds < 2:
+            return []
+        return list(StratifiedKFold(folds, shuffle=True, random_state=0).split(strata, strata))
+
+    @property
+    def halved_splits(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The same, to learn from every other row; none where that leaves out a class."""
+        halves = []
+        for learned, held in self.splits:
+            half = np.sort(learned[np.argsort(self.labels[learned], kind="stable")[::2]])
+            if len(np.unique(self.labels[half])) < max(self.classes, 2):
+                return []
+            halves.append((half, held))
+        return halves
 
 
 def together(rows: Rows, extra: Rows | None) -> Rows:
@@ -52,6 +73,7 @@ def together(rows: Rows, extra: Rows | None) -> Rows:
         np.concatenate([rows.labels, extra.labels]),
         np.concatenate([rows.weights, extra.weights]),
         rows.classes,
+        rows.folds,
     )
 
 
@@ -59,20 +81,6 @@ def heaviest(rows: Rows, most: int, seed: int) -> Rows:
     """Return at most so many rows: those that count most, of equals a random choice."""
     shuffled = np.random.default_rng(seed).permutation(len(rows.labels))
     return rows.of(np.sort(shuffled[np.argsort(-rows.weights[shuffled], kind="stable")[:most]]))
-
-
-def folds(labels: np.ndarray, classes: int) -> list[np.ndarray]:
-    """Return the places of each fold's rows: of every class as many, at most ``FOLDS`` of them."""
-    from sklearn.model_selection import KFold, StratifiedKFold
-
-    if not classes:
-        parts = KFold(min(FOLDS, len(labels)), shuffle=True, random_state=0).split(labels)
-    else:
-        fewest = int(np.unique(labels, return_counts=True)[1].min())
-        parts = StratifiedKFold(max(min(FOLDS, fewest), 2), shuffle=True, random_state=0).split(
-            labels, labels
-        )
-    return [test for _, test in parts]
 
 
 @contextmanager

@@ -31,9 +31,6 @@ ROUND_THRESHOLDS = np.array([0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999], dtype=np
 # the confidences, so that a row at a threshold is on the same side here as at the gate.
 THRESHOLDS = np.union1d((1 - 10 ** -np.linspace(0, 4, 161)).astype(np.float32), ROUND_THRESHOLDS)
 WORTH = 0.95  # share of right labels that makes them worth learning
-FOLDS = 5
-SEED = 0
-MOST_ROWS_OF_KERNEL = 5_000  # beyond, a support vector machine takes minutes
 
 
 @dataclass(frozen=True)
@@ -70,6 +67,7 @@ class Classes:
             gained="gets {} right that the baseline gets wrong, and loses {}",
             distance="how far the probabilities, calibrated for each model, are from the truth",
             constant="{}, the most frequent class",
+            linear="logistic regression",
             off="",
             loss="loss (nats)",
         )
@@ -111,23 +109,6 @@ class Classes:
 
     def constant(self, labels: np.ndarray) -> float:  # noqa: D102
         return float(np.bincount(self.kinds(labels)).argmax())
-
-    def simple_models(self, images: bool, rows: int) -> tuple[dict[str, Any], Any]:  # noqa: D102
-        from sklearn.ensemble import HistGradientBoostingClassifier
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.svm import SVC
-
-        found: dict[str, Any] = {"logistic regression": LogisticRegression(max_iter=1000)}
-        if images and rows <= MOST_ROWS_OF_KERNEL:
-            found["support vector machine"] = SVC(C=10)
-        return found, HistGradientBoostingClassifier(random_state=SEED)
-
-    def folds(self, labels: np.ndarray) -> Any:
-        """Split into as many folds as the smallest class has rows, at most ``FOLDS``."""
-        from sklearn.model_selection import StratifiedKFold
-
-        smallest = int(np.unique(labels, return_counts=True)[1].min())
-        return StratifiedKFold(min(FOLDS, smallest), shuffle=True, random_state=SEED)
 
     def gate(self, pseudo_labels: Path, hidden_labels: Path) -> Gate:  # noqa: D102
         labels, truth = read_column(pseudo_labels, "pseudo_label"), hidden_truth(pseudo_labels, hidden_labels)

@@ -42,11 +42,10 @@ class Findings:
         labeled: (N,) labels of the labeled rows.
         asked: how many of them people labeled on request, by the strategy that chose them.
         dropped: what became of rows that have no role, by reason: ``rows`` and ``labels`` among them.
-        reference: the scikit-learn baseline: a simple model that learned from ``reference_rows`` labeled and
-            validation rows; its validation scores are of models that were trained without these rows.
+        reference: the scikit-learn baseline: the best simple model of the same rows, ``reference_rows``.
         learning_curve: cross-validated scores of that kind of model with half of these rows and with all.
         constant: the best answer for who sees no input.
-        promotion: which of baseline and student is the champion, and why.
+        promotion: which of the three is the champion, and why.
         learned: the machine-made labels that the student learned, round by round; empty where none.
         refitted: whether holdout scores are of models that have learned the validation rows too, and
             validation scores of those from before.
@@ -88,11 +87,13 @@ class Findings:
     @property
     def champion(self) -> ModelFindings:
         """The promoted model."""
-        return self.student if self.promotion.champion == "student" else self.baseline
+        return getattr(self, self.promotion.champion)
 
     @property
     def other(self) -> ModelFindings:
-        """The one that wasn't."""
+        """The best of those that weren't, as validation rows see it."""
+        if self.champion is self.reference:
+            return getattr(self, self.promotion.trained)
         return self.baseline if self.champion is self.student else self.student
 
     @cached_property
@@ -134,7 +135,7 @@ def metrics(findings: Findings) -> dict[str, Any]:
     gate, checks = findings.gate, findings.checks
     simple, constant = findings.against_reference, findings.against_constant
     sections: dict[str, Any] = {
-        "champion": findings.champion.name,
+        "champion": findings.promotion.champion,
         "method": findings.method,
         "refitted": findings.refitted,
         **{model.name: _model(model) for model in findings.models},
@@ -158,6 +159,7 @@ def metrics(findings: Findings) -> dict[str, Any]:
             "lost_by_student": findings.on_validation.lost,
             "promotion_p_value": findings.promotion.p_value,
             "promotion_level": findings.promotion.level,
+            "reference_promotion_p_value": findings.promotion.reference_p_value,
         },
         "holdout": {
             "rows": len(findings.baseline.holdout),

@@ -37,6 +37,12 @@ def headline(findings: Findings) -> str:
 def result(findings: Findings) -> str:
     """Say which model is the champion, and how good both are."""
     champion, other = findings.champion, findings.other
+    if champion is findings.reference:
+        return (
+            f"The scikit-learn baseline, {a(champion.name)}, is the champion: it "
+            f"{_measured(findings, champion)}; the {other.name}, the better of what was trained beside it, "
+            f"{other.holdout.said()}."
+        )
     if champion is findings.student:
         stays, past = "is", "saw no pool"
     else:
@@ -50,6 +56,8 @@ def result(findings: Findings) -> str:
 
 def simple(findings: Findings) -> str:
     """Say how the champion stands to the scikit-learn baseline, whichever way."""
+    if findings.champion is findings.reference:
+        return f"The champion is the scikit-learn baseline, {a(findings.reference.name)} on the same labels."
     found, reference = findings.against_reference, findings.reference
     apart = {
         "better": "the champion is better, beyond chance",
@@ -146,10 +154,15 @@ def _of_the_gate(findings: Findings) -> Iterator[str]:
     gate, label = findings.gate, findings.target.words.pseudo_label
     if not gate.coverage.total:
         return
-    if findings.champion is findings.baseline:
+    if findings.champion is findings.reference:
         yield (
-            "The pool did not help where the champion is chosen: on validation the student is not better "
-            "beyond noise, so everything that was learned from it is left aside."
+            "The pool did not help: on validation a simple model is farther ahead of what was trained than "
+            "luck explains, so that everything that was learned from the pool is left aside."
+        )
+    elif findings.champion is findings.baseline:
+        yield (
+            "The pool did not help where the champion is chosen: on validation the student is no "
+            "farther ahead than luck explains, so everything that was learned from it is left aside."
         )
     if findings.learned_accepted and not gate.coverage.part:
         yield (
@@ -190,16 +203,15 @@ def _of_the_data(findings: Findings) -> Iterator[str]:
 
 
 def _of_the_choice(findings: Findings) -> Iterator[str]:
-    found = findings.on_holdout
+    found, chosen = findings.on_holdout, findings.promotion.trained
     errors = {model.name: model.holdout.errors.sum() for model in findings.models}
     better = min(errors, key=errors.__getitem__)
-    if errors[better] < errors[findings.champion.name]:
+    if errors[better] < errors[chosen]:
         yield (
-            f"The {findings.champion.name} was chosen on validation, as it must be; on the holdout the "
-            f"{better} does better."
+            f"The {chosen} was chosen on validation, as it must be; on the holdout the {better} does better."
         )
     if found.p_value > CHANCE:
         yield (
-            "On the holdout the two models differ by no more than chance would explain (paired permutation "
-            f"test, {p_value(found.p_value)})."
+            "On the holdout baseline and student differ by no more than chance would explain (paired "
+            f"permutation test, {p_value(found.p_value)})."
         )

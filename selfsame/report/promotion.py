@@ -1,8 +1,7 @@
-"""The promotion: whether the student replaces the baseline, by what both say of the validation rows."""
+"""The promotion: which model is the champion, by what all say of validation rows that none has learned."""
 
 from dataclasses import dataclass
-
-import numpy as np
+from typing import NamedTuple
 
 from selfsame.report.scores import Scores
 from selfsame.report.target import Target
@@ -19,6 +18,9 @@ class Promotion:
         level: the largest p-value that promotes.
         worse: whether the student gets fewer rows right, or is farther off, which keeps the baseline in any
             case.
+        reference_error, reference_p_value, reference_worse: the same of the scikit-learn baseline, against
+            the better of the two.
+        open: whether the scikit-learn baseline may be the champion.
     """
 
     baseline_error: float
@@ -26,28 +28,64 @@ class Promotion:
     p_value: float
     level: float
     worse: bool
+    reference_error: float
+    reference_p_value: float
+    reference_worse: bool
+    open: bool = True
+
+    @property
+    def trained(self) -> str:
+        """Name the better of ``baseline`` and ``student``."""
+        return "student" if self.p_value <= self.level and not self.worse else "baseline"
 
     @property
     def champion(self) -> str:
-        """Name the promoted model: ``baseline`` or ``student``."""
-        return "student" if self.p_value <= self.level and not self.worse else "baseline"
+        """Name the promoted model: ``baseline``, ``student`` or ``reference``."""
+        simple = self.reference_p_value <= self.level and not self.reference_worse
+        return "reference" if simple and self.open else self.trained
 
 
-def promote(target: Target, baseline: Scores, student: Scores, level: float) -> Promotion:
-    """Let the student replace the baseline only if it is better beyond noise.
+def promote(
+    target: Target,
+    baseline: Scores,
+    student: Scores,
+    reference: Scores,
+    level: float,
+    open_to_reference: bool = True,
+) -> Promotion:
+    """Let another model replace the baseline only if luck seldom puts one of the same skill so far ahead.
 
     Of fifty rows two models seldom differ on more than three, too few to tell anything by. So all rows
     count, by how far the answers are from the truth.
 
     Args:
-        baseline, student: on the same rows.
+        baseline, student, reference: on the same rows.
         level: the largest p-value that promotes.
+        open_to_reference: whether the scikit-learn baseline may be the champion.
     """
-    distances: list[np.ndarray] = [target.distances(each) for each in (baseline, student)]
+    first = _compare(target, baseline, student)
+    trained = student if first.p_value <= level and not first.worse else baseline
+    second = _compare(target, trained, reference)
     return Promotion(
-        float(distances[0].mean()),
-        float(distances[1].mean()),
-        permutation_test(distances[0] - distances[1]).better,
+        first.errors[0],
+        first.errors[1],
+        first.p_value,
         level,
-        worse=bool(student.errors.sum() > baseline.errors.sum()),
+        first.worse,
+        second.errors[1],
+        second.p_value,
+        second.worse,
+        open_to_reference,
     )
+
+
+class _Compared(NamedTuple):
+    errors: tuple[float, float]
+    p_value: float
+    worse: bool
+
+
+def _compare(target: Target, present: Scores, rival: Scores) -> _Compared:
+    one, other = (target.distances(each) for each in (present, rival))
+    worse = bool(rival.errors.sum() > present.errors.sum())
+    return _Compared((float(one.mean()), float(other.mean())), permutation_test(one - other).better, worse)

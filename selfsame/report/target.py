@@ -63,14 +63,6 @@ class Target(Protocol):
         """Return the best answer for who sees no input: the most frequent class, or the mean."""
         ...
 
-    def simple_models(self, images: bool, rows: int) -> tuple[dict[str, Any], Any]:
-        """Return unfitted scikit-learn models: by name those that want features on one scale; boosting."""
-        ...
-
-    def folds(self, labels: np.ndarray) -> Any:
-        """Return scikit-learn's splitter for cross-validation."""
-        ...
-
     # The gate
     def gate(self, pseudo_labels: Path, hidden_labels: Path) -> Gate:
         """Compare pseudo-labels with the hidden labels, where they are known."""

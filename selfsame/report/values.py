@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 CLOSE = 0.5  # standard deviations of the labeled values: a pseudo-target as near is close
 SHARES = np.linspace(0.02, 1, 50)  # of the pool; the levels that would keep them are those to explore
 ROUND_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # and those to tabulate
-FOLDS = 5
-SEED = 0
 WORDS = Words(
     learned="values (a regression)",
     does="It names a value.",
@@ -42,6 +40,7 @@ WORDS = Words(
     gained="is closer on {}, the baseline on {}",
     distance="how far the values are from the truth",
     constant="{}, the mean",
+    linear="ridge regression",
     off="off by",
     loss="squared error, in variances of the labeled values",
 )
@@ -77,18 +76,6 @@ class Values:
 
     def constant(self, labels: np.ndarray) -> float:  # noqa: D102
         return float(labels.mean())
-
-    def simple_models(self, images: bool, rows: int) -> tuple[dict[str, Any], Any]:  # noqa: D102
-        from sklearn.ensemble import HistGradientBoostingRegressor
-        from sklearn.linear_model import RidgeCV
-
-        ridge = RidgeCV(np.logspace(-3, 3, 7))
-        return {"ridge regression": ridge}, HistGradientBoostingRegressor(random_state=SEED)
-
-    def folds(self, labels: np.ndarray) -> Any:  # noqa: D102
-        from sklearn.model_selection import KFold
-
-        return KFold(FOLDS, shuffle=True, random_state=SEED)
 
     def gate(self, pseudo_labels: Path, hidden_labels: Path) -> Gate:  # noqa: D102
         record = AgreementRecord.of(pseudo_labels)

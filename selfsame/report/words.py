@@ -8,6 +8,14 @@ from selfsame.stats.share import Share
 NOTHING = "–"  # stands for a figure that is not defined
 
 
+FAMILIES = {
+    "gaussian_process": "Gaussian process",
+    "boosting": "gradient boosting",
+    "forest": "random forest",
+    "support_vectors": "support vector machine",
+}
+
+
 @dataclass(frozen=True)
 class Words:
     """How a kind of target is spoken of.
@@ -23,6 +31,7 @@ class Words:
         gained: of the student, rows gained and lost against the baseline.
         distance: what the promotion compares.
         constant: the answer of who sees no input, after "always saying".
+        linear: a linear model.
         off: the heading of a label's distance from the truth; empty where labels have none.
         loss: what is minimized, with its unit.
     """
@@ -40,8 +49,14 @@ class Words:
     gained: str
     distance: str
     constant: str
+    linear: str
     off: str
     loss: str
+
+
+def family(architecture: str, words: Words) -> str:
+    """Name one of scikit-learn's families."""
+    return words.linear if architecture == "linear" else FAMILIES[architecture]
 
 
 def percent(number: float | None, digits: int = 1) -> str:

@@ -119,7 +119,7 @@ def class_findings(
     own = fields.pop("target", target(classes))
     wrong = {"baseline": baseline_wrong, "student": student_wrong}
     found = {name: own.score(LABELS, predictions(rows)) for name, rows in wrong.items()}
-    simple = own.score(LABELS, predictions(reference_wrong).argmax(axis=1))
+    simple = own.score(LABELS, predictions(reference_wrong))
     galleries = (
         Gallery("Accepted", (Example("ab12", np.array([1.25]), 0, 0.91, 1),)),
         Gallery("Rejected", (Example("cd34", np.array([2.5]), 2, 0.42, None),)),
@@ -141,7 +141,7 @@ def class_findings(
         "reference_rows": 28,
         "learning_curve": None,
         "constant": ModelFindings("always saying cat", None, own.score(LABELS, np.zeros(60)), {}),
-        "promotion": promote(own, found["baseline"], found["student"], promotion_level),
+        "promotion": promote(own, found["baseline"], found["student"], simple, promotion_level),
         "learned": ROUNDS,
         "refitted": False,
         "method": "offline",
@@ -200,7 +200,7 @@ def value_findings(error: np.ndarray | None = None, **fields: Any) -> Findings:
         "reference_rows": 74,
         "learning_curve": None,
         "constant": ModelFindings("always saying 100, the mean", None, constant, {}),
-        "promotion": promote(VALUES, found["baseline"], found["student"], 0.05),
+        "promotion": promote(VALUES, found["baseline"], found["student"], found["reference"], 0.05),
         "learned": (),
         "refitted": False,
         "method": "offline",

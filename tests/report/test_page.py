@@ -221,7 +221,7 @@ def test_two_classes_have_a_ranking_figure(classes: str) -> None:
 
 
 def test_the_promotion_is_told_with_its_numbers() -> None:
-    strict = Promotion(0.25, 0.125, p_value=0.08, level=0.05, worse=False)
+    strict = Promotion(0.25, 0.125, 0.08, 0.05, False, 0.5, 1.0, True)
     text = Page(render_report(class_findings(baseline_wrong=9, student_wrong=6, promotion=strict))).text
     mild = class_findings(baseline_wrong=9, student_wrong=6, promotion=replace(strict, level=0.1))
     assert "being ahead may still be chance" in Page(render_report(mild)).text

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from made import target
 
+from selfsame.params.evaluate import EvaluateParams
 from selfsame.report.promotion import Promotion, promote
 from selfsame.selection.calibration import calibrate
 
@@ -18,7 +19,8 @@ def probabilities(skill: float, random: np.random.Generator) -> np.ndarray:
 
 
 def promoted(baseline: np.ndarray, student: np.ndarray, level: float) -> Promotion:
-    return promote(TARGET, *(TARGET.score(LABELS, each) for each in (baseline, student)), level)
+    scores = [TARGET.score(LABELS, each) for each in (baseline, student, baseline)]
+    return promote(TARGET, *scores, level)
 
 
 def squared_errors(said: np.ndarray) -> np.ndarray:
@@ -61,6 +63,18 @@ def test_a_student_with_fewer_rows_right_is_not() -> None:
     assert (promotion.worse, promotion.champion) == (True, "baseline")
 
 
+def test_a_simple_model_must_be_better_than_the_better_of_the_two() -> None:
+    bad, good, best = (probabilities(skill, np.random.default_rng(2)) for skill in (0.5, 2, 5))
+
+    def champion(*said: np.ndarray) -> str:
+        return promote(TARGET, *(TARGET.score(LABELS, each) for each in said), 0.05).champion
+
+    assert champion(bad, good, best) == champion(good, bad, best) == "reference"
+    assert champion(bad, best, good) == "student"
+    assert champion(best, bad, good) == "baseline"
+    assert champion(good, good, good) == "baseline"
+
+
 def test_an_equal_student_is_not_promoted_at_any_level() -> None:
     said = probabilities(2, np.random.default_rng(2))
     for promotion in (
@@ -76,3 +90,13 @@ def test_a_student_of_the_same_skill_is_promoted_no_more_often_than_the_level() 
         pair = probabilities(2, random), probabilities(2, random)
         found += promoted(*pair, 0.1).champion == "student"
     assert 0 < found <= 30  # at most 20 are expected
+
+
+def test_at_the_default_level_a_better_student_is_mostly_found_and_a_worse_one_seldom_promoted() -> None:
+    random, level = np.random.default_rng(1), EvaluateParams().promotion_level
+    promotions = {"better": 0, "worse": 0}
+    for _ in range(100):
+        weak, strong = probabilities(2, random), probabilities(2.8, random)
+        promotions["better"] += promoted(weak, strong, level).champion == "student"
+        promotions["worse"] += promoted(strong, weak, level).champion == "student"
+    assert promotions["better"] >= 70 and promotions["worse"] <= 5

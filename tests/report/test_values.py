@@ -63,14 +63,14 @@ def test_a_better_student_is_seen_and_an_equal_one_is_not() -> None:
     rough, fine = scores(5.0), scores(2.0, seed=2)
     better = compare(rough, fine)
     assert better.p_value < 0.001 and better.gained > better.lost
-    promotion = promote(VALUES, rough, fine, 0.05)
+    promotion = promote(VALUES, rough, fine, rough, 0.05)
     assert promotion.p_value < 0.001 and promotion.champion == "student"
     worse = compare(fine, rough)
     assert (worse.gained, worse.lost) == (better.lost, better.gained)
-    assert promote(VALUES, fine, rough, 0.5).p_value > 0.999
+    assert promote(VALUES, fine, rough, rough, 0.5).p_value > 0.999
     same = compare(rough, rough)
     assert (same.p_value, same.gained, same.lost) == (1.0, 0, 0)
-    assert promote(VALUES, rough, rough, 0.5).champion == "baseline"
+    assert promote(VALUES, rough, rough, rough, 0.5).champion == "baseline"
 
 
 def test_models_of_the_same_skill_are_called_better_no_more_often_than_the_level_says() -> None:
@@ -78,7 +78,7 @@ def test_models_of_the_same_skill_are_called_better_no_more_often_than_the_level
     for draw in range(100):
         errors = np.random.default_rng(draw).normal(0, 1, (2, 60)) ** 2
         pair = [Scores({}, np.arange(60), np.zeros(60), np.zeros(60), each) for each in errors]
-        called += promote(VALUES, *pair, 0.1).champion == "student"
+        called += promote(VALUES, *pair, pair[0], 0.1).champion == "student"
     assert called <= 20
 
 

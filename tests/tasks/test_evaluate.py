@@ -240,7 +240,7 @@ def test_the_reference_is_chosen_without_the_holdout(workspace: Path) -> None:
 @pytest.mark.usefixtures("workspace")
 def test_a_title_changes_the_report_alone_and_predicts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     first = evaluate("first")
-    for name in ("selfsame.model.models.load_model", "tasks.evaluate.fit_reference"):
+    for name in ("selfsame.model.models.load_model", "selfsame.families.reference.fit_reference"):
         monkeypatch.setattr(name, None)
     second = evaluate("second", title="Another")
     assert first["report"].read_bytes() != second["report"].read_bytes()
@@ -307,6 +307,31 @@ def test_a_refit_is_judged_by_what_had_not_learned_the_validation_rows(trained: 
     weights = Path("validated") / "model.safetensors"
     champion, copied = trained / "models/champion", trained / "models" / after["champion"]
     assert (champion / weights).read_bytes() == (copied / weights).read_bytes()
+
+
+def test_a_scikit_learn_baseline_that_is_better_is_the_champion(trained: Path) -> None:
+    """Two epochs teach a net little; a simple model needs no more than the rows."""
+    from selfsame.model.models import answer_table, load_model
+
+    for name in ("pseudo_label", "retrain"):
+        run_task(name, trained)
+    run_task("evaluate", trained, evaluate={"scikit_learn_champion": True})
+    figures = json.loads((trained / "reports/metrics.json").read_text())
+    assert figures["champion"] == "reference"
+    assert figures["reference"]["validation"]["accuracy"] > figures["student"]["validation"]["accuracy"]
+    champion, table = trained / "models/champion", trained / "data/splits/holdout.parquet"
+    labels = read_column(table, "label")
+    assert (answer_table(load_model(champion), table).argmax(axis=1) == labels).mean() == pytest.approx(
+        figures["reference"]["holdout"]["accuracy"]
+    )
+    judged = answer_table(load_model(champion / "validated"), trained / "data/splits/validation.parquet")
+    known = read_column(trained / "data/splits/validation.parquet", "label")
+    assert (judged.argmax(axis=1) == known).mean() == figures["reference"]["validation"]["accuracy"]
+    assert Calibration.load(champion).temperature == fit_temperature(judged, known)
+    summary = (trained / "reports/summary.txt").read_text(encoding="utf-8")
+    assert summary.startswith("The scikit-learn baseline, a ") and summary.count("← champion") == 1
+    html = " ".join((trained / "reports/report.html").read_text(encoding="utf-8").split())
+    assert "So it is the champion." in html and "was fitted by the stage <code>evaluate</code>" in html
 
 
 def test_a_poisoned_pool_leaves_the_baseline_in_place(trained: Path) -> None:
