@@ -194,7 +194,7 @@ def checks(
 def main(stage: Stage) -> None:
     """Score both models, promote the better one, measure the gate, write the report."""
     own = stage.section("evaluate", EvaluateParams)
-    target = target_of(TableInfo.of(stage.inputs["labeled"]))
+    target = target_of(TableInfo.of(stage.inputs["labeled"]), own.metric)
     kept = keep(stage.spec.name, stage.spec.code, stage.params, but="evaluate")
     from selfsame.families.reference import WHOLE
 

@@ -1,6 +1,6 @@
 """Section ``evaluate``."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,13 @@ from selfsame.core.params import Section
 class EvaluateParams(Section):
     """When the student is promoted, and how the report is headed."""
 
+    metric: Annotated[
+        Literal["accuracy", "macro_f1", "balanced_accuracy", "r2"] | None,
+        Field(
+            description="Score that promotion, first words and report go by; null: accuracy, r2 of values. "
+            "By macro_f1 and balanced_accuracy each class counts alike, however rare."
+        ),
+    ] = None
     promotion_level: Annotated[
         float,
         Field(

@@ -74,6 +74,9 @@ def _for_target(data: DataParams, sections: Mapping[str, Any]) -> Iterator[str]:
         yield f"training.checkpoint = validation_accuracy: {what} has none; set it to validation_loss"
     if values and not isinstance(retrain, Offline):
         yield f"retrain.method = {retrain.method}: needs classes, and this is {what}; set it to offline"
+    metric = sections["evaluate"].metric
+    if metric is not None and values != (metric == "r2"):
+        yield f"evaluate.metric = {metric}: doesn't fit {what}; leave it out, or name another"
     if values and isinstance(retrain, Offline) and isinstance(retrain.pseudo_labels, Soft):
         yield f"retrain.pseudo_labels.name = soft: needs classes, and this is {what}; set it to hard"
 

@@ -11,12 +11,13 @@ import numpy as np
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo, read_column
 from selfsame.report.gate import Gate, Kept, Offer, hidden_truth
-from selfsame.report.scores import Measure, Scores
+from selfsame.report.scores import OF_CLASSES, Measure, Scores, macro_f1
 from selfsame.report.words import Words, percent
 from selfsame.selection.balance import divergence
 from selfsame.selection.calibration import calibrate, fit_temperature
 from selfsame.selection.confidence import Calibration
 from selfsame.selection.record import GateRecord
+from selfsame.stats.resampling import bootstrap_interval
 from selfsame.stats.share import Share
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ ROUND_THRESHOLDS = np.array([0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999], dtype=np
 # Evenly spaced in nines (0, 0.9, 0.99, 0.999, 0.9999), since confidences crowd just below one; float32 like
 # the confidences, so that a row at a threshold is on the same side here as at the gate.
 THRESHOLDS = np.union1d((1 - 10 ** -np.linspace(0, 4, 161)).astype(np.float32), ROUND_THRESHOLDS)
+MEASURED = {
+    "accuracy": "gets {} of {} right",
+    "macro_f1": "has a macro F1 of {} on {}",
+    "balanced_accuracy": "has a balanced accuracy of {} on {}",
+}
 WORTH = 0.95  # share of right labels that makes them worth learning
 
 
@@ -49,6 +55,7 @@ class Classes:
     """The protocol ``selfsame.report.target.Target`` for classes."""
 
     info: TableInfo
+    metric: str = "accuracy"
     template: str = "classes.html.j2"
 
     @cached_property
@@ -63,7 +70,7 @@ class Classes:
             trusted="most",
             right="precision",
             good="right",
-            measured="gets {} of {} right",
+            measured=MEASURED[self.metric],
             gained="gets {} right that the baseline gets wrong, and loses {}",
             distance="how far the probabilities, calibrated for each model, are from the truth",
             constant="{}, the most frequent class",
@@ -73,8 +80,6 @@ class Classes:
         )
 
     def score(self, labels: np.ndarray, said: np.ndarray) -> Scores:  # noqa: D102
-        from sklearn.metrics import f1_score
-
         rows = np.flatnonzero(~np.isnan(labels))
         if not len(rows):
             raise SelfsameError(
@@ -84,20 +89,25 @@ class Classes:
         probabilities = said if said.ndim == 2 else None
         predicted = self.labels(said)
         wrong = predicted != actual
-        macro = f1_score(actual, predicted, labels=self._indices, average="macro", zero_division=np.nan)
         measures = {
             "accuracy": Measure.of(Share(int((~wrong).sum()), len(rows))),
-            "macro_f1": Measure(float(macro)),
+            "macro_f1": Measure(float(macro_f1(actual, predicted))),
         }
+        if (of_classes := OF_CLASSES.get(self.metric)) is not None:
+            ends = bootstrap_interval(of_classes, actual, predicted)
+            own = Measure(float(of_classes(actual, predicted)), *map(float, ends))
+            measures = {self.metric: own} | {
+                name: each for name, each in measures.items() if name != self.metric
+            }
         if probabilities is not None:
             measures["loss"] = Measure(_negative_log_likelihood(actual, probabilities))
-        return Scores(measures, rows, actual, predicted, wrong.astype(float), probabilities)
+        return Scores(measures, rows, actual, predicted, wrong * self._cost(actual), probabilities)
 
     def labels(self, said: np.ndarray) -> np.ndarray:  # noqa: D102
         return said.argmax(axis=1) if said.ndim == 2 else said.astype(np.int64)
 
     def distances(self, scores: Scores) -> np.ndarray:
-        """Return the squared distances of calibrated probabilities, from 0 to 2 (Brier, 1950).
+        """Return squared distances of calibrated probabilities (Brier, 1950), times what each row counts.
 
         Calibrated, so that a model is no better than another for being more, or less, sure of the same.
         """
@@ -105,7 +115,8 @@ class Classes:
             return scores.errors
         temperature = fit_temperature(scores.probabilities, scores.actual)
         truth = np.eye(len(self.info.classes))[scores.actual]
-        return ((calibrate(scores.probabilities, temperature) - truth) ** 2).sum(axis=1)
+        squared = ((calibrate(scores.probabilities, temperature) - truth) ** 2).sum(axis=1)
+        return squared * self._cost(scores.actual)
 
     def constant(self, labels: np.ndarray) -> float:  # noqa: D102
         return float(np.bincount(self.kinds(labels)).argmax())
@@ -232,6 +243,13 @@ class Classes:
         return plots(self, findings)
 
     # What only classes have
+    def _cost(self, actual: np.ndarray) -> np.ndarray:
+        """Return what each row (N,) counts, in the mean 1: all alike, or all classes alike."""
+        if self.metric not in OF_CLASSES:
+            return np.ones(len(actual))
+        counts = self.count(actual)
+        return len(actual) / ((counts > 0).sum() * counts[actual])
+
     @property
     def _indices(self) -> list[int]:
         return list(range(len(self.info.classes)))

@@ -106,8 +106,9 @@ def gate_figure(
 
 
 def training_figures(findings: Findings) -> dict[str, Drawn]:
-    """Draw losses on a log axis, and the main measure on validation rows, by epoch."""
-    measure = findings.baseline.holdout.measure
+    """Draw losses on a log axis, and the first measure that trainings keep on validation rows, by epoch."""
+    kept = findings.baseline.history
+    measure = next(name for name in findings.baseline.holdout.measures if f"validation_{name}" in kept)
     words = findings.target.words
     best = []
     for model in findings.models:

@@ -125,9 +125,9 @@ class Findings:
 
 def verdict(comparison: Comparison) -> str:
     """Say of the second of two models whether it is ``better`` or ``worse`` beyond chance, or ``alike``."""
-    if comparison.p_value > CHANCE or comparison.gained == comparison.lost:
+    if comparison.p_value > CHANCE or not comparison.saved:
         return "alike"
-    return "better" if comparison.gained > comparison.lost else "worse"
+    return "better" if comparison.saved > 0 else "worse"
 
 
 def metrics(findings: Findings) -> dict[str, Any]:

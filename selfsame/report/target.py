@@ -118,6 +118,11 @@ class Target(Protocol):
         ...
 
 
-def target_of(info: TableInfo) -> Target:
-    """Return what a table's labels are."""
-    return {"classification": Classes, "regression": Values}[info.target](info)
+def target_of(info: TableInfo, metric: str | None = None) -> Target:
+    """Return what a table's labels are.
+
+    Args:
+        metric: the score that models are known by; None for the usual one.
+    """
+    kind = {"classification": Classes, "regression": Values}[info.target]
+    return kind(info) if metric is None else kind(info, metric)

@@ -51,6 +51,7 @@ class Values:
     """The protocol ``selfsame.report.target.Target`` for values."""
 
     info: TableInfo
+    metric: str = "r2"
     words: Words = WORDS
     template: str = "values.html.j2"
 

@@ -66,6 +66,8 @@ def said(overrides: dict[str, Any]) -> str:
         ({"train_baseline.ensemble_members": 2}, "train_baseline.ensemble_members = 2: set it to"),
         ({"training.disturb_value_fraction": 0.1, "training.disturb_value_std": 1.0}, "means nothing for"),
         ({"training.disturb_value_fraction": 0.1}, "need each other"),
+        ({"evaluate.metric": "r2"}, "evaluate.metric = r2: doesn't fit data.source = digits"),
+        (VALUES | {"evaluate.metric": "macro_f1"}, "evaluate.metric = macro_f1: doesn't fit"),
         (VALUES | {"pseudo_label.rule": "threshold"}, "pseudo_label.rule = threshold: no gate for"),
         (VALUES | {"training.label_smoothing": 0.1}, "training.label_smoothing = 0.1: means nothing for"),
         (VALUES | {"training.checkpoint": "validation_accuracy"}, "set it to validation_loss"),

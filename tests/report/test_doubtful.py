@@ -9,10 +9,13 @@ from sklearn.datasets import load_breast_cancer, load_digits
 
 from selfsame.core.annotations import Annotation
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
+from selfsame.families.reference import Reference, fit_reference
+from selfsame.families.rows import Rows
+from selfsame.model.inputs import Scaling
 from selfsame.report.doubtful import Doubts, doubt, doubtful_file, doubtful_gallery, settled
-from selfsame.report.reference import fit_reference
 from selfsame.report.target import target_of
 
+PARTS = (slice(None, 300), slice(300, None))  # labeled and validation rows
 SHARE = 0.05  # of the labels are wrong
 
 
@@ -39,8 +42,12 @@ def planted(labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
 def test_wrong_labels_are_the_first_named(name: str) -> None:
     inputs, truth, classes = made(name)
     labels, rows = planted(truth, classes)
-    info = TableInfo("toy", "classification", tuple(map(str, range(classes))))
-    reference = fit_reference(inputs, labels, target_of(info))
+    kind = (
+        {"image_shape": inputs.shape[1:]} if inputs.ndim > 2 else {"features": tuple("x" * inputs.shape[1])}
+    )
+    info = TableInfo("toy", "classification", tuple(map(str, range(classes))), **kind)
+    rows_of = [Rows(inputs[part], labels[part], np.ones(len(labels[part])), classes) for part in PARTS]
+    reference = Reference(fit_reference(*rows_of), info, Scaling((0.0,), (1.0,)))
     found = doubt(labels, reference.sureness, np.zeros(len(labels), bool))
     first = found.rows[: len(rows)]
     assert np.isin(first, rows).mean() > 0.75  # of as many as were planted
