@@ -1,0 +1,245 @@
+"""How time and memory grow with the rows: pools of tables and images through the stages that touch every row.
+
+    python benchmarks/scale.py tables 1000 100000 1000000      # adds to benchmarks/results/scale.json
+    python benchmarks/scale.py images 1000 10000 100000
+    python benchmarks/scale.py kills 1000000
+    python benchmarks/scale.py ray 1000000
+    python benchmarks/scale.py page                            # writes docs/scale.md and docs/scale.svg
+
+Every stage is a process of its own, as DVC starts it: seconds are its processor time (that of all its
+threads, which a busy machine changes least), memory is the largest resident set that the kernel saw. The
+smallest size shows what starting costs; seconds a row are those beyond it.
+"""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT)]
+
+from selfsame.core.digests import files_under, sha256_file  # noqa: E402
+from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns  # noqa: E402
+
+RESULTS = ROOT / "benchmarks/results/scale.json"
+PAGE, PLOT = ROOT / "docs/scale.md", ROOT / "docs/scale.svg"
+CLASSES = tuple("abcdefghij")
+TABLES = TableInfo("scale", "classification", CLASSES, features=tuple(f"f{n:02d}" for n in range(30)))
+IMAGES = TableInfo("scale", "classification", CLASSES, image_shape=(3, 32, 32))
+WRITTEN = 10_000  # rows made at once
+PARAMS: dict[str, dict[str, Any]] = {
+    "split": {
+        "labels_per_class": 5,
+        "validation_per_class": 20,
+        "rows_per_part": 50_000,
+    },
+    "compute": {"device": "cpu", "cpu_threads": 1},
+    "training": {"batch_size": 50, "refit_on_validation": False},
+    "train_baseline": {"max_epochs": 3},
+    "pseudo_label": {"rule": "target_precision", "target_precision": 0.9},
+    "retrain": {"method": "offline", "max_epochs": 1},
+    "prediction": {},
+    "evaluate": {},
+}
+SHAPES: dict[str, dict[str, Any]] = {
+    "tables": {
+        "data": {"source": "breast_cancer", "path": "data"},
+        "model": {"architecture": "mlp", "widths": [128, 128]},
+        "training": {"augmentation": {"name": "table"}},
+    },
+    "images": {
+        "data": {"source": "digits", "path": "data"},
+        "model": {"architecture": "cnn", "widths": [16, 32]},
+        "training": {"augmentation": {"name": "image"}},
+    },
+}
+STAGES = ("split", "train_baseline", "pseudo_label")
+LOAD = """
+import sys
+from pathlib import Path
+from selfsame.learning.batches import load_pool
+pool = load_pool(Path("data/splits/pool"), Path("data/pseudo_labels"), None, float(sys.argv[1]) or None)
+print(len(pool))
+"""
+BARE = """
+import json, sys, time
+from pathlib import Path
+import numpy as np, torch
+from selfsame.core.tables import BATCH_ROWS, TableInfo, inputs_of, iter_batches
+from selfsame.model.inputs import in_batches, prepare
+from selfsame.model.models import load_model
+from selfsame.model.nets import for_prediction
+torch.set_num_threads(1)
+pool = Path("data/splits/pool")
+model, info = load_model(Path("models/baseline")), TableInfo.of(pool)
+merged, times = for_prediction(model.net), dict.fromkeys(("reading", "preparing", "computing"), 0.0)
+batches = iter_batches(pool)
+for number in range(13):
+    start = time.process_time()
+    raw = torch.tensor(inputs_of(next(batches), info))
+    read = time.process_time()
+    rows = prepare(raw, model.scaling)
+    prepared = time.process_time()
+    with torch.inference_mode():
+        in_batches(merged, rows, torch.device("cpu"))
+    if number:  # the first one warms up
+        for name, spent in zip(times, (read - start, prepared - read, time.process_time() - prepared)):
+            times[name] += spent / 12 / BATCH_ROWS
+print(json.dumps(times))
+"""
+
+
+def make(folder: Path, kind: str, rows: int) -> None:
+    """Write a project with a table of so many rows, the ten classes apart from each other."""
+    folder.mkdir(parents=True)
+    for name in ("tasks", "selfsame"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(ROOT / "dvc.yaml", folder)
+    (folder / "data/annotations").mkdir(parents=True)
+    shutil.copy2(ROOT / "data/annotations/labels.csv", folder / "data/annotations")
+    write_params(folder, kind, rows)
+    info, draw = (TABLES if kind == "tables" else IMAGES), np.random.default_rng(0)
+    centers = draw.normal(0, 1.5 if kind == "tables" else 40, (len(CLASSES), *info.input_shape))
+    extra = (pa.field("source_row", pa.int64(), nullable=False), pa.field("source_role", pa.string()))
+    schema = info.schema(*extra)
+    with TableWriter(folder / "data/raw/examples", schema) as writer:
+        for start in range(0, rows, WRITTEN):
+            labels = draw.integers(0, len(CLASSES), min(WRITTEN, rows - start))
+            inputs = centers[labels] + draw.normal(
+                0, 1 if kind == "tables" else 60, (len(labels), *info.input_shape)
+            )
+            if kind == "images":
+                inputs = (inputs + 128).clip(0, 255).astype(np.uint8)
+            columns = [pa.array(example_ids(inputs)), *input_columns(inputs, info), pa.array(labels)]
+            numbers = pa.array(np.arange(start, start + len(labels)))
+            batch = [*columns, numbers, pa.nulls(len(labels), pa.string())]
+            writer.write(pa.record_batch(batch, schema=schema))
+    (folder / "data/raw/reading.json").write_text("{}")
+
+
+def write_params(folder: Path, kind: str, rows: int, **changes: Any) -> None:
+    """Write ``params.yaml``; a thousand rows are held out, each of which is compared with every other row."""
+    params = {name: {**own, **SHAPES[kind].get(name, {})} for name, own in PARAMS.items()}
+    params |= {name: SHAPES[kind][name] for name in ("data", "model")}
+    params["split"]["holdout_fraction"] = min(1000 / rows, 0.5)
+    (folder / "params.yaml").write_text(json.dumps({**params, **changes}))
+
+
+def start(folder: Path, *command: str) -> subprocess.Popen[str]:
+    """Start a command of the project."""
+    environment = {**os.environ, "PYTHONPATH": str(folder), "SELFSAME_OBSERVE": "0", "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, *command], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
+    )
+
+
+def measure(folder: Path, *command: str) -> dict[str, Any]:
+    """Run a command; return its seconds, on the clock and of processors, its memory (MB), what it printed."""
+    begun = time.monotonic()
+    process = start(folder, *command)
+    assert process.stdout is not None
+    said = process.stdout.read()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, command
+    return {
+        "wall": time.monotonic() - begun,
+        "cpu": used.ru_utime + used.ru_stime,
+        "memory": used.ru_maxrss / 1024,
+        "said": said,
+    }
+
+
+def stages(folder: Path, kind: str, rows: int) -> dict[str, Any]:
+    """Run all that touches every row."""
+    make(folder, kind, rows)
+    found: dict[str, Any] = {stage: measure(folder, "-m", f"tasks.{stage}") for stage in STAGES}
+    found["retrain, loading"] = measure(folder, "-c", LOAD, "0")
+    found["retrain, mapping"] = measure(folder, "-c", LOAD, "1e-9")
+    asked = ("data/splits/pool", "--model", "models/baseline", "--threads", "1", "-o", "predicted.parquet")
+    found["predict"] = measure(folder, "-m", "selfsame.cli", "predict", *asked)
+    del found["train_baseline"]
+    if rows >= 120_000:
+        found["bare"] = json.loads(measure(folder, "-c", BARE)["said"])
+    return found
+
+
+def kills(folder: Path, rows: int) -> dict[str, Any]:
+    """Kill ``pseudo_label`` ten times at random; count the parts whose finished work was done again."""
+    make(folder, "tables", rows)
+    for stage in STAGES[:2]:
+        measure(folder, "-m", f"tasks.{stage}")
+    whole = measure(folder, "-m", "tasks.pseudo_label")
+    expected = [sha256_file(file) for file in files_under(folder / "data/pseudo_labels")]
+    shutil.rmtree(folder / ".scratch")
+    shutil.rmtree(folder / "data/pseudo_labels")
+    draw, done, finished = random.Random(0), [], {}
+    for _ in range(10):
+        process = start(folder, "-m", "tasks.pseudo_label")
+        time.sleep(draw.uniform(0.25, 0.6) * whole["wall"])
+        if process.poll() is not None:  # it was done before it could be killed
+            break
+        process.kill()
+        process.wait()
+        now = {
+            file: file.stat().st_mtime_ns
+            for file in files_under(folder / ".scratch")
+            if file.suffix == ".safetensors" and not file.name.startswith(".partial-")
+        }
+        assert all(now.get(file) == when for file, when in finished.items())
+        finished = now
+        done.append(len(now))
+    measure(folder, "-m", "tasks.pseudo_label")
+    same = [sha256_file(file) for file in files_under(folder / "data/pseudo_labels")] == expected
+    return {"rows": rows, "parts": len(expected), "finished": done, "same": same}
+
+
+def ray(folder: Path, rows: int) -> dict[str, Any]:
+    """Label with one and with two workers of Ray, and here; on the clock."""
+    make(folder, "tables", rows)
+    for stage in STAGES[:2]:
+        measure(folder, "-m", f"tasks.{stage}")
+    found: dict[str, Any] = {"rows": rows, "load": os.getloadavg()[0]}
+    for name, resources in (
+        ("local", {}),
+        ("one", {"engine": "ray", "workers": 1}),
+        ("two", {"engine": "ray", "workers": 2}),
+    ):
+        write_params(folder, "tables", rows, resources=resources)
+        shutil.rmtree(folder / ".scratch", ignore_errors=True)
+        found[name] = measure(folder, "-m", "tasks.pseudo_label")["wall"]
+    return found
+
+
+def main() -> None:
+    """Measure what is asked for, or write the page."""
+    what, *sizes = sys.argv[1:]
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if what == "page":
+        from scale_page import write_page
+
+        write_page(results, PAGE, PLOT)
+        return
+    for rows in map(int, sizes):
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch, "project")
+            if what in SHAPES:
+                results.setdefault(what, {})[str(rows)] = stages(folder, what, rows)
+            else:
+                results[what] = {"kills": kills, "ray": ray}[what](folder, rows)
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        print(what, rows, json.dumps(results[what])[-1500:], flush=True)
+
+
+if __name__ == "__main__":
+    main()
