@@ -178,7 +178,7 @@ class Profile:
         facts = json.loads(text)
         if facts["format_version"] != FORMAT:
             raise ValueError(f"format_version = {facts['format_version']}, expected {FORMAT}")
-        plain = [
+        plain: list[dict[str, Any]] = [
             {key: tuple(each) if isinstance(each, list) else each for key, each in one.items()}
             for one in facts["variables"]
         ]
