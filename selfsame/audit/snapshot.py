@@ -80,7 +80,11 @@ class Snapshot:
     def params(self) -> dict[str, Any]:
         """The whole of ``params.yaml`` as it stands there, unchecked."""
         content = self.read(PARAMS_FILE.as_posix())
-        return parse_yaml(content) if content else {}
+        try:
+            return parse_yaml(content) if content else {}
+        except ValueError as error:
+            fix = f"take it back from git: 'git restore {PARAMS_FILE}'"
+            raise SelfsameError(f"{PARAMS_FILE}: not valid YAML: {error}", fix) from None
 
     @cached_property
     def stages(self) -> dict[str, StageSpec]:
