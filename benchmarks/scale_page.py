@@ -22,7 +22,7 @@ Section `resources` is declared by no stage: an edit there reruns nothing, and o
 
 ## Measured
 
-One thread of a CPU that five other people used at the time, so that processor seconds count and the clock does
+One thread of a CPU that was busy with other work, so that processor seconds count and the clock does
 not. Rows have 30 features, parts 50,000 rows; the net is an MLP of 128 and 128. About 1,000 rows are held out.
 """
 TAIL = """
