@@ -12,8 +12,7 @@ from prefect.artifacts import create_image_artifact, create_markdown_artifact, c
 
 from flows.figures import read_figures
 from selfsame.core.graph_file import read_yaml
-from selfsame.core.layout import SUMMARY
-from selfsame.dag.commit import LOCK_FILE
+from selfsame.core.layout import LOCK_FILE, SUMMARY
 from selfsame.dag.nested import leaves
 from selfsame.dag.plan import RunPlan
 

@@ -14,7 +14,7 @@ from prefect.states import Completed, Failed
 
 from flows.runs import guarded
 from selfsame.core.layout import METRICS
-from selfsame.dag.experiments import apply_experiment
+from selfsame.dag.experiments import Trial, apply_experiment
 from selfsame.params.feedback import FeedbackParams
 from selfsame.params.reading import load_section
 from selfsame.trials.repeats import read_figures
@@ -77,7 +77,7 @@ def run_trial(study: Study) -> State:
 
 
 @task(task_run_name="best, on the holdout", cache_policy=NO_CACHE, persist_result=False)
-def evaluate_best(study: Study) -> Any:
+def evaluate_best(study: Study) -> Trial:
     """Run the whole pipeline with the best trial's parameters."""
     return study.run_best(get_run_logger().info)
 

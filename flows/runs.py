@@ -9,11 +9,11 @@ import atexit
 import gc
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 from uuid import uuid4
 
 import httpx
@@ -111,7 +111,7 @@ def close_dead() -> None:
     by_id = [key for key in dead if key not in by_tag]
     with get_client(sync_client=True) as client:
         for field, wanted in (("tags", by_tag), ("id", by_id)):
-            for run in _read_open(client, **{field: {"any_": wanted}}) if wanted else ():
+            for run in _read_open(client, {field: {"any_": wanted}}) if wanted else ():
                 _close(client, run, Crashed(message="its process ended without a word"))
     for path in dead.values():
         path.unlink(missing_ok=True)
@@ -143,7 +143,7 @@ def _clear(client: SyncPrefectClient, own: FlowRun) -> None:
     living = {path.name.removeprefix("run-") for path in _files()}
     left, page = 0, PAGE
     while page == PAGE:
-        runs = _read_open(client, left, **wanted)
+        runs = _read_open(client, wanted, left)
         page = len(runs)
         left += page - sum(str(run.id) not in living and _close_stale(client, run, own) for run in runs)
 
@@ -163,8 +163,8 @@ def _close(client: SyncPrefectClient, run: FlowRun, state: State) -> None:
     client.set_flow_run_state(run.id, state, force=True)
 
 
-def _read_open(client: SyncPrefectClient, offset: int = 0, **criteria: object) -> list[FlowRun]:
-    chosen = FlowRunFilter.model_validate({"state": {"type": {"any_": OPEN}}} | criteria)
+def _read_open(client: SyncPrefectClient, criteria: Mapping[str, Any], offset: int = 0) -> list[FlowRun]:
+    chosen = FlowRunFilter.model_validate({"state": {"type": {"any_": OPEN}}, **criteria})
     order = FlowRunSort.EXPECTED_START_TIME_ASC
     return client.read_flow_runs(flow_run_filter=chosen, sort=order, limit=PAGE, offset=offset)
 
