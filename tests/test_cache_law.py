@@ -148,7 +148,7 @@ EDITS = {
     # what no stage depends on
     "flow": (edit("flows/pipeline.py", "The pipeline", "Our pipeline as it is"), NONE),
     "bridge": (edit("selfsame/dag/plan.py", "DVC's graph", "The graph of DVC"), NONE),
-    "audit": (edit("selfsame/audit/verify.py", "Re-hash", "Hash again"), NONE),
+    "audit": (edit("selfsame/audit/verify.py", "Whether a project", "If a project"), NONE),
     "observers": (edit("selfsame/observe/record.py", "The provenance", "A provenance"), NONE),
     "command line": (edit("selfsame/cli.py", "The command line", "Our command line"), NONE),
     # what one stage writes and another reads: an output is taken back from DVC's cache, and nothing runs

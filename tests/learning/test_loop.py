@@ -203,6 +203,7 @@ def test_the_table_of_keys_is_complete() -> None:
     elsewhere = {"disturb_value_fraction", "disturb_value_std"}  # test_learning_values.py
     elsewhere |= {"refit_on_validation"}  # test_refit.py
     elsewhere |= {"precision", "compile"}  # test_steps.py
+    elsewhere |= {"processes"}  # test_distributed.py
     assert KEYS.keys() == TrainingParams.model_fields.keys() - {"augmentation"} - elsewhere | nested
 
 
