@@ -149,8 +149,8 @@ SOURCES = """\
 [c] Lee, Pseudo-Label, ICML 2013 workshop: errors of 4.30 and 16.15 %.
 [d] Rasmus et al., Semi-Supervised Learning with Ladder Networks, 2015 (arXiv 1507.02672): 0.84 and 1.06 %.
 
-Digits, MNIST, photos, breast cancer, housing were drawn before the scikit-learn baseline could be champion,
-and with a promotion level of 0.1 where it is 0.3 now; the eight tables that name their labels a class, after.
+MNIST, photos, breast cancer and housing were drawn before the scikit-learn baseline could be champion, and
+with a promotion level of 0.1 where it is 0.3 now; all other rows after.
 
 CIFAR-10 is not in the table: its presets and code are there, the lossless data and a CUDA GPU were not at
 hand. The figures to beat are those of USB (results/classic_cv.csv, best test error): FixMatch 4.97 % with
