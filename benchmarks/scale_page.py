@@ -31,8 +31,8 @@ TAIL = """
 `RAY_ADDRESS=host:6379 dvc repro` (or a scheduled deployment with that variable) lets the workers of a Ray cluster
 label: start it with the command of the cloud (`ray up`), with the project, `.scratch` and the data on a file
 system that all machines see under the same path, and the same installation (`pip install -c constraints.txt
-'selfsame[ray]'`). Without the variable Ray starts on this machine and stops with the stage. A lost worker's
-part is given to another one, up to five times. On paper, labeling needs the processor seconds above divided by
+'selfsame[ray]'`). Without the variable Ray starts on this machine and stops with the stage. Ray gives a
+lost worker's part to another one, up to five times (tested on a small function, not on the stage). On paper, labeling needs the processor seconds above divided by
 the workers; DVC still hashes what a stage reads and writes, once, on the machine where it runs.
 
 ## Known limits
