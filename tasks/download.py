@@ -20,7 +20,7 @@ from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
 from selfsame.params.data import DataParams, OwnData
 from selfsame.sources.opened import open_source
-from selfsame.sources.source import OWN_ROLES, UNLABELED, Batch, Source
+from selfsame.sources.source import OWN_ROLES, Batch, Source
 
 ORIGIN_FIELDS = (
     pa.field("source_row", pa.int64(), nullable=False),  # position in the source, for the auditor
@@ -43,25 +43,12 @@ def write_examples(source: Source, folder: Path) -> np.ndarray:
 
 def describe_labels(labels: np.ndarray, info: TableInfo) -> dict[str, Any]:
     """Count the rows of each class, or summarize a regression's target, and count the unlabeled rows."""
-    known = labels[~unknown(labels, info)]
-    counts = np.bincount(known, minlength=len(info.classes)) if info.classes else []
-    summary = {
-        "mean": float(known.mean()),
-        "std": float(known.std()),
-        "min": float(known.min()),
-        "max": float(known.max()),
-    }
+    known = labels[~info.labels.unknown(labels)]
     return {
         "rows": len(labels),
-        "rows_per_class": {name: int(count) for name, count in zip(info.classes, counts, strict=True)},
-        "target": None if info.classes else summary,
+        **info.labels.describe(known),
         "unlabeled_rows": len(labels) - len(known),
     }
-
-
-def unknown(labels: np.ndarray, info: TableInfo) -> np.ndarray:
-    """Tell which labels of a batch are unknown: (N,) bool."""
-    return labels == UNLABELED if info.classes else np.isnan(labels)
 
 
 def _columns(batch: Batch, source: Source, first_row: int) -> list[pa.Array]:
@@ -69,7 +56,7 @@ def _columns(batch: Batch, source: Source, first_row: int) -> list[pa.Array]:
     return [
         pa.array(example_ids(batch.inputs)),
         *input_columns(batch.inputs, source.info),
-        pa.array(batch.labels, mask=unknown(batch.labels, source.info)),
+        pa.array(batch.labels, mask=source.info.labels.unknown(batch.labels)),
         pa.array(np.arange(first_row, first_row + rows)),
         pa.nulls(rows, pa.string()) if batch.own is None else pa.array(OWN_ROLES).take(pa.array(batch.own)),
         *(batch.kept[name] for name in source.kept),

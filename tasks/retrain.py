@@ -28,9 +28,6 @@ def choose_method(own: RetrainParams, labeled: Path) -> Method:
     from selfsame.learning import methods
 
     ramp_up = methods.RampUp(own.unlabeled_weight, own.ramp_up_start_epochs, own.ramp_up_end_epochs)
-    info = TableInfo.of(labeled)
-    if info.target == "regression":
-        return methods.Offline(ramp_up)
     if isinstance(own, SelfTraining):
         return methods.SelfTraining(
             ramp_up,
@@ -38,7 +35,7 @@ def choose_method(own: RetrainParams, labeled: Path) -> Method:
             threshold=own.relabel_threshold,
             alignment=own.distribution_alignment,
             soft_temperature=own.temperature,
-            prior=own.prior(read_column(labeled, "label"), len(info.classes)),
+            prior=own.prior(read_column(labeled, "label"), len(TableInfo.of(labeled).classes)),
         )
     if isinstance(own, Online):
         return methods.Online(ramp_up, soft_temperature=own.temperature)

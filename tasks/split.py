@@ -68,13 +68,11 @@ def fit_scaling(labeled: Path) -> dict[str, Any]:
             yield np.moveaxis(raw, 1, -1).reshape(-1, raw.shape[1])
 
     def targets() -> Iterator[np.ndarray]:
-        yield read_column(labeled, "label")[:, None]
+        yield info.labels.scaled(read_column(labeled, "label"))
 
     mean, std = _mean_and_std(inputs)
-    target = None
-    if info.target == "regression":
-        ((target_mean,), (target_std,)) = _mean_and_std(targets)
-        target = {"mean": target_mean, "std": target_std}
+    columns = zip(*_mean_and_std(targets), strict=True)
+    target = next(({"mean": at, "std": spread} for at, spread in columns), None)
     return {"mean": mean, "std": std, "target": target}
 
 

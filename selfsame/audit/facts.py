@@ -1,7 +1,6 @@
-"""What the tables say, counted anew: labels, decisions, precision, overlap. A batch in memory at a time."""
+"""What the tables say, counted anew: shares, answers, overlap. A batch in memory at a time."""
 
 from collections import Counter
-from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -11,10 +10,8 @@ import pyarrow.dataset as ds
 
 from selfsame.audit.case import Case
 from selfsame.audit.execution import HUMAN_ROLES, Execution
-from selfsame.audit.held import Held
-from selfsame.audit.values import is_regression
 from selfsame.core.annotations import Annotation, parse_annotations
-from selfsame.core.layout import ANNOTATIONS, INFO_KEY
+from selfsame.core.layout import ANNOTATIONS
 from selfsame.stats.share import Share
 
 
@@ -29,11 +26,6 @@ def share(part: int, total: int) -> dict[str, Any]:
     }
 
 
-def class_names(case: Case) -> list[str]:
-    """Return the classes that a label is an index into."""
-    return case.held("labeled").metadata("labeled", INFO_KEY).get("classes", [])
-
-
 def count_by(table: ds.Dataset | None, *columns: str) -> Counter[tuple[Any, ...]]:
     """Count a table's rows by the values of some columns; empty if there is no such table."""
     counts: Counter[tuple[Any, ...]] = Counter()
@@ -42,35 +34,6 @@ def count_by(table: ds.Dataset | None, *columns: str) -> Counter[tuple[Any, ...]
         for row in grouped.to_pylist():
             counts[tuple(row[column] for column in columns)] += row["count_all"]
     return counts
-
-
-@cache
-def label_counts(case: Case) -> dict[str, dict[str, int]]:
-    """Return role → class → rows with a human label, and for the pool with a machine one, by decision.
-
-    A regression has one class, ``values``.
-    """
-    tables = {role: _table(case, role) for role in HUMAN_ROLES}
-    decided = decisions(_table(case, "pseudo_labels"), case)
-    if is_regression(case):
-        return {role: {"values": table.count_rows()} for role, table in tables.items() if table} | decided
-    names = class_names(case)
-    return {role: _named(count_by(table, "label"), names) for role, table in tables.items()} | decided
-
-
-def decisions(labels: ds.Dataset | None, case: Case) -> dict[str, dict[str, int]]:
-    """Count the accepted and the rejected labels of a gate, by class."""
-    if is_regression(case):
-        decided = count_by(labels, "accepted")
-        return {"accepted": {"values": decided[True,]}, "rejected": {"values": decided[False,]}}
-    decided = count_by(labels, "pseudo_label", "accepted")
-    return {
-        word: _named(
-            Counter({(label,): rows for (label, kept), rows in decided.items() if kept is accepted}),
-            class_names(case),
-        )
-        for word, accepted in (("accepted", True), ("rejected", False))
-    }
 
 
 def given_labels(case: Case) -> dict[str, Annotation]:
@@ -85,35 +48,6 @@ def answers_of(split: Execution | None) -> dict[str, Annotation]:
     """Return the answers that an execution read, by example id."""
     text = split.read.text(ANNOTATIONS.stem) if split else None
     return parse_annotations(text, ANNOTATIONS) if text else {}
-
-
-def measured_precision(case: Case, made: Held | None = None) -> dict[str, Any] | None:
-    """Compare accepted pseudo-labels with the hidden labels; None where there are none, or no classes.
-
-    Args:
-        made: where the pseudo-labels are, if not those that the model learned from.
-    """
-    hidden, labels = _table(case, "hidden_labels"), _table(case, "pseudo_labels")
-    labels = made.dataset("pseudo_labels") if made else labels
-    if is_regression(case) or hidden is None or labels is None or not hidden.count_rows():
-        return None
-    truth = hidden.to_table(columns=["example_id", "label"])
-    right: Counter[int] = Counter()
-    known: Counter[int] = Counter()
-    columns = ["example_id", "pseudo_label", "accepted"]
-    for batch in labels.to_batches(columns=columns):
-        kept = batch.filter(batch.column("accepted"))
-        places = pc.index_in(kept.column("example_id"), value_set=truth.column("example_id"))
-        known_as = truth.column("label").take(places)
-        for label, true in zip(kept.column("pseudo_label").to_pylist(), known_as.to_pylist(), strict=True):
-            if true is not None:
-                known[label] += 1
-                right[label] += label == true
-    names = class_names(case)
-    return {
-        "overall": share(right.total(), known.total()),
-        "per_class": {name: share(right[index], known[index]) for index, name in enumerate(names)},
-    }
 
 
 def overlaps(case: Case) -> dict[str, int]:
@@ -134,10 +68,6 @@ def overlaps(case: Case) -> dict[str, int]:
 def _ids(case: Case, role: str) -> set[str]:
     table = _table(case, role)
     return set(table.to_table(columns=["example_id"]).column(0).to_pylist()) if table else set()
-
-
-def _named(counts: Counter[tuple[Any, ...]], names: list[str]) -> dict[str, int]:
-    return {name: counts[(index,)] for index, name in enumerate(names)}
 
 
 def _table(case: Case, stem: str) -> ds.Dataset | None:

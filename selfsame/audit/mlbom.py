@@ -8,7 +8,7 @@ from selfsame.audit.execution import Execution
 from selfsame.audit.licenses import license_of, spdx_id
 from selfsame.audit.questions import answer_all
 from selfsame.audit.records import Record
-from selfsame.audit.values import is_regression
+from selfsame.audit.target import target_of
 from selfsame.core.errors import SelfsameError
 
 TABLES = ("labeled", "validation", "holdout", "pool", "pseudo_labels")
@@ -127,7 +127,7 @@ def _card(case: Case) -> dict[str, Any]:
     return {
         "modelParameters": {
             "approach": {"type": "semi-supervised" if learned else "supervised"},
-            "task": "regression" if is_regression(case) else "classification",
+            "task": target_of(case).kind,
             **({"architectureFamily": model["architecture"]} if "architecture" in model else {}),
             "datasets": [{"ref": f"data:{stem}"} for stem, _ in _tables(case)],
         },

@@ -10,7 +10,7 @@ from typing import Any
 
 from selfsame.audit.case import Case
 from selfsame.audit.execution import Execution
-from selfsame.audit.facts import decisions, measured_precision
+from selfsame.audit.target import target_of
 from selfsame.core.errors import SelfsameError
 from selfsame.observe.record import BUILDER
 
@@ -61,8 +61,8 @@ def _job_type() -> dict[str, Any]:
 
 
 def _machine_labels(execution: Execution, case: Case) -> dict[str, Any]:
-    counts = decisions(execution.wrote.dataset("pseudo_labels"), case)
-    precision = measured_precision(case, execution.wrote)
+    counts = target_of(case).decisions(execution.wrote.dataset("pseudo_labels"))
+    precision = target_of(case).precision(execution.wrote)
     return _facet(FACET_SCHEMA) | {
         "teachers": [f"sha256:{digest}" for digest in execution.teachers],
         "gate": execution.record.params.get("pseudo_label", {}),

@@ -7,8 +7,8 @@ from typing import Any
 from selfsame.audit import trust
 from selfsame.audit.case import NOT_RECORDED, Asked, Case
 from selfsame.audit.execution import HUMAN_ROLES, Execution
-from selfsame.audit.facts import class_names, label_counts, measured_precision, overlaps
-from selfsame.audit.values import is_regression, measured_error
+from selfsame.audit.facts import overlaps
+from selfsame.audit.target import label_counts, target_of
 from selfsame.core.errors import SelfsameError
 
 
@@ -67,7 +67,7 @@ def who_labeled_a_row(case: Case) -> Asked:
     if table is None:
         return "No machine label is behind it.", {}
     columns = [*table.columns]
-    wanted = set() if is_regression(case) else {"calibrated_confidence"} - set(columns)
+    wanted = target_of(case).decided_by - set(columns)
     missing = f" {', '.join(sorted(wanted))}: {NOT_RECORDED}." if wanted else ""
     return (
         f"Each of the {table.rows} pool rows has a row of its own with {', '.join(columns)}; "
@@ -100,41 +100,6 @@ def how_threshold_was_chosen(case: Case) -> Asked:
     return how, {"params": params, "gate": gate, "judges_used_by": used}
 
 
-def precision_of_labels(case: Case) -> Asked:
-    """Question 4."""
-    if is_regression(case):
-        return error_of_values(case)
-    found = measured_precision(case)
-    if found is None:
-        return f"{NOT_RECORDED}: no hidden labels are known for the pool", {}
-    overall = found["overall"]
-    if not overall["total"]:
-        return "No accepted label could be compared with a hidden one.", found
-    worst = min(
-        (entry for entry in found["per_class"].items() if entry[1]["total"]),
-        key=lambda entry: entry[1]["value"],
-    )
-    return (
-        f"{_share_words(overall)} of the accepted labels are right; the worst class is {worst[0]} "
-        f"({_share_words(worst[1])}). Counted anew against the hidden labels.",
-        found,
-    )
-
-
-def error_of_values(case: Case) -> Asked:
-    """Question 4, of a regression."""
-    found = measured_error(case)
-    if found is None:
-        return f"{NOT_RECORDED}: no hidden values are known for the pool", {}
-    if not found["rows"]:
-        return "No accepted value could be compared with a hidden one.", found
-    return (
-        f"Values are not right or wrong, but off: by {found['error']:.4g} (root mean square) on "
-        f"{found['rows']} accepted rows. Measured anew against the hidden values.",
-        found,
-    )
-
-
 def leaks(case: Case) -> Asked:
     """Question 5."""
     found = overlaps(case)
@@ -142,34 +107,6 @@ def leaks(case: Case) -> Asked:
     exact = f"Shared examples: {shared}" if shared else "No example stands in two roles (compared by content)"
     near = case.metrics.get("data_checks", {}).get("near_copies", NOT_RECORDED)
     return f"{exact}. Near copies: {near}.", {"shared": found, "near_copies": near}
-
-
-def class_shares(case: Case) -> Asked:
-    """Question 6."""
-    if is_regression(case):
-        return "A regression has no classes.", {}
-    prior = (case.held("manifest").document("manifest") or {}).get("rows_per_class", {})
-    shares = {word: _shares(counts) for word, counts in {**label_counts(case), "prior": prior}.items()}
-    names = class_names(case)
-    if not names or not prior:
-        return NOT_RECORDED, {}
-    furthest = max(names, key=lambda name: abs(shares["accepted"].get(name, 0) - shares["prior"][name]))
-    accepted, expected = (shares[word].get(furthest, 0) for word in ("accepted", "prior"))
-    return (
-        f"Furthest from the source's own share is class {furthest}: {accepted:.1%} of the accepted labels, "
-        f"{expected:.1%} of the source.",
-        {"rows": label_counts(case) | {"prior": prior}, "shares": shares},
-    )
-
-
-def _shares(counts: dict[str, int]) -> dict[str, float]:
-    total = sum(counts.values())
-    return {name: count / total for name, count in counts.items()} if total else {}
-
-
-def _share_words(entry: dict[str, Any]) -> str:
-    low, high = entry["interval_95"]
-    return f"{entry['value']:.1%} of {entry['total']} (95 % interval {low:.1%} to {high:.1%})"
 
 
 def answer_all(case: Case) -> list[Answer]:
@@ -181,9 +118,12 @@ def answer_all(case: Case) -> list[Answer]:
             "How was the threshold chosen, on which rows, and were they used elsewhere?",
             how_threshold_was_chosen,
         ),
-        ("What is the precision of the accepted labels?", precision_of_labels),
+        ("What is the precision of the accepted labels?", lambda case: target_of(case).quality()),
         ("Does a holdout or validation row, or a near copy, sit in labeled rows or pool?", leaks),
-        ("What are the shares per class, and the prior they should match?", class_shares),
+        (
+            "What are the shares per class, and the prior they should match?",
+            lambda case: target_of(case).shares(),
+        ),
         ("Did retraining help beyond noise? Was a worse student ever promoted?", trust.did_it_help),
         ("Can the run be repeated, within which tolerance, on which hardware?", trust.can_be_repeated),
         ("Which code, environment, data, parameters; who, when; what came from cache?", trust.what_ran),

@@ -13,7 +13,7 @@ from selfsame.audit.ledger import holdout_reads, ledger_words
 from selfsame.audit.licenses import license_of
 from selfsame.audit.records import Record
 from selfsame.audit.taint import trace_taint
-from selfsame.audit.values import score_name
+from selfsame.audit.target import score_name
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import LINEAGE, LOCK_FILE, METRICS
 from selfsame.git import commits_of, committed, head, read_blob

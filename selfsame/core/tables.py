@@ -20,6 +20,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from selfsame.core.errors import SelfsameError
+from selfsame.core.labels import ClassLabels, Labels, ValueLabels
 from selfsame.core.layout import ID, INFO_KEY
 
 BATCH_ROWS = 8192
@@ -71,6 +72,11 @@ class TableInfo:
         """Shape of one example's input: (C, H, W) or (F,)."""
         return self.image_shape or (len(self.features),)
 
+    @property
+    def labels(self) -> Labels:
+        """What its labels are."""
+        return ClassLabels(self.classes) if self.target == "classification" else ValueLabels()
+
     def input_fields(self) -> list[pa.Field]:
         """Return the columns that hold the input."""
         if self.image_shape:
@@ -79,11 +85,10 @@ class TableInfo:
 
     def schema(self, *extra: pa.Field) -> pa.Schema:
         """Return the schema of a table of examples: id, input, label, then ``extra`` columns."""
-        label = pa.int64() if self.target == "classification" else pa.float64()
         fields = [
             pa.field(ID, pa.string(), nullable=False),
             *self.input_fields(),
-            pa.field("label", label),
+            pa.field("label", self.labels.arrow),
             *extra,
         ]
         return pa.schema(fields, metadata={INFO_KEY: json.dumps(asdict(self), sort_keys=True)})

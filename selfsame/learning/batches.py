@@ -81,8 +81,7 @@ def stack_examples(batches: list[tuple[np.ndarray, np.ndarray]], info: TableInfo
     """Join batches of raw inputs and labels, possibly none."""
     dtype = np.uint8 if info.image_shape else np.float64
     inputs = np.concatenate([np.empty((0, *info.input_shape), dtype), *(pair[0] for pair in batches)])
-    kind = np.int64 if info.target == "classification" else np.float64
-    labels = np.concatenate([np.empty(0, kind), *(pair[1] for pair in batches)])
+    labels = np.concatenate([np.empty(0, info.labels.dtype), *(pair[1] for pair in batches)])
     return Examples(torch.from_numpy(inputs), torch.from_numpy(labels))
 
 

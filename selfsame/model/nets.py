@@ -21,9 +21,9 @@ SMALL_PIXELS = 64  # up to here a ResNet keeps the image's size at its start
 
 def build_net(params: ModelParams, info: TableInfo) -> nn.Module:
     """Build an untrained net from inputs of ``info.input_shape`` to one logit per class, or to one value."""
-    outputs = len(info.classes) if info.target == "classification" else 1
+    outputs = info.labels.outputs
     if isinstance(params, FittedParams):
-        return build_family(params.architecture, params.families, outputs, values=not info.classes)
+        return build_family(params.architecture, params.families, outputs, values=not info.labels.logits)
     if isinstance(params, Mlp):
         return _mlp(prod(info.input_shape), params, outputs)
     net = _IMAGE_NETS[params.architecture](info.image_shape, params, outputs)

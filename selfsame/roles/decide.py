@@ -9,7 +9,7 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
 from selfsame.params.split import SplitParams
 from selfsame.roles.draw import draw_roles
-from selfsame.roles.given import Given, halves, strata_of
+from selfsame.roles.given import Given, halves
 from selfsame.roles.repeats import Repeats, find_repeats, refuse_contradictions, refuse_repeats
 from selfsame.roles.rows import DROPPED, POOL, ROLE_NAMES
 
@@ -54,7 +54,7 @@ def decide(given: Given, info: TableInfo, params: SplitParams, examples: str) ->
     reasons[_excluded(given.ids, params.exclude)] = EXCLUDED
     left = np.flatnonzero(reasons == HAS_ROLE)
     labels = given.labels[left]
-    strata, names = strata_of(labels, info)
+    strata, names = info.labels.strata(labels)
     roles = np.full(len(reasons), DROPPED, dtype=np.int8)
     roles[left] = draw_roles(given.rows(left, strata), names, params)
     reasons[(roles == DROPPED) & (reasons == HAS_ROLE)] = GROUP

@@ -77,21 +77,6 @@ def gather(parts: Iterable[Part], info: TableInfo, params: SplitParams) -> Given
     )
 
 
-def as_given(labels: np.ndarray, info: TableInfo) -> np.ndarray:
-    """Return the labels of a source's batch as ``Part`` has them: NaN where a class is unknown."""
-    known = labels.astype(np.float64)
-    return np.where(labels < 0, np.nan, known) if info.classes else known
-
-
-def strata_of(labels: np.ndarray, info: TableInfo) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return (N,) int64 the class that each row is drawn with, negative without a label, and their names.
-
-    A regression's rows are all of one class.
-    """
-    of_row, names = (labels, info.classes) if info.classes else (np.zeros(len(labels)), ("all rows",))
-    return np.where(np.isnan(labels), -1, of_row).astype(np.int64), names
-
-
 def halves(ids: list[str]) -> np.ndarray:
     """Return example ids as two numbers each: (N, 2) uint64."""
     return np.frombuffer(bytes.fromhex("".join(ids)), ">u8").reshape(-1, 2).astype(np.uint64)

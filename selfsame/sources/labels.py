@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from selfsame.core.labels import UNLABELED
 from selfsame.sources.faults import Fault, counted, listed
-from selfsame.sources.source import UNLABELED
 from selfsame.sources.words import LEADING_ZERO, NUMBER, is_doubtful, is_no_label, twins
 
 MOST_CLASSES = 1000

@@ -11,7 +11,6 @@ from selfsame.core.tables import TableInfo
 
 OWN_ROLES = ("train", "validation", "holdout")
 TRAIN, VALIDATION, HOLDOUT = range(3)
-UNLABELED = -1  # the class index of a row without a label; of a regression's row it is NaN
 
 
 @dataclass(frozen=True)

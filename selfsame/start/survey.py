@@ -16,7 +16,7 @@ from selfsame.params.data import DATA, DataParams, OwnData, Table
 from selfsame.params.reading import load_section
 from selfsame.params.split import SplitParams
 from selfsame.roles.decide import account, decide, said
-from selfsame.roles.given import Given, Part, as_given, gather, halves
+from selfsame.roles.given import Given, Part, gather, halves
 from selfsame.roles.repeats import Repeats, find_repeats
 from selfsame.sources.analysis import Analysis, analyze_table
 from selfsame.sources.faults import Fault, stop_if_any
@@ -130,7 +130,7 @@ def draw(found: Survey, split: SplitParams) -> Survey:
 def _parts(found: Survey, batches: Iterator[Batch], info: TableInfo) -> Iterator[Part]:
     inputs, labels = [], []
     for batch in batches:
-        given = as_given(batch.labels, info)
+        given = info.labels.as_given(batch.labels)
         if sum(map(len, inputs)) < SAMPLE:
             inputs.append(batch.inputs)
             labels.append(given)

@@ -13,7 +13,7 @@ from selfsame.core.tables import TableInfo, example_ids
 from selfsame.params.data import Table
 from selfsame.params.split import SplitParams
 from selfsame.roles.decide import account, decide
-from selfsame.roles.given import Given, as_given, halves
+from selfsame.roles.given import Given, halves
 from selfsame.sources.opened import open_source
 from selfsame.sources.source import Source
 
@@ -26,7 +26,7 @@ def read(place: Path, **changes: Any) -> tuple[Source, Given]:
     ids, labels, own = [], [], []
     for batch in source.batches:
         ids.append(halves(example_ids(batch.inputs)))
-        labels.append(as_given(batch.labels, source.info))
+        labels.append(source.info.labels.as_given(batch.labels))
         own.append(np.zeros(len(batch.labels), np.int8) if batch.own is None else batch.own)
     return source, Given(np.concatenate(ids), np.concatenate(labels), np.concatenate(own))
 

@@ -19,7 +19,7 @@ from selfsame.core.tables import example_ids
 from selfsame.params.data import Table
 from selfsame.params.split import SplitParams
 from selfsame.roles.decide import account, decide
-from selfsame.roles.given import Part, as_given, gather, halves
+from selfsame.roles.given import Part, gather, halves
 from selfsame.sources.opened import open_source
 from selfsame.sources.words import UNLABELED_WORDS
 from tasks.download import describe_labels, write_examples
@@ -110,7 +110,7 @@ def roles_of(columns: Columns, cuts: list[int], split: Mapping[str, object]) -> 
         for batch in source.batches:
             ids = halves(example_ids(batch.inputs))
             own = np.zeros(len(ids), np.int8)
-            parts.append(Part(ids, as_given(batch.labels, source.info), own, batch.kept, batch.inputs))
+            parts.append(Part(ids, source.info.labels.as_given(batch.labels), own, batch.kept, batch.inputs))
         found = gather(parts, source.info, params)
         try:
             decision = decide(found, source.info, params, "examples")

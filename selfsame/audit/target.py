@@ -1,0 +1,235 @@
+"""What an audit says of classes, right or wrong, and of values, which are off: here alone it asks which.
+
+Everything is counted anew from the tables, a batch in memory at a time.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from math import sqrt
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from selfsame.audit.case import NOT_RECORDED, Asked, Case
+from selfsame.audit.execution import HUMAN_ROLES
+from selfsame.audit.facts import count_by, share
+from selfsame.audit.held import Held
+from selfsame.core.layout import INFO_KEY
+
+
+class Target(Protocol):
+    """What a model under audit learned.
+
+    Attributes:
+        kind: as a table's description names it.
+        names: of classes.
+        missing_names: what a card says where there are none.
+        decided_by: columns that each machine label should have.
+    """
+
+    kind: str
+    names: list[str]
+    missing_names: str
+    decided_by: frozenset[str]
+
+    def rows(self, table: ds.Dataset) -> dict[str, int]:
+        """Count the rows of a table of labeled rows by class; values are one class, ``values``."""
+        ...
+
+    def decisions(self, labels: ds.Dataset | None) -> dict[str, dict[str, int]]:
+        """Count the accepted and the rejected labels of a gate, by class."""
+        ...
+
+    def precision(self, made: Held | None = None) -> dict[str, Any] | None:
+        """Compare accepted labels with hidden ones; None of values, and where none is known.
+
+        Args:
+            made: where the labels are, if not those that the model learned from.
+        """
+        ...
+
+    def quality(self) -> Asked:
+        """Say how good the accepted labels are, by the hidden ones."""
+        ...
+
+    def shares(self) -> Asked:
+        """Say how each class's share of rows differs from the source's."""
+        ...
+
+
+@cache
+def target_of(case: Case) -> Target:
+    """Return what the model under audit learned, as the labeled rows' table tells it."""
+    info = case.held("labeled").metadata("labeled", INFO_KEY)
+    return Values(case) if info.get("target") == "regression" else Classes(case, info.get("classes", []))
+
+
+@cache
+def label_counts(case: Case) -> dict[str, dict[str, int]]:
+    """Return role → class → rows with a human label, and for the pool with a machine one, by decision."""
+    target = target_of(case)
+    tables = {role: case.held(role).dataset(role) for role in HUMAN_ROLES}
+    decided = target.decisions(case.held("pseudo_labels").dataset("pseudo_labels"))
+    return {role: target.rows(table) for role, table in tables.items() if table} | decided
+
+
+def score_name(metrics: dict[str, Any]) -> str:
+    """Name the score that models are known by: ``accuracy``, or ``r2`` of values."""
+    return "r2" if "r2" in metrics["baseline"]["holdout"] else "accuracy"
+
+
+class Classes:
+    """Labels are classes."""
+
+    kind = "classification"
+    missing_names = "not recorded"
+    decided_by = frozenset({"calibrated_confidence"})
+
+    def __init__(self, case: Case, names: list[str]) -> None:
+        self.case, self.names = case, names
+
+    def rows(self, table: ds.Dataset) -> dict[str, int]:
+        """See ``Target``."""
+        return self._named(count_by(table, "label"))
+
+    def decisions(self, labels: ds.Dataset | None) -> dict[str, dict[str, int]]:
+        """See ``Target``."""
+        decided = count_by(labels, "pseudo_label", "accepted")
+        return {
+            word: self._named(
+                Counter({(label,): rows for (label, kept), rows in decided.items() if kept is accepted})
+            )
+            for word, accepted in (("accepted", True), ("rejected", False))
+        }
+
+    def precision(self, made: Held | None = None) -> dict[str, Any] | None:
+        """See ``Target``."""
+        pairs = _compared(self.case, made)
+        if pairs is None:
+            return None
+        right: Counter[int] = Counter()
+        known: Counter[int] = Counter()
+        for labels, truths in pairs:
+            for label, true in zip(labels.to_pylist(), truths.to_pylist(), strict=True):
+                if true is not None:
+                    known[label] += 1
+                    right[label] += label == true
+        return {
+            "overall": share(right.total(), known.total()),
+            "per_class": {name: share(right[index], known[index]) for index, name in enumerate(self.names)},
+        }
+
+    def quality(self) -> Asked:
+        """See ``Target``."""
+        found = self.precision()
+        if found is None:
+            return f"{NOT_RECORDED}: no hidden labels are known for the pool", {}
+        if not found["overall"]["total"]:
+            return "No accepted label could be compared with a hidden one.", found
+        known = {name: entry for name, entry in found["per_class"].items() if entry["total"]}
+        worst = min(known, key=lambda name: known[name]["value"])
+        return (
+            f"{_share_words(found['overall'])} of the accepted labels are right; the worst class is {worst} "
+            f"({_share_words(known[worst])}). Counted anew against the hidden labels.",
+            found,
+        )
+
+    def shares(self) -> Asked:
+        """See ``Target``."""
+        prior = (self.case.held("manifest").document("manifest") or {}).get("rows_per_class", {})
+        counts = label_counts(self.case) | {"prior": prior}
+        shares = {word: _shares(rows) for word, rows in counts.items()}
+        if not self.names or not prior:
+            return NOT_RECORDED, {}
+        furthest = max(
+            self.names, key=lambda name: abs(shares["accepted"].get(name, 0) - shares["prior"][name])
+        )
+        accepted, expected = (shares[word].get(furthest, 0) for word in ("accepted", "prior"))
+        return (
+            f"Furthest from the source's own share is class {furthest}: {accepted:.1%} of the accepted "
+            f"labels, {expected:.1%} of the source.",
+            {"rows": counts, "shares": shares},
+        )
+
+    def _named(self, counts: Counter[tuple[Any, ...]]) -> dict[str, int]:
+        return {name: counts[(index,)] for index, name in enumerate(self.names)}
+
+
+class Values:
+    """Labels are numbers."""
+
+    kind = "regression"
+    missing_names = "none, it names values"
+    decided_by: frozenset[str] = frozenset()
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.names: list[str] = []
+
+    def rows(self, table: ds.Dataset) -> dict[str, int]:
+        """See ``Target``."""
+        return {"values": table.count_rows()}
+
+    def decisions(self, labels: ds.Dataset | None) -> dict[str, dict[str, int]]:
+        """See ``Target``."""
+        decided = count_by(labels, "accepted")
+        return {"accepted": {"values": decided[True,]}, "rejected": {"values": decided[False,]}}
+
+    def precision(self, made: Held | None = None) -> dict[str, Any] | None:
+        """See ``Target``."""
+        return None
+
+    def quality(self) -> Asked:
+        """See ``Target``."""
+        pairs = _compared(self.case)
+        if pairs is None:
+            return f"{NOT_RECORDED}: no hidden values are known for the pool", {}
+        rows, squared = 0, 0.0
+        for values, truths in pairs:
+            off = pc.subtract(values, truths)
+            rows += len(off) - off.null_count
+            squared += pc.sum(pc.multiply(off, off)).as_py() or 0.0
+        found = {"rows": rows, "error": sqrt(squared / rows) if rows else None}
+        if not rows:
+            return "No accepted value could be compared with a hidden one.", found
+        return (
+            f"Values are not right or wrong, but off: by {found['error']:.4g} (root mean square) on "
+            f"{rows} accepted rows. Measured anew against the hidden values.",
+            found,
+        )
+
+    def shares(self) -> Asked:
+        """See ``Target``."""
+        return "A regression has no classes.", {}
+
+
+def _compared(
+    case: Case, made: Held | None = None
+) -> Iterator[tuple[pa.ChunkedArray, pa.ChunkedArray]] | None:
+    """Yield accepted machine labels beside the true ones, null where unknown; None if none is known."""
+    hidden = case.held("hidden_labels").dataset("hidden_labels")
+    labels = (made or case.held("pseudo_labels")).dataset("pseudo_labels")
+    if hidden is None or labels is None or not hidden.count_rows():
+        return None
+    return _pairs(hidden, labels)
+
+
+def _pairs(hidden: ds.Dataset, labels: ds.Dataset) -> Iterator[tuple[pa.ChunkedArray, pa.ChunkedArray]]:
+    truth = hidden.to_table(columns=["example_id", "label"])
+    for batch in labels.to_batches(columns=["example_id", "pseudo_label", "accepted"]):
+        kept = batch.filter(batch.column("accepted"))
+        places = pc.index_in(kept.column("example_id"), value_set=truth.column("example_id"))
+        yield pa.chunked_array([kept.column("pseudo_label")]), truth.column("label").take(places)
+
+
+def _shares(counts: dict[str, int]) -> dict[str, float]:
+    total = sum(counts.values())
+    return {name: count / total for name, count in counts.items()} if total else {}
+
+
+def _share_words(entry: dict[str, Any]) -> str:
+    low, high = entry["interval_95"]
+    return f"{entry['value']:.1%} of {entry['total']} (95 % interval {low:.1%} to {high:.1%})"
