@@ -6,6 +6,7 @@ from pydantic import Field
 
 from selfsame.core.params import Positive, Section, Seed
 
+RoleName = Literal["labeled", "validation", "calibration", "pool", "holdout"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -86,3 +87,14 @@ class SplitParams(Section):
         ),
     ] = 1_000_000
     exclude: Annotated[list[str], Field(description="Example ids withdrawn from every role.")] = []
+    erased: Annotated[
+        dict[str, dict[RoleName, Positive]],
+        Field(
+            description="How many rows of each class were erased from each role, by `selfsame erase`: their "
+            "places stay empty, so that no other row moves. A regression's class is 'all rows'."
+        ),
+    ] = {}
+
+    def erased_of(self, role: RoleName) -> int:
+        """Return how many rows of a role were erased, of all classes."""
+        return sum(each.get(role, 0) for each in self.erased.values())

@@ -6,6 +6,7 @@ import numpy as np
 
 from selfsame.core.errors import SelfsameError
 from selfsame.params.split import SplitParams
+from selfsame.roles.keyed import first, keys_of
 from selfsame.roles.rows import (
     CALIBRATION,
     DROPPED,
@@ -19,15 +20,11 @@ from selfsame.roles.rows import (
     Rows,
 )
 
-JUDGES = (HOLDOUT, VALIDATION, LABELED)  # in the order in which they take their groups
+JUDGES = (HOLDOUT, VALIDATION, LABELED)  # in the order in which they take their groups, and of the keys
 
 
 def draw_grouped(
-    rows: Rows,
-    group: np.ndarray,
-    amounts: Sequence[Amounts],
-    params: SplitParams,
-    random: np.random.Generator,
+    rows: Rows, marks: np.ndarray, amounts: Sequence[Amounts], params: SplitParams
 ) -> np.ndarray:
     """Give every group one role, so that the classes' amounts are met as nearly as whole groups allow.
 
@@ -35,7 +32,7 @@ def draw_grouped(
     those of a labeled one as ``split.group_pool`` says.
 
     Args:
-        group: (N,) int64, from 0.
+        marks: (N,) uint64, the same for rows of one group.
         amounts: of every class.
 
     Returns:
@@ -45,7 +42,9 @@ def draw_grouped(
         SelfsameError: there are too few groups of some class.
     """
     known = rows.labels >= 0
-    total = int(group.max(initial=-1)) + 1
+    names, group = np.unique(marks, return_inverse=True)
+    total = len(names)
+    keys = keys_of(np.stack([np.zeros_like(names), names], axis=1), params.seed)
     counts = np.zeros((total, len(amounts)), np.int64)
     np.add.at(counts, (group[known], rows.labels[known]), 1)
     role_of = np.full(total, POOL, np.int8)
@@ -55,14 +54,14 @@ def draw_grouped(
     ):
         if asked is None:
             role_of[np.unique(group[known & (rows.own == code)])] = role
-    order = random.permutation(total)
     wanted = {
         HOLDOUT: [each.holdout for each in amounts],
         VALIDATION: [each.validation for each in amounts],
         LABELED: [each.labeled for each in amounts],
     }
-    for role in JUDGES:
+    for role, key in zip(JUDGES, keys.T, strict=False):
         if not (role_of == role).any():
+            order = np.argsort(key)
             free = order[(role_of[order] == POOL) & (counts[order].sum(axis=1) > 0)]
             every = role == LABELED and params.labels_per_class == "all"
             role_of[free if every else _fitting(counts, free, np.array(wanted[role]))] = role
@@ -78,7 +77,7 @@ def draw_grouped(
     apart = (HOLDOUT, VALIDATION) if params.group_pool == "shared" else (HOLDOUT, VALIDATION, LABELED)
     roles[~known & np.isin(roles, apart)] = DROPPED
     roles[~known & (roles == LABELED)] = POOL
-    return _set_calibration_aside(roles, role_of, group, params)
+    return _set_calibration_aside(roles, role_of, group, keys[:, 3], params)
 
 
 def _fitting(counts: np.ndarray, free: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -97,22 +96,22 @@ def _fitting(counts: np.ndarray, free: np.ndarray, wanted: np.ndarray) -> np.nda
 
 
 def _set_calibration_aside(
-    roles: np.ndarray, role_of: np.ndarray, group: np.ndarray, params: SplitParams
+    roles: np.ndarray, role_of: np.ndarray, group: np.ndarray, key: np.ndarray, params: SplitParams
 ) -> np.ndarray:
     """Give whole validation groups to calibration, up to its share of their rows."""
     judging = np.flatnonzero(role_of == VALIDATION)
-    sizes = np.array([(roles[group == one] == VALIDATION).sum() for one in judging])
-    room = params.calibration_fraction * sizes.sum()
-    for one, size in list(zip(judging, sizes, strict=True))[1:]:
-        if size <= room:
+    judging = judging[np.argsort(key[judging])]
+    sizes = np.bincount(group[roles == VALIDATION], minlength=len(role_of))
+    erased, calibrating = params.erased_of("validation"), params.erased_of("calibration")
+    room = params.calibration_fraction * (sizes.sum() + erased + calibrating) - calibrating
+    for one in judging[1:]:
+        if sizes[one] <= room:
             roles[(group == one) & (roles == VALIDATION)] = CALIBRATION
-            room -= size
+            room -= sizes[one]
     return roles
 
 
-def draw_timed(
-    rows: Rows, time: np.ndarray, amounts: Sequence[Amounts], params: SplitParams, random: np.random.Generator
-) -> np.ndarray:
+def draw_timed(rows: Rows, time: np.ndarray, amounts: Sequence[Amounts], params: SplitParams) -> np.ndarray:
     """Hold out the latest labeled rows, validate by those before them, and learn from the earlier ones.
 
     Rows of the same time stay together, in the later role. Rows without a label are the pool's, of any time.
@@ -130,6 +129,8 @@ def draw_timed(
             "give them one, remove their label, or withdraw them by split.exclude",
         )
     roles = np.full(len(rows.labels), POOL, np.int8)
+    keys = np.zeros((len(rows.labels), 4), np.uint64)
+    keys[known] = keys_of(rows.ids[known], params.seed)
     later = known[np.lexsort((rows.ids[known, 1], rows.ids[known, 0], time[known]))]
     for role, count in (
         (HOLDOUT, sum(each.holdout for each in amounts)),
@@ -147,7 +148,10 @@ def draw_timed(
                 f"{place} are earlier than the validation rows, and {max(1, count)} are needed",
                 "label earlier rows of it, or lower split.validation_per_class or split.holdout_fraction",
             )
-        roles[random.permutation(own)[:count]] = LABELED
-    judges = random.permutation(np.flatnonzero(roles == VALIDATION))
-    roles[judges[: round(params.calibration_fraction * len(judges))]] = CALIBRATION
+        roles[first(keys[:, 2], own, count)] = LABELED
+    judges = np.flatnonzero(roles == VALIDATION)
+    erased = params.erased_of("calibration")
+    whole = len(judges) + params.erased_of("validation") + erased
+    aside = max(0, round(params.calibration_fraction * whole) - erased)
+    roles[first(keys[:, 3], judges, aside)] = CALIBRATION
     return roles

@@ -11,7 +11,7 @@ from selfsame.params.split import SplitParams
 from selfsame.roles.draw import draw_roles
 from selfsame.roles.given import Given, halves
 from selfsame.roles.repeats import Repeats, find_repeats, refuse_contradictions, refuse_repeats
-from selfsame.roles.rows import DROPPED, POOL, ROLE_NAMES
+from selfsame.roles.rows import DROPPED, LABELED, POOL, ROLE_NAMES, VALIDATION
 
 HAS_ROLE, REPEAT, CONTRADICTING, EXCLUDED, GROUP = range(5)
 REASONS = ("", "repeat", "contradicting", "excluded", "group")  # why a row has no role, by code
@@ -51,13 +51,15 @@ def decide(given: Given, info: TableInfo, params: SplitParams, examples: str) ->
     reasons = np.full(len(given.labels), HAS_ROLE, dtype=np.int8)
     reasons[repeats.dropped] = REPEAT
     reasons[repeats.contradicting] = CONTRADICTING
-    reasons[_excluded(given.ids, params.exclude)] = EXCLUDED
     left = np.flatnonzero(reasons == HAS_ROLE)
     labels = given.labels[left]
     strata, names = info.labels.strata(labels)
     roles = np.full(len(reasons), DROPPED, dtype=np.int8)
     roles[left] = draw_roles(given.rows(left, strata), names, params)
     reasons[(roles == DROPPED) & (reasons == HAS_ROLE)] = GROUP
+    excluded = _excluded(given.ids, params.exclude)  # after the draw: their places stay empty
+    roles[excluded], reasons[excluded] = DROPPED, EXCLUDED
+    _refuse_nothing_left(roles[left], strata, names)
     if params.empty_pool == "stop" and info.source in OWN_DATA and not (roles == POOL).any():
         raise SelfsameError(
             f"{examples}: no row is left for the pool: every row has a label, and each is used as one "
@@ -124,6 +126,18 @@ def _excluded(ids: np.ndarray, exclude: list[str]) -> np.ndarray:
             )
         found |= rows
     return found
+
+
+def _refuse_nothing_left(roles: np.ndarray, strata: np.ndarray, names: tuple[str, ...]) -> None:
+    """Stop if withdrawals leave a class without a labeled row, or nothing to choose by."""
+    lacking = [name for at, name in enumerate(names) if not (roles[strata == at] == LABELED).any()]
+    if lacking or not (roles == VALIDATION).any():
+        said = f"labeled rows of {', '.join(map(repr, lacking))}" if lacking else "validation rows"
+        raise SelfsameError(
+            f"params.yaml: split.exclude leaves no {said}; what is withdrawn is not replaced, so that no "
+            "other row moves",
+            "raise split.labels_per_class or split.validation_per_class, or choose another split.seed",
+        )
 
 
 def _is_id(name: str) -> bool:

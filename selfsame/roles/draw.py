@@ -1,10 +1,17 @@
-"""Which row gets which role: drawn class by class, the same for any order of the rows."""
+"""Which row gets which role: drawn class by class, by a keyed hash of its id.
+
+Within a class the holdout are the first rows in the order of one key, validation the first of the others in
+the order of a second, labeled the first of what is left in that of a third; the rest is the pool. So the order
+of rows means nothing, a label budget moves no row that judges, and a row that goes moves none, since its place
+is kept: ``split.exclude`` leaves it in the draw, ``split.erased`` counts it in.
+"""
 
 import numpy as np
 
 from selfsame.core.errors import SelfsameError
 from selfsame.params.split import SplitParams
 from selfsame.roles.apart import draw_grouped, draw_timed
+from selfsame.roles.keyed import first, keys_of
 from selfsame.roles.rows import (
     CALIBRATION,
     HOLDOUT,
@@ -33,7 +40,7 @@ def draw_roles(rows: Rows, classes: tuple[str, ...], params: SplitParams) -> np.
     _as_the_source_has_it(
         "validation_per_class", params.validation_per_class, "validation", rows, OWN_VALIDATION
     )
-    random = np.random.default_rng(params.seed)
+    _of_known_classes(params, classes)
     amounts = [amounts_of(params, name, rows.own[rows.labels == index]) for index, name in enumerate(classes)]
     if faults := [each.fault for each in amounts if each.fault]:
         raise SelfsameError(
@@ -42,34 +49,41 @@ def draw_roles(rows: Rows, classes: tuple[str, ...], params: SplitParams) -> np.
             "split.validation_per_class",
         )
     if rows.group is not None:
-        return draw_grouped(rows, rows.group, amounts, params, random)
+        return draw_grouped(rows, rows.group, amounts, params)
     if rows.time is not None:
-        return draw_timed(rows, rows.time, amounts, params, random)
+        return draw_timed(rows, rows.time, amounts, params)
     roles = np.full(len(rows.labels), POOL, dtype=np.int8)
-    by_id = np.lexsort((rows.ids[:, 1], rows.ids[:, 0]))
     for index, each in enumerate(amounts):
-        own_rows = random.permutation(by_id[rows.labels[by_id] == index])
-        roles[own_rows] = _roles_of_class(rows.own[own_rows], each, params)
+        of_class = np.flatnonzero(rows.labels == index)
+        keys = keys_of(rows.ids[of_class], params.seed)
+        roles[of_class] = _roles_of_class(keys, rows.own[of_class], each, params)
     return roles
 
 
-def _roles_of_class(own: np.ndarray, amounts: Amounts, params: SplitParams) -> np.ndarray:
-    """Give the rows of a class, in the order drawn, their roles."""
+def _roles_of_class(keys: np.ndarray, own: np.ndarray, amounts: Amounts, params: SplitParams) -> np.ndarray:
+    """Give the rows of a class their roles."""
     roles = np.full(len(own), POOL, dtype=np.int8)
+    by_holdout, by_validation, by_labeled, by_calibration = keys.T
     if params.holdout_fraction is None:
         roles[own == OWN_HOLDOUT] = HOLDOUT
     else:
         free = np.flatnonzero((own != OWN_VALIDATION) | (params.validation_per_class is not None))
-        roles[free[: amounts.holdout]] = HOLDOUT
+        roles[first(by_holdout, free, amounts.holdout)] = HOLDOUT
     if params.validation_per_class is None:
         roles[own == OWN_VALIDATION] = VALIDATION
-    rest = np.flatnonzero(roles == POOL)
-    roles[rest[: amounts.labeled]] = LABELED
-    if params.validation_per_class is not None:
-        roles[rest[amounts.labeled : amounts.labeled + amounts.validation]] = VALIDATION
-    judges = np.flatnonzero(roles == VALIDATION)
-    roles[judges[len(judges) - round(params.calibration_fraction * len(judges)) :]] = CALIBRATION
+    else:
+        roles[first(by_validation, np.flatnonzero(roles == POOL), amounts.validation)] = VALIDATION
+    roles[first(by_labeled, np.flatnonzero(roles == POOL), amounts.labeled)] = LABELED
+    roles[first(by_calibration, np.flatnonzero(roles == VALIDATION), amounts.calibration)] = CALIBRATION
     return roles
+
+
+def _of_known_classes(params: SplitParams, classes: tuple[str, ...]) -> None:
+    if unknown := sorted(set(params.erased) - set(classes)):
+        raise SelfsameError(
+            f"params.yaml: split.erased names {', '.join(map(repr, unknown))}, which is no class of the data",
+            f"the classes are {', '.join(map(repr, classes[:20]))}; remove what isn't among them",
+        )
 
 
 def _as_the_source_has_it(key: str, value: float | None, role: str, rows: Rows, code: int) -> None:

@@ -48,7 +48,7 @@ class Given:
             chosen: positions.
             labels: of these, as ``Rows`` has them.
         """
-        group = None if self.group is None else np.unique(self.group[chosen], return_inverse=True)[1]
+        group = None if self.group is None else self.group[chosen]
         time = None if self.time is None else self.time[chosen]
         return Rows(self.ids[chosen], labels, self.own[chosen], group, time)
 
@@ -68,11 +68,12 @@ def gather(parts: Iterable[Part], info: TableInfo, params: SplitParams) -> Given
         ):
             if name is not None:
                 words.append(words_of(name, key, part.kept, part.inputs, info))
+    every = np.concatenate(ids)
     return Given(
-        np.concatenate(ids),
+        every,
         np.concatenate(labels),
         np.concatenate(own),
-        groups(pa.chunked_array(group, pa.string()), params) if group else None,
+        groups(pa.chunked_array(group, pa.string()), every, params) if group else None,
         times(pa.chunked_array(time, pa.string()), params) if time else None,
     )
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
@@ -50,19 +51,23 @@ def _numbers(values: np.ndarray) -> pa.Array:
     return pa.array(values, mask=np.isnan(values)).cast(pa.string())
 
 
-def groups(words: pa.ChunkedArray, params: SplitParams) -> np.ndarray:
-    """Return (N,) int64 numbers from 0, the same for rows of one group; a row without a value is its own.
+def groups(words: pa.ChunkedArray, ids: np.ndarray, params: SplitParams) -> np.ndarray:
+    """Return (N,) uint64, the same for rows of one group: a digest of its name, whatever others there are.
 
-    The numbers go by the groups' names, not by the order of rows.
+    A row without a value is a group of its own, by its id.
+
+    Args:
+        ids: (N, 2) uint64.
     """
     found = _found(words, params.group_pattern, "group_pattern").combine_chunks().dictionary_encode()
-    names = found.dictionary.to_pylist()
-    place = np.empty(len(names) + 1, np.int64)
-    place[np.argsort(np.array(names, dtype=object))] = np.arange(len(names))
-    codes: np.ndarray = place[found.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)]
+    names = [
+        int.from_bytes(blake2b(each.encode(), digest_size=8).digest(), "big")
+        for each in found.dictionary.to_pylist()
+    ]
     alone = found.is_null().to_numpy(zero_copy_only=False)
-    codes[alone] = len(names) + np.arange(alone.sum())
-    return codes
+    codes = found.indices.fill_null(0).to_numpy(zero_copy_only=False)
+    marks: np.ndarray = np.where(alone, ids[:, 0], np.array([*names, 0], np.uint64)[codes])
+    return marks
 
 
 def times(words: pa.ChunkedArray, params: SplitParams) -> np.ndarray:

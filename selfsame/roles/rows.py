@@ -25,7 +25,8 @@ class Rows:
         ids: (N, 2) uint64, of the content: what makes the draw independent of the rows' order.
         labels: (N,) int64 class indices, negative where unknown; a regression's rows are all of class 0.
         own: (N,) int8, what the source sets a row aside for.
-        group: (N,) int64 from 0, rows that belong together; None where ``split.group_column`` names none.
+        group: (N,) uint64, the same for rows that belong together, a digest of what they share; None where
+            ``split.group_column`` names none.
         time: (N,) float64, NaN where unknown; None where ``split.time_column`` names none.
     """
 
@@ -38,37 +39,60 @@ class Rows:
 
 @dataclass(frozen=True)
 class Amounts:
-    """How many labeled rows of one class get which role, and what is wrong with that."""
+    """How many labeled rows of one class get which role, and what is wrong with that.
+
+    What was erased is taken off. ``calibration`` is a part of ``validation``.
+    """
 
     holdout: int
     labeled: int
     validation: int
+    calibration: int
     fault: str | None
 
 
 def amounts_of(params: SplitParams, name: str, own: np.ndarray) -> Amounts:
-    """Count what a class gives to every role.
+    """Count what a class gives to every role, as if nothing had been erased; then take off what was.
 
     Args:
         own: (N,) what the source sets the class's labeled rows aside for.
     """
+    erased = params.erased.get(name, {})
+    judging = erased.get("validation", 0) + erased.get("calibration", 0)
+    total = len(own) + sum(erased.values())
     given, judges = int((own == OWN_HOLDOUT).sum()), int((own == OWN_VALIDATION).sum())
-    if params.holdout_fraction is not None:
-        given = _rows(params.holdout_fraction, len(own) - judges) if len(own) > 2 else 0
-    rest = len(own) - given
+    if params.validation_per_class is None:
+        judges += judging
+    if params.holdout_fraction is None:
+        given += erased.get("holdout", 0)
+    else:
+        given = _rows(params.holdout_fraction, total - judges) if total > 2 else 0
+    rest = total - given
     validation = judges if params.validation_per_class is None else _rows(params.validation_per_class, rest)
     wanted = params.labels_per_class
     labeled = max(1, rest - validation) if wanted == "all" else _rows(wanted, rest)
     if isinstance(wanted, float):  # rounding may ask for a row more than there is
         labeled -= labeled + validation == rest + 1
-    if labeled and labeled + validation <= rest:
-        return Amounts(given, labeled, validation, _no_checkpoint(params, name, validation))
-    fault = (
-        f"params.yaml: split.labels_per_class = {wanted} and split.validation_per_class = "
-        f"{params.validation_per_class} need {labeled} and {validation} rows of {name!r}, at least one "
-        f"each; it has {rest} beside the holdout"
+    if not labeled or labeled + validation > rest:
+        fault = (
+            f"params.yaml: split.labels_per_class = {wanted} and split.validation_per_class = "
+            f"{params.validation_per_class} need {labeled} and {validation} rows of {name!r}, at least one "
+            f"each; it has {rest} beside the holdout"
+        )
+        return Amounts(0, 0, 0, 0, fault)
+    calibration = round(params.calibration_fraction * validation)
+    left = labeled - erased.get("labeled", 0)
+    return Amounts(
+        max(0, given - erased.get("holdout", 0)),
+        left,
+        max(0, validation - judging),
+        max(0, calibration - erased.get("calibration", 0)),
+        _all_erased(name, labeled) if left < 1 else _no_checkpoint(params, name, validation),
     )
-    return Amounts(0, 0, 0, fault)
+
+
+def _all_erased(name: str, labeled: int) -> str:
+    return f"params.yaml: split.erased leaves none of {labeled} labeled rows of {name!r} to learn from"
 
 
 def _no_checkpoint(params: SplitParams, name: str, validation: int) -> str | None:
