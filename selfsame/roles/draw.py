@@ -1,9 +1,9 @@
 """Which row gets which role: drawn class by class, by a keyed hash of its id.
 
 Within a class the holdout are the first rows in the order of one key, validation the first of the others in
-the order of a second, labeled the first of what is left in that of a third; the rest is the pool. So the order
-of rows means nothing, a label budget moves no row that judges, and a row that goes moves none, since its place
-is kept: ``split.exclude`` leaves it in the draw, ``split.erased`` counts it in.
+the order of a second, labeled the first of what is left in that of a third; the rest is the pool. So the
+order of rows means nothing, a label budget moves no row that judges, and a row that goes moves none, since
+its place is kept: ``split.exclude`` leaves it in the draw, ``split.erased`` counts it in.
 """
 
 import numpy as np
