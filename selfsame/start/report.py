@@ -32,7 +32,7 @@ def report_lines(found: Survey) -> Iterator[str]:
 
 def _groups(found: Survey) -> Iterator[str]:
     if found.given is not None and found.given.group is not None:
-        rows = np.bincount(found.given.group)
+        rows = np.unique(found.given.group, return_counts=True)[1]
         largest = counted(int(rows.max()), "row")
         yield f"groups: {len(rows):,}, the largest of {largest}; none will be in two roles"
 
