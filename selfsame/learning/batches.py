@@ -16,6 +16,7 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import ID, SCRATCH
 from selfsame.core.tables import TableInfo, count_rows, inputs_of, iter_batches, open_table, same_ids
 from selfsame.learning.targets import pseudo_targets
+from selfsame.model.device import fits, sent
 from selfsame.model.inputs import Scaling
 
 
@@ -36,8 +37,11 @@ class Examples:
 
     def __getitem__(self, rows: Tensor) -> "Examples":
         """Return the examples at ``rows``, (N,) int64 on the CPU."""
-        device = self.labels.device  # inputs that are mapped from a file stay on the CPU
-        return Examples(self.inputs[rows.to(self.inputs.device)].to(device), self.labels[rows.to(device)])
+        device = self.labels.device
+        there = sent(rows, device)
+        if self.inputs.device == device:
+            return Examples(self.inputs[there], self.labels[there])
+        return Examples(sent(self.inputs[rows], device), self.labels[there])
 
     def to(self, device: torch.device) -> Self:
         """Return the same examples on another device."""
@@ -65,9 +69,10 @@ class PoolExamples(Examples):
     mapped: bool = False
 
     def to(self, device: torch.device) -> Self:
-        """Return the same examples on another device, but for inputs that are mapped."""
-        moved = super().to(device)
-        return replace(moved, inputs=self.inputs) if self.mapped else moved
+        """Return the same examples on another device, but for inputs that are mapped or too large for it."""
+        if self.mapped or not fits(self.inputs, device):
+            return replace(self, labels=self.labels.to(device))
+        return super().to(device)
 
 
 def load_examples(table: Path) -> Examples:

@@ -150,7 +150,8 @@ def train(
                 pool.note(rows, taught)
             for name, value in made.items():  # doubles on the device: one transfer an epoch
                 sums[name] = sums.get(name, 0.0) + value.detach().double()
-        means = {name: total.item() / steps_per_epoch for name, total in sums.items()}
+        totals = torch.stack(list(sums.values())).tolist()
+        means = {name: total / steps_per_epoch for name, total in zip(sums, totals, strict=True)}
         if "pool_loss" in means and pool is not None:
             means["pool_taught"] = pool.share_taught
         row = {
@@ -221,7 +222,8 @@ def validate(net: nn.Module, examples: Examples, scaling: Scaling, objective: Ob
 def predicted(net: nn.Module, view: Callable[[Tensor], Tensor], raw: Tensor) -> Tensor:
     """Return the outputs (N, K) of a view of raw rows, without dropout; the net's mode stays."""
     training = net.training
-    merged = torch.inference_mode()(for_prediction(net))
+    # Merging layers pays on a CPU; a GPU has predicted a few hundred rows before the layers are merged.
+    merged = torch.inference_mode()(net.eval() if raw.is_cuda else for_prediction(net))
     made = [in_batches(merged, view(rows), raw.device) for rows in raw.split(BATCH_ROWS)]
     net.train(training)
     return torch.cat(made)

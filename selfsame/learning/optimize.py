@@ -13,15 +13,16 @@ _STEPS = "/steps"  # no parameter is named so
 
 def build_optimizer(net: nn.Module, params: TrainingParams) -> torch.optim.Optimizer:
     """Build the optimizer; its learning rate is set anew before every step."""
-    weights, decay = net.parameters(), params.weight_decay
+    weights, decay = list(net.parameters()), params.weight_decay
     own = params.optimizer
+    fused = True if weights[0].is_cuda else None  # one kernel where there were dozens
     if isinstance(own, Sgd):
         return torch.optim.SGD(
-            weights, lr=0.0, momentum=own.momentum, weight_decay=decay, nesterov=own.nesterov
+            weights, lr=0.0, momentum=own.momentum, weight_decay=decay, nesterov=own.nesterov, fused=fused
         )
     if own.name == "adam":
-        return torch.optim.Adam(weights, lr=0.0, weight_decay=decay)
-    return torch.optim.AdamW(weights, lr=0.0, weight_decay=decay)
+        return torch.optim.Adam(weights, lr=0.0, weight_decay=decay, fused=fused)
+    return torch.optim.AdamW(weights, lr=0.0, weight_decay=decay, fused=fused)
 
 
 def learning_rate(params: TrainingParams, progress: float, epoch: int) -> float:
@@ -62,8 +63,11 @@ class MovingAverage:
 
     def __init__(self, net: nn.Module, decay: float) -> None:
         self._decay, self._steps = decay, 0
-        self._source = net
         self.net = copy.deepcopy(net).requires_grad_(False) if decay else net
+        present = net.state_dict()
+        pairs = [(average, present[name]) for name, average in self.net.state_dict().items()]
+        self._moved = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._counters = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @torch.no_grad()
     def update(self) -> None:
@@ -72,12 +76,10 @@ class MovingAverage:
             return
         decay = min(self._decay, (1 + self._steps) / (10 + self._steps))
         self._steps += 1
-        present = self._source.state_dict()
-        for name, average in self.net.state_dict().items():
-            if average.is_floating_point():
-                average.lerp_(present[name], 1 - decay)
-            else:
-                average.copy_(present[name])  # a counter
+        averages, present = map(list, zip(*self._moved, strict=True))
+        torch._foreach_lerp_(averages, present, 1 - decay)
+        for average, counter in self._counters:
+            average.copy_(counter)
 
     def state(self) -> dict[str, Tensor]:
         """Return the average and its age, to go on from there another time; nothing if it is the net."""

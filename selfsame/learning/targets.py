@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from selfsame.model.device import sent
 from selfsame.params.training import TrainingParams
 
 
@@ -59,7 +60,7 @@ def disturb(labels: Tensor, fraction: float, classes: int, generator: torch.Gene
         return labels
     drawn = torch.randint(classes, labels.shape, generator=generator)
     chosen = torch.rand(labels.shape, generator=generator) < fraction
-    return torch.where(chosen.to(labels.device), drawn.to(labels.device), labels)
+    return torch.where(sent(chosen, labels.device), sent(drawn, labels.device), labels)
 
 
 def pseudo_targets(probabilities: Tensor, soft_temperature: float | None) -> Tensor:
@@ -83,4 +84,4 @@ def disturb_values(labels: Tensor, fraction: float, std: float, generator: torch
         return labels
     noise = std * torch.randn(labels.shape, generator=generator)
     chosen = torch.rand(labels.shape, generator=generator) < fraction
-    return labels + (noise * chosen).to(labels.device)
+    return labels + sent(noise * chosen, labels.device)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from selfsame.model.device import sent
 from selfsame.params.augmentation import AugmentationParams
 
 
@@ -30,8 +31,8 @@ def augment(
     if params.erase_fraction:
         inputs = _erase(inputs, params.erase_fraction, draws, generator)
     if params.noise_std:
-        noise = torch.randn((draws, *inputs.shape[1:]), generator=generator).to(inputs.device)
-        inputs = inputs + params.noise_std * noise
+        noise = torch.randn((draws, *inputs.shape[1:]), generator=generator)
+        inputs = inputs + params.noise_std * sent(noise, inputs.device)
     return inputs
 
 
@@ -57,10 +58,10 @@ def _move(images: Tensor, params: AugmentationParams, draws: int, generator: tor
             torch.stack([sin / aspect, sin * shear + cos, y_shift], dim=1),
         ],
         dim=1,
-    ).to(images.device)
+    )
     # Images that move alike are taken for channels of one: where each pixel comes from is worked out once.
     together = images if draws == count else images.reshape(1, count * channels, height, width)
-    grid = functional.affine_grid(maps, list(together.shape), align_corners=False)
+    grid = functional.affine_grid(sent(maps, images.device), list(together.shape), align_corners=False)
     return functional.grid_sample(together, grid, padding_mode="border", align_corners=False).view_as(images)
 
 
@@ -69,7 +70,7 @@ def _flip(images: Tensor, fraction: float, draws: int, generator: torch.Generato
     if not fraction:
         return images
     flipped = torch.rand(draws, 1, 1, 1, generator=generator) < fraction
-    return torch.where(flipped.to(images.device), images.flip(3), images)
+    return torch.where(sent(flipped, images.device), images.flip(3), images)
 
 
 def _change_contrast(images: Tensor, fraction: float, draws: int, generator: torch.Generator) -> Tensor:
@@ -77,7 +78,7 @@ def _change_contrast(images: Tensor, fraction: float, draws: int, generator: tor
     if not fraction:
         return images
     drawn = 2 * torch.rand(draws, 1, 1, 1, generator=generator) - 1
-    return images * (1 + fraction * drawn).to(images.device)
+    return images * sent(1 + fraction * drawn, images.device)
 
 
 def _change_color(images: Tensor, fraction: float, draws: int, generator: torch.Generator) -> Tensor:
@@ -88,7 +89,7 @@ def _change_color(images: Tensor, fraction: float, draws: int, generator: torch.
     if not fraction:
         return images
     drawn = 2 * torch.rand(2, draws, images.shape[1], 1, 1, generator=generator) - 1
-    factor, move = (fraction * drawn).to(images.device)
+    factor, move = sent(fraction * drawn, images.device)
     return images * (1 + factor) + move
 
 
@@ -100,10 +101,10 @@ def _erase(inputs: Tensor, fraction: float, draws: int, generator: torch.Generat
     """
     if inputs.dim() == 2:
         kept = torch.rand((draws, inputs.shape[1]), generator=generator) >= fraction
-        return inputs * kept.to(inputs.device)
+        return inputs * sent(kept, inputs.device)
     _, _, height, width = inputs.shape
-    centre = torch.rand(2, draws, 1, generator=generator)
-    away_y = (torch.arange(height) + 0.5 - centre[0] * height).abs() >= fraction * height / 2
-    away_x = (torch.arange(width) + 0.5 - centre[1] * width).abs() >= fraction * width / 2
+    centre, device = sent(torch.rand(2, draws, 1, generator=generator), inputs.device), inputs.device
+    away_y = (torch.arange(height, device=device) + 0.5 - centre[0] * height).abs() >= fraction * height / 2
+    away_x = (torch.arange(width, device=device) + 0.5 - centre[1] * width).abs() >= fraction * width / 2
     kept = (away_y[:, :, None] | away_x[:, None, :])[:, None]
-    return inputs * kept.to(inputs.device)
+    return inputs * kept

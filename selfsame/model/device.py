@@ -4,6 +4,7 @@ import os
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from selfsame.core.errors import SelfsameError
 from selfsame.params.compute import ComputeParams
@@ -55,3 +56,19 @@ def choose_device(
             raise SelfsameError(f"threads = {threads}", f"take a number from 1 to {MOST_THREADS}")
         torch.set_num_threads(threads)
     return torch.device("cuda" if has_cuda and name != "cpu" else "cpu")
+
+
+def sent(values: Tensor, device: torch.device) -> Tensor:
+    """Return small ``values``, made on the CPU, on the device; a GPU is not waited for.
+
+    An ordinary copy to a GPU ends only when all that was asked of it before is done, so that it stands idle
+    while the next step is prepared.
+    """
+    if device.type != "cuda":
+        return values.to(device)
+    return values.pin_memory().to(device, non_blocking=True)
+
+
+def fits(values: Tensor, device: torch.device) -> bool:
+    """Tell whether ``values`` take at most half of what is free on the device; what is not a GPU has room."""
+    return device.type != "cuda" or 2 * values.nbytes <= torch.cuda.mem_get_info(device)[0]

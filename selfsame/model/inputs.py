@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from selfsame.model.device import sent
+
 # Standard deviations of the labeled rows. Farther out a feature says only that it is extreme: where a net has
 # seen no such row it extrapolates, and of 15,000 rows of California housing one such ruins R² (0.0 to 0.7).
 FEATURE_LIMIT = 4.0
@@ -83,14 +85,17 @@ def prepare(raw: Tensor, scaling: Scaling) -> Tensor:
     holdout and prediction can't differ. A missing value (NaN) becomes 0: the mean of the labeled rows.
     """
     shape = (-1, 1, 1) if raw.dim() == 4 else (-1,)
-    mean = torch.tensor(scaling.mean, dtype=torch.float64, device=raw.device).view(shape)
-    std = torch.tensor(scaling.std, dtype=torch.float64, device=raw.device).view(shape)
+    kind = torch.float32 if raw.dtype == torch.uint8 else torch.float64
+    mean, std = (
+        sent(torch.tensor(values, dtype=kind), raw.device).view(shape)
+        for values in (scaling.mean, scaling.std)
+    )
     if raw.dtype == torch.uint8:
         images = raw.float()
         if scaling.size is not None and raw.shape[2:] != scaling.size:
             # Antialiased, as the transforms that torchvision's weights were trained with.
             images = functional.interpolate(images, scaling.size, mode="bilinear", antialias=True)
-        return (images - mean.float()) / std.float()
+        return (images - mean) / std
     scaled = ((raw - mean) / std).clamp(-FEATURE_LIMIT, FEATURE_LIMIT).float()
     return torch.where(scaled.isnan(), 0.0, scaled)
 

@@ -28,7 +28,7 @@ from torch import nn
 from selfsame.core.errors import SelfsameError
 from selfsame.learning.loop import Row, train
 from selfsame.model.augment import augment
-from selfsame.model.device import prepare_device
+from selfsame.model.device import fits, prepare_device
 from selfsame.model.inputs import prepare
 from selfsame.model.models import Model, load_model, save_model
 from selfsame.params.model import ModelParams
@@ -74,6 +74,13 @@ def test_threads_and_deterministic_kernels_are_set(monkeypatch: pytest.MonkeyPat
     assert torch.get_num_threads() == 2
     assert torch.are_deterministic_algorithms_enabled() and not torch.backends.cudnn.benchmark
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+
+
+def test_a_pool_that_a_gpu_has_no_room_for_stays_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (100, 200))  # free, of all
+    rows = torch.zeros(51, dtype=torch.uint8)
+    assert fits(rows[:50], torch.device("cuda")) and not fits(rows, torch.device("cuda"))
+    assert fits(rows, torch.device("cpu"))
 
 
 def trained_on(
