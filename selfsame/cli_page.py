@@ -12,6 +12,7 @@ EXIT_CODES = """\
 | 1 | an error that a person can mend, told in one message with its fix; a run that failed; something that an audit or a check found wrong |
 | 2 | the command itself is wrong: an unknown option, a missing argument |
 | 3 to 6 | [`audit`](#audit) alone: incomplete, stale, dirty, unsigned |
+| 7 | [`score`](#score) alone: scored, and rows or predictions are unlike the training's |
 """  # noqa: E501 (a table's row is a line)
 HEADER = f"""# Every command
 

@@ -14,6 +14,16 @@ HONEST = """\
 * The record supports Annex IV 2(d) of the EU AI Act (labelling procedures). It is no statement of conformity.
 * Provenance is SLSA build level 1: the machine that built it also wrote the record."""
 
+USE = """\
+```python
+from selfsame.predict import load_model
+
+model = load_model("model")
+print(model.predict(rows))  # a table, an array or paths; of a table the columns model.feature_names_in_
+```
+
+`model.onnx`, if it is there, is the same model for ONNX Runtime; its metadata name columns and classes."""
+
 
 def model_card(case: Case, answers: list[Answer]) -> str:
     """Return the card of the model under audit, all of it taken from the record."""
@@ -48,6 +58,7 @@ def model_card(case: Case, answers: list[Answer]) -> str:
             f"| the baseline's {words[name]} | {metrics['baseline']['holdout'][name]:.4f} |",
             "",
         ]
+    lines += ["## How to use it", "", USE, ""]
     lines += ["## What an auditor asks", ""]
     for one in answers:
         lines += [f"{one.number}. **{one.question}** {one.answer}"]

@@ -151,28 +151,6 @@ def diff(
         typer.echo(format_diff(found))
 
 
-def release(
-    folder: Annotated[Path, typer.Argument(help="Where to write it.")],
-    key: Annotated[Path | None, typer.Option(help="PEM file of the private key, kept outside.")] = None,
-    sigstore: Annotated[bool, typer.Option("--sigstore", help="Sign as yourself, or as a CI job.")] = False,
-    path: Annotated[Path, typer.Option("--model", help="The model to hand over.")] = CHAMPION,
-    rev: Revision = None,
-    tag: Annotated[str | None, typer.Option(help="Anchor the digest in a git tag of this name.")] = None,
-    sign_tag: Annotated[bool, typer.Option("--sign-tag", help="Sign that tag with your git key.")] = False,
-    although: Annotated[str | None, typer.Option(help="The verdict to release it in spite of.")] = None,
-) -> None:
-    """Write a signed folder to hand over: model, card, records and the audit."""
-    from selfsame.audit.release import make_release
-    from selfsame.audit.snapshot import Snapshot
-
-    if (key is None) != sigstore:
-        raise SelfsameError(
-            f"{folder}: nothing, or too much, to sign it with", "add either --key or --sigstore"
-        )
-    digest = make_release(Snapshot(rev), path, folder, key, tag, sign_tag, although)
-    typer.echo(f"wrote {folder}, digest sha256:{digest}{f', anchored in tag {tag}' if tag else ''}")
-
-
 def export(
     form: Annotated[str, typer.Argument(metavar="labels|openlineage|cyclonedx", help="Which standard.")],
     path: Model = CHAMPION,
@@ -218,7 +196,7 @@ def export(
         typer.echo(f"wrote {output}")
 
 
-COMMANDS = (audit, verify, rows, taint, diff, release)
+COMMANDS = (audit, verify, rows, taint, diff)
 
 
 def _signer(release: Path, key: Path | None, identity: str | None, provider: str | None) -> "Path | Identity":

@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ def make_release(
     tag: str | None = None,
     sign_tag: bool = False,
     although: str | None = None,
+    further: Callable[[Path], None] | None = None,
 ) -> str:
     """Write and sign a release of a model; return its digest, the sha256 of its ``SHA256SUMS``.
 
@@ -40,6 +42,7 @@ def make_release(
         tag: anchor the digest in an annotated git tag of this name.
         sign_tag: sign that tag with the key that git has.
         although: the verdict, other than ``verified`` and ``unsigned``, that the release is made in spite of.
+        further: writes into the folder, which holds the model, whatever else is to be signed with it.
 
     Raises:
         SelfsameError: the verdict on the chain is another, the folder is there, or it can't be signed.
@@ -59,7 +62,7 @@ def make_release(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder.parent) as scratch:
         partial = Path(scratch) / folder.name
-        _write_files(case, chain, partial)
+        _write_files(case, chain, partial, further)
         sign_folder(partial, key)
         partial.rename(folder)
     digest = sha256_file(folder / RELEASE_SUMS)
@@ -78,13 +81,17 @@ def make_release(
     return digest
 
 
-def _write_files(case: Case, chain: dict[str, Any], folder: Path) -> None:
+def _write_files(
+    case: Case, chain: dict[str, Any], folder: Path, further: Callable[[Path], None] | None
+) -> None:
     """Write all of a release but its signature."""
     snapshot, artifact = case.snapshot, case.artifact
     for name, place in snapshot.files(artifact).items():
         target = folder / RELEASE_MODEL / Path(name).relative_to(_inside(artifact))
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(place, target)
+    if further is not None:
+        further(folder)
     for execution in chain["executions"]:
         target = folder / execution["record"]
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -50,4 +50,5 @@ DRIFT, DRIFT_PAGE = "drift.parquet", "drift.html"  # of a scoring's folder
 
 # A release
 RELEASE_MODEL = "model"  # the folder in it that holds the model's
+RELEASE_ONNX = "model.onnx"  # on request
 RELEASE_SUMS = "SHA256SUMS"

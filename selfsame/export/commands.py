@@ -1,14 +1,19 @@
-"""The command that writes a model, or its chain, in a form of others: thin, imported when it is needed."""
+"""The commands that hand over a model, or its chain: thin, imported when they are needed."""
 
+import shutil
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.layout import CHAMPION, VALIDATION_ROWS
+from selfsame.core.layout import CHAMPION, RELEASE_MODEL, RELEASE_ONNX, VALIDATION_ROWS
 from selfsame.scoring.commands import Revision
+
+if TYPE_CHECKING:
+    from selfsame.audit.snapshot import Snapshot
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 
@@ -27,9 +32,7 @@ def export(
 
         export_chain(form, path, output, url, rev)
         return
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise SelfsameError(f"export onnx needs {', '.join(missing)}", "pip install 'selfsame[onnx]'")
+    _need_onnx()
     from selfsame.export.onnx_file import export_onnx
     from selfsame.scoring.place import model_folder
     from selfsame.scoring.predictor import load_model
@@ -40,4 +43,54 @@ def export(
     typer.echo(f"wrote {target}; of {rows} it says the same as the model, up to {difference:.2g}")
 
 
-COMMANDS = (export,)
+def release(
+    folder: Annotated[Path, typer.Argument(help="Where to write it.")],
+    key: Annotated[Path | None, typer.Option(help="PEM file of the private key, kept outside.")] = None,
+    sigstore: Annotated[bool, typer.Option("--sigstore", help="Sign as yourself, or as a CI job.")] = False,
+    path: Annotated[Path, typer.Option("--model", help="The model to hand over.")] = CHAMPION,
+    rev: Revision = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="With the model as ONNX too, checked.")] = False,
+    tag: Annotated[str | None, typer.Option(help="Anchor the digest in a git tag of this name.")] = None,
+    sign_tag: Annotated[bool, typer.Option("--sign-tag", help="Sign that tag with your git key.")] = False,
+    although: Annotated[str | None, typer.Option(help="The verdict to release it in spite of.")] = None,
+) -> None:
+    """Write a signed folder to hand over: model, card, records and the audit."""
+    from functools import partial
+
+    from selfsame.audit.release import make_release
+    from selfsame.audit.snapshot import Snapshot
+
+    if (key is None) != sigstore:
+        raise SelfsameError(
+            f"{folder}: nothing, or too much, to sign it with", "add either --key or --sigstore"
+        )
+    if onnx:
+        _need_onnx()
+    snapshot = Snapshot(rev)
+    further = partial(_write_onnx, snapshot) if onnx else None
+    digest = make_release(snapshot, path, folder, key, tag, sign_tag, although, further)
+    typer.echo(f"wrote {folder}, digest sha256:{digest}{f', anchored in tag {tag}' if tag else ''}")
+
+
+COMMANDS = (export, release)
+
+
+def _need_onnx() -> None:
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise SelfsameError(f"export onnx needs {', '.join(missing)}", "pip install 'selfsame[onnx]'")
+
+
+def _write_onnx(snapshot: "Snapshot", release: Path) -> None:
+    """Write a release's model as ONNX beside it, checked with the validation rows of its revision."""
+    from selfsame.export.onnx_file import export_onnx
+    from selfsame.scoring.predictor import load_model
+
+    with tempfile.TemporaryDirectory() as scratch:
+        rows = Path(scratch, VALIDATION_ROWS.name)  # what DVC keeps has no ending
+        (place,) = snapshot.files(VALIDATION_ROWS).values()
+        shutil.copyfile(place, rows)
+        difference = export_onnx(load_model(release / RELEASE_MODEL, "cpu"), release / RELEASE_ONNX, rows)
+    typer.echo(
+        f"{RELEASE_ONNX}: of the validation rows it says the same as the model, up to {difference:.2g}"
+    )

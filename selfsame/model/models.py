@@ -95,6 +95,10 @@ class Model:
             replace(self, net=net, params=Family(architecture=name)) for name, net in self.net.members.items()
         )
 
+    def ready(self) -> "Model":
+        """Return the model with its net made for prediction once and for all: it isn't trained any more."""
+        return replace(self, net=for_prediction(self.net))
+
     def logits(self, raw: Tensor) -> Tensor:
         """Return the logits (N, K) of raw inputs, or standardised values (N, 1), without dropout.
 
@@ -222,9 +226,10 @@ def iter_outputs(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, Te
             f"{table}: its inputs or classes are not those that the model was trained on",
             "run 'dvc repro', so that data and model belong together",
         )
+    ready = model.ready()
     for batch in iter_batches(table):
         raw = torch.tensor(inputs_of(batch, info))
-        yield batch, model.logits(raw)
+        yield batch, ready.logits(raw)
 
 
 def iter_answers(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
@@ -249,7 +254,8 @@ def answer_table(model: Model, table: Path, seen: Callable[[int], None] | None =
 
 def predict_inputs(model: Model, raw: np.ndarray) -> np.ndarray:
     """Return what a model says of raw inputs as a table holds them, likewise."""
-    return np.concatenate([model.said(model.logits(rows)) for rows in blocks_of(raw)])
+    ready = model.ready()
+    return np.concatenate([ready.said(ready.logits(rows)) for rows in blocks_of(raw)])
 
 
 def blocks_of(raw: np.ndarray) -> Iterator[Tensor]:

@@ -63,6 +63,7 @@ class Classes:
         return Words(
             learned=f"{len(self.info.classes)} classes",
             does=f"It tells {len(self.info.classes)} classes apart: {', '.join(self.info.classes)}.",
+            use="predict_proba(rows))  # calibrated, columns in the order of model.classes_",
             pseudo_label="pseudo-label",
             level="threshold",
             trust="confidence",

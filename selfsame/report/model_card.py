@@ -66,6 +66,7 @@ def render_card(findings: Findings) -> str:
             for model in (*findings.models, findings.reference, findings.constant)
         ),
         *("", plain(simple(findings))),
+        *("", "## How to use it", "", *_use(findings)),
         *("", "## What it rests on", ""),
         f"{count(len(findings.labeled))} labeled rows of {plain(info.source)}, and a pool of "
         f"{count(gate.coverage.total)} rows, of which {count(gate.coverage.part)} have an accepted "
@@ -80,6 +81,26 @@ def render_card(findings: Findings) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _use(findings: Findings) -> list[str]:
+    """Return the Python that applies the model: it runs as it stands, beside the rows that it names."""
+    info = findings.target.info
+    rows = '"new.csv"  # or a data frame, an Arrow table, with the columns model.feature_names_in_'
+    if info.image_shape:
+        rows = f'"new.png"  # or a folder, PIL images, an array of uint8 (N, {str(info.image_shape)[1:]}'
+    return [
+        "```python",
+        "from selfsame.predict import load_model",
+        "",
+        'model = load_model("models/champion")  # or wherever this folder lies',
+        f"rows = {rows}",
+        "print(model.predict(rows))",
+        f"print(model.{findings.target.words.use}",
+        "```",
+        "",
+        "In a terminal: `selfsame predict INPUT -o predicted.parquet --model FOLDER`.",
+    ]
 
 
 def _learned(findings: Findings) -> str:

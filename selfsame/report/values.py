@@ -29,6 +29,7 @@ ROUND_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # and those to tabulate
 WORDS = Words(
     learned="values (a regression)",
     does="It names a value.",
+    use="predict_interval(rows, 0.9))  # low and high, (N, 2)",
     pseudo_label="pseudo-target",
     level="largest ensemble standard deviation",
     trust="ensemble standard deviation",

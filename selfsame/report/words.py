@@ -23,6 +23,7 @@ class Words:
     Attributes:
         learned: what is learned, after a comma: ``10 classes``.
         does: what a model does, in a sentence.
+        use: what else than ``predict`` one may ask a model in Python.
         pseudo_label: a machine-made label.
         level: what the gate compares ``trust`` with; ``trust`` is what it knows of every pool row.
         doubtful, trusted: how the trust of the last accepted row is called, and of the first rejected one.
@@ -38,6 +39,7 @@ class Words:
 
     learned: str
     does: str
+    use: str
     pseudo_label: str
     level: str
     trust: str

@@ -33,7 +33,7 @@ class Predictor:
     """
 
     def __init__(self, folder: Path, model: Model, calibration: Calibration | None) -> None:
-        self.folder, self.calibration, self.model = folder, calibration, model
+        self.folder, self.calibration, self.model = folder, calibration, model.ready()
         self.info = model.info
         self.preparation = Preparation(model.info)
         names = (WEIGHTS, CONFIG, PREDICTION, CALIBRATION)

@@ -38,14 +38,13 @@ def encode(rows: pa.Table | pa.RecordBatch, columns: Sequence[Column]) -> np.nda
     Args:
         rows: with a column for each of ``columns``, as ``typed`` returns them.
     """
-    found = np.empty((len(rows), len(feature_names(columns))), order="F")
+    found = np.empty((len(rows), len(feature_names(columns))))
     place = 0
     for each in columns:
-        values = rows[each.name]
-        for feature in _features(values, each):
+        for feature in _features(rows[each.name], each):
             found[:, place] = feature
             place += 1
-    return np.ascontiguousarray(found)
+    return _one_kind(found)
 
 
 def _features(values: pa.Array | pa.ChunkedArray, column: Column) -> list[np.ndarray]:
@@ -57,7 +56,7 @@ def _features(values: pa.Array | pa.ChunkedArray, column: Column) -> list[np.nda
         return [np.where(missing, np.nan, places == place) for place in range(len(column.values))]
     if column.kind == "date":
         return _date_features(values, column)
-    return [as_numbers(values)]
+    return [_plain_numbers(values)]
 
 
 def _date_features(values: pa.Array, column: Column) -> list[np.ndarray]:
@@ -72,7 +71,7 @@ def _date_features(values: pa.Array, column: Column) -> list[np.ndarray]:
             pc.subtract(latest, moments).cast(pa.int64()).cast(pa.float64()), SECONDS_OF_A_DAY
         ),
     }
-    return [as_numbers(parts[part]()) for part in column.values]
+    return [_plain_numbers(parts[part]()) for part in column.values]
 
 
 def as_numbers(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
@@ -80,14 +79,28 @@ def as_numbers(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
     Text must be ``true`` or ``false``, of any case: 1 and 0.
     """
-    if is_text(column.type):
-        column = pc.index_in(pc.utf8_lower(column.cast(pa.string())), value_set=pa.array(TRUTHS))
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.int8())
-    numbers = column.cast(pa.float64(), safe=False)
-    found = np.array(np.asarray(numbers))
-    found[np.isnan(found)] = np.nan
-    return found + 0.0
+    return _one_kind(np.array(_plain_numbers(column)))
+
+
+def _plain_numbers(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Return (N,) float64, perhaps the column's own memory."""
+    if column.type != pa.float64():
+        if is_text(column.type):
+            column = pc.index_in(pc.utf8_lower(column.cast(pa.string())), value_set=pa.array(TRUTHS))
+        if pa.types.is_boolean(column.type):
+            column = column.cast(pa.int8())
+        column = column.cast(pa.float64(), safe=False)
+    return np.asarray(column)
+
+
+def _one_kind(numbers: np.ndarray) -> np.ndarray:
+    """Give an array of its own one kind of NaN and of zero, in place, and return it."""
+    numbers += 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        some = np.isnan(numbers.sum())  # costs less than to look at each
+    if some:
+        numbers[np.isnan(numbers)] = np.nan
+    return numbers
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -146,6 +159,8 @@ def _tidy(word: str | None) -> str | None:
 
 def to_numbers(values: pa.Array, reading: Reading) -> pa.Array | None:
     """Return values as float64, or None if some value is no number."""
+    if pa.types.is_float64(values.type):
+        return values
     if pa.types.is_decimal(values.type):
         return values.cast(pa.string()).cast(
             pa.float64()

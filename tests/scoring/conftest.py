@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pyarrow.csv as pa_csv
 import pytest
-from champions import ALL, Command, Trained, census, penguins, train
+from champions import Command, Trained, census, penguins, train
 from PIL import Image
 
 from selfsame import cli
@@ -13,13 +13,13 @@ from selfsame import cli
 
 @pytest.fixture(scope="session")
 def penguins_trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """All six stages on an own table."""
+    """An own table."""
     folder = tmp_path_factory.mktemp("penguins")
     inbox = folder / "data" / "inbox"
     inbox.mkdir(parents=True)
     pa_csv.write_csv(penguins(), inbox / "penguins.csv")
     data = {"source": "table", "target_column": "species", "ignore_columns": ["id"]}
-    return train(folder, ALL, data=data, retrain={"max_epochs": 1}, model={"widths": [7, 5]})
+    return train(folder, data=data, model={"widths": [7, 5]})
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +44,8 @@ def housing_trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         folder,
         data={"source": "california_housing"},
         split={"labels_per_class": 60, "validation_per_class": 60},
-        train_baseline={"ensemble_members": 1, "max_epochs": 5},
+        train_baseline={"ensemble_members": 2, "max_epochs": 5},
+        pseudo_label={"rule": "agreement", "largest_ensemble_std": 0.3},
     )
 
 

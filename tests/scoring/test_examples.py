@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from champions import ALL, train
+from champions import Trained, train
 from project import ROOT
 
 from selfsame.core.graph_file import read_yaml
@@ -15,16 +15,10 @@ import digits
 import table
 
 
-def test_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    train(
-        tmp_path,
-        ALL,
-        data={"source": "digits"},
-        model={"architecture": "cnn", "widths": [3, 5], "halve_after": [1], "dense": [6]},
-        training={"augmentation": {"name": "image"}},
-        retrain={"max_epochs": 1},
-    )
-    monkeypatch.chdir(tmp_path)
+def test_digits(
+    digits_trained: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(digits_trained.folder)
     capsys.readouterr()
     digits.main()
     lines = capsys.readouterr().out.splitlines()
@@ -44,7 +38,7 @@ def test_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Ca
 
     def repro() -> None:
         written = read_yaml(Path("params.yaml"))
-        train(tmp_path, ALL, data=written["data"], split=written["split"], retrain={"max_epochs": 1})
+        train(tmp_path, data=written["data"], split=written["split"])
 
     monkeypatch.setattr(table, "repro", repro)
     table.main()

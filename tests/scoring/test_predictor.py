@@ -1,5 +1,6 @@
 """Predictions in Python: the bits of ``evaluate``, from everything that rows can come as."""
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
-from champions import Trained, penguins
+from champions import Trained, penguins, train
 from PIL import Image
 
 from selfsame.core.errors import SelfsameError
+from selfsame.core.tables import example_ids, read_column
 from selfsame.model.models import answer_table
 from selfsame.model.models import load_model as load_net
+from selfsame.model.nets import for_prediction
 from selfsame.predict import Classifier, Regressor, load_model
 from selfsame.selection.calibration import calibrate
 
@@ -32,6 +35,46 @@ def test_the_holdouts_predictions_are_those_of_evaluate_to_the_last_bit(trained:
     np.testing.assert_array_equal(model.predict_proba(holdout), expected, strict=True)
 
 
+def test_evaluates_figures_are_those_of_the_predictions(trained: Trained) -> None:
+    figures = json.loads((trained.folder / "reports" / "metrics.json").read_text(encoding="utf-8"))
+    scores = figures[figures["champion"]]["holdout"]
+    holdout = trained.table("holdout")
+    truth, said = read_column(holdout, "label"), trained.model.predict(holdout)
+    if isinstance(trained.model, Regressor):
+        assert scores["rmse"] == pytest.approx(np.sqrt(np.square(said - truth).mean()), rel=1e-5)
+    else:
+        assert scores["accuracy"] == pytest.approx((said == trained.model.classes_[truth]).mean(), abs=1e-6)
+
+
+def test_a_holdout_file_with_gaps_and_words_that_nobody_learned(tmp_path: Path) -> None:
+    own = penguins(80, seed=3)
+    island = pa.array(["Mars"] * 9 + own["island"].to_pylist()[9:])
+    own = own.set_column(1, "island", island)
+    for name, rows in (("train", penguins(120, seed=2)), ("test", own)):
+        place = tmp_path / "data" / "inbox" / name
+        place.mkdir(parents=True)
+        pa_csv.write_csv(rows, place / "rows.csv")
+    data = {"source": "table", "target_column": "species", "ignore_columns": ["id"]}
+    made = train(tmp_path, data=data, split={"holdout_fraction": None}, model={"widths": [7, 5]})
+    model, holdout = made.model, made.table("holdout")
+    assert isinstance(model, Classifier)
+    for role in ("labeled", "validation"):
+        assert 1.0 not in pq.read_table(made.table(role))["island=Mars"].to_pylist()
+    seen = pq.read_table(holdout)
+    assert seen["island=Mars"].to_pylist().count(1.0) == 9 and np.isnan(seen["bill_mm"].to_numpy()).any()
+    inputs = model.preparation.of_batch(own.combine_chunks().to_batches()[0], "here", 0)
+    places = {name: place for place, name in enumerate(example_ids(inputs))}
+    order = [places[name] for name in seen["example_id"].to_pylist()]
+    assert sorted(order) == list(range(80))
+    pa_csv.write_csv(own.drop_columns(["species"]), tmp_path / "new.csv")
+    expected = calibrate(answer_table(load_net(made.champion), holdout), model.calibration.temperature)
+    np.testing.assert_array_equal(model.predict_proba(tmp_path / "new.csv")[order], expected, strict=True)
+    said = model.classes_[expected.argmax(axis=1)]
+    figures = json.loads((tmp_path / "reports" / "metrics.json").read_text(encoding="utf-8"))
+    right = (said == model.classes_[seen["label"].to_numpy()]).mean()
+    assert figures[figures["champion"]]["holdout"]["accuracy"] == pytest.approx(right, abs=1e-6)
+
+
 def test_a_row_is_predicted_alike_in_any_company(trained: Trained) -> None:
     model, holdout = trained.model, pq.read_table(trained.table("holdout"))
     predict = model.predict if isinstance(model, Regressor) else model.predict_proba
@@ -40,9 +83,15 @@ def test_a_row_is_predicted_alike_in_any_company(trained: Trained) -> None:
     for cuts in ([0, 1, 4, len(holdout)], [0, 5, len(holdout)]):
         parts = [predict(holdout[start:stop]) for start, stop in pairwise(cuts)]
         np.testing.assert_array_equal(np.concatenate(parts), whole)
-    again = load_model(trained.champion, "cpu", threads=2)
-    predict = again.predict if isinstance(again, Regressor) else again.predict_proba
-    np.testing.assert_array_equal(predict(holdout), whole)
+    for threads in (2, 3):
+        again = load_model(trained.champion, "cpu", threads)
+        predict = again.predict if isinstance(again, Regressor) else again.predict_proba
+        np.testing.assert_array_equal(predict(holdout), whole)
+
+
+def test_a_net_is_made_for_prediction_once(trained: Trained) -> None:
+    net = trained.model.model.net
+    assert for_prediction(net) is net
 
 
 def test_raw_rows_are_prepared_as_training_prepared_them(penguins_trained: Trained, tmp_path: Path) -> None:
