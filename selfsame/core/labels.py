@@ -31,7 +31,8 @@ class ClassLabels:
 
     def unknown(self, labels: np.ndarray) -> np.ndarray:
         """Tell which of a source's labels (N,) are unknown: (N,) bool."""
-        return np.equal(labels, UNLABELED)
+        found: np.ndarray = labels == UNLABELED
+        return found
 
     def as_given(self, labels: np.ndarray) -> np.ndarray:
         """Return a source's labels (N,) as float64, NaN where unknown."""
@@ -66,7 +67,8 @@ class ValueLabels:
 
     def unknown(self, labels: np.ndarray) -> np.ndarray:
         """Tell which labels are NaN."""
-        return np.isnan(labels)
+        found: np.ndarray = np.isnan(labels)
+        return found
 
     def as_given(self, labels: np.ndarray) -> np.ndarray:
         """Return them as they are."""
