@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import Browser, open_browser
 
 from selfsame.processes import kill_group, leader_options, lock
 
@@ -94,6 +95,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
     counts = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
     told = "; ".join(f"{count} × {reason}" for reason, count in counts.most_common())
     terminalreporter.write_line(f"skipped: {told or 'nothing'}; slow tests run with: pytest -m slow")
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    """A browser of the test's own."""
+    with open_browser(tmp_path) as opened:
+        yield opened
 
 
 @dataclass(frozen=True)

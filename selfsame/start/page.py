@@ -84,7 +84,8 @@ def _bars(counts: list[int], labels: list[str]) -> str:
         f'height="{HEIGHT * count / top:.1f}"><title>{fill_text(label)}</title></rect>'
         for place, (count, label) in enumerate(zip(counts, labels, strict=True))
     )
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">{bars}</svg>'
+    size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
+    return f'<svg {size} role="img" aria-label="How often each value is">{bars}</svg>'
 
 
 def fill_text(text: str) -> str:

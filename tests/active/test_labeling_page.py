@@ -1,17 +1,12 @@
 """The labeling page, in a real browser, by keyboard alone."""
 
 import json
-import subprocess
 import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
-from browser import require_browser
-from websockets.sync.client import ClientConnection, connect
+from browser import START_SECONDS, Browser, barriers
 
 from selfsame.active.answers import read_answers
 from selfsame.active.labeling_page import keys_for, render_page
@@ -22,8 +17,7 @@ DIGITS = TableInfo("digits", "classification", tuple("0123456789"), image_shape=
 BEASTS = TableInfo(
     "zoo", "classification", ("cat", 'dog, "big"', "<i>emu</i>"), features=("weight", "<b>age")
 )
-START_SECONDS = 60
-KEYS = {"Backspace": 8, "ArrowRight": 39, "Tab": 9, "Enter": 13}
+LOADED = "!!document.querySelector('#progress')?.textContent"
 
 
 def rows(count: int) -> list[dict[str, Any]]:
@@ -31,88 +25,10 @@ def rows(count: int) -> list[dict[str, Any]]:
     return [{"example_id": f"{number:032x}", "image": image} for number in range(count)]
 
 
-class Browser:
-    """A page in Chromium, driven over its debugging protocol: real key presses, offline."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self._socket, self._count = socket, 0
-        self.messages: list[str] = []
-
-    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        self._count += 1
-        self._socket.send(json.dumps({"id": self._count, "method": method, "params": parameters}))
-        while True:
-            answer = json.loads(self._socket.recv(timeout=30))
-            if answer.get("method") in (
-                "Runtime.exceptionThrown",
-                "Runtime.consoleAPICalled",
-                "Log.entryAdded",
-            ):
-                self.messages.append(json.dumps(answer["params"]))
-            if answer.get("id") == self._count:
-                assert "error" not in answer, answer
-                return dict(answer["result"])
-
-    def open(self, page: Path) -> None:
-        for domain in ("Page", "Runtime", "Log"):
-            self.call(f"{domain}.enable")
-        self.call("Page.navigate", url=page.as_uri())
-        deadline = time.monotonic() + START_SECONDS
-        while (
-            self.ask("document.readyState + !!document.querySelector('#progress')?.textContent")
-            != "completetrue"
-        ):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-
-    def ask(self, expression: str) -> Any:
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
-        assert "exceptionDetails" not in answer, answer
-        return answer["result"].get("value")
-
-    def press(self, *keys: str) -> None:
-        for key in keys:
-            named = {"windowsVirtualKeyCode": KEYS[key]} if key in KEYS else {"text": key}
-            for kind in ("keyDown", "keyUp"):
-                self.call("Input.dispatchKeyEvent", type=kind, key=key, **named)
-
-    @property
-    def progress(self) -> str:
-        return str(self.ask("document.querySelector('#progress').textContent"))
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
-    options = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
-    options += (
-        " --disable-sync --disable-component-update --remote-debugging-port=0 --proxy-server=127.0.0.1:9"
-    )
-    options += " --proxy-bypass-list=<-loopback> --remote-allow-origins=*"
-    profile = tmp_path / "profile"
-    process = subprocess.Popen(
-        [require_browser(), *options.split(), f"--user-data-dir={profile}", "about:blank"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline, place = time.monotonic() + START_SECONDS, profile / "DevToolsActivePort"
-        while not place.exists() or "\n" not in place.read_text():
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.1)
-        port = place.read_text().split()[0]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=30) as answer:
-            (target,) = [each for each in json.load(answer) if each["type"] == "page"]
-        with connect(target["webSocketDebuggerUrl"], max_size=None, proxy=None) as socket:
-            yield Browser(socket)
-    finally:
-        process.kill()
-        process.wait()
-
-
 def test_a_person_labels_by_keyboard(browser: Browser, tmp_path: Path) -> None:
     page = tmp_path / "request.html"
     page.write_text(render_page(DIGITS, rows(4)), encoding="utf-8")
-    browser.open(page)
+    browser.open(page, LOADED)
     assert browser.progress == "0 labeled, 0 skipped, 4 to go"
     assert browser.ask("document.querySelector('#row img').naturalWidth") == 8
     browser.press("7", "x", "3")  # x is no class
@@ -122,11 +38,11 @@ def test_a_person_labels_by_keyboard(browser: Browser, tmp_path: Path) -> None:
     assert browser.ask("document.querySelector('#download').disabled")  # nobody has signed
 
     deadline = time.monotonic() + START_SECONDS
-    browser.open(page)  # anew: the browser has kept everything
+    browser.open(page, LOADED)  # anew: the browser has kept everything
     while browser.progress != "3 labeled, 1 skipped, 0 to go":
         # Chromium may show it in another process, to which the first one's storage comes a moment later.
         assert time.monotonic() < deadline, browser.progress
-        browser.open(page)
+        browser.open(page, LOADED)
     browser.press("Tab")  # to the name
     assert browser.ask("document.activeElement.id") == "annotator"
     browser.press(*"Ada 8")  # the 8 is no answer
@@ -156,7 +72,7 @@ def test_rows_of_a_table_and_odd_names(browser: Browser, tmp_path: Path) -> None
     page.write_text(
         render_page(BEASTS, [{"example_id": "ab", "weight": 1.25, "<b>age": 3.0}]), encoding="utf-8"
     )
-    browser.open(page)
+    browser.open(page, LOADED)
     shown = "[...document.querySelectorAll('#row tr')].map((each) => each.textContent)"
     assert browser.ask(shown) == ["weight1.25", "<b>age3"]
     assert browser.ask("document.querySelectorAll('#row b, .classes i').length") == 0
@@ -175,3 +91,9 @@ def test_the_keys_of_the_classes() -> None:
 def test_the_page_needs_no_network_and_hides_the_guess() -> None:
     page = render_page(DIGITS, rows(2))
     assert "://" not in page and "@import" not in page and "guess" not in page
+
+
+def test_nothing_keeps_people_from_labeling(browser: Browser, tmp_path: Path) -> None:
+    page = tmp_path / "label.html"
+    page.write_text(render_page(DIGITS, rows(2)), encoding="utf-8")
+    assert barriers(browser, page, LOADED) == []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from browser import Browser, barriers
 from project import Project
 
 from selfsame.audit import digesting
@@ -17,7 +18,7 @@ def example(path: str) -> str:
     return pq.read_table(path, columns=["example_id"]).column(0)[0].as_py()
 
 
-def test_audit(real: Project, tmp_path: Path) -> None:
+def test_audit(real: Project, tmp_path: Path, browser: Browser) -> None:
     text = real.selfsame("audit").stdout
     assert text.index("1. Which rows") < text.index("15. What changed") < text.index("1. download")
     audit = json.loads(real.selfsame("audit", "models/baseline", "--rev", "HEAD", "--json").stdout)
@@ -25,6 +26,7 @@ def test_audit(real: Project, tmp_path: Path) -> None:
     assert [each["stage"] for each in audit["executions"]] == ["download", "split", "train_baseline"]
     assert real.selfsame("audit", "--html", str(tmp_path / "page.html")).returncode == 0
     assert "<svg" in (tmp_path / "page.html").read_text()
+    assert barriers(browser, tmp_path / "page.html") == []
     failed = real.selfsame("audit", "models/nothing")
     assert failed.returncode == 1 and failed.stderr.startswith("error: models/nothing: no such artifact")
 

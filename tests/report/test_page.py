@@ -5,9 +5,11 @@ import io
 import re
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import Browser, barriers
 from made import CLASSES, class_findings, class_gate, target, value_findings
 from pages import Browse, Page, text_of, with_script
 from PIL import Image
@@ -281,3 +283,8 @@ def test_without_hidden_values_the_slider_says_so(browse: Browse) -> None:
     dom, messages = browse(render_report(value_findings(error=np.full(20, np.nan))))
     assert shown(dom, 5)[1:] == ["10", f"50.0{NBSP}%", "–", "–"]
     assert "CONSOLE" not in messages
+
+
+def test_nothing_keeps_people_from_reading_it(html: str, browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text(html, encoding="utf-8")
+    assert barriers(browser, tmp_path / "report.html") == []

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
+from browser import Browser, barriers
 from champions import ISLANDS, SPECIES, Command, Trained, penguins
 from scipy.stats import binom
 from test_score import enter
@@ -109,7 +110,11 @@ def test_what_changed_alarms(rows: tuple[np.ndarray, np.ndarray, TableInfo]) -> 
 
 
 def test_a_scoring_tells_of_drift(
-    penguins_trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, selfsame: Command
+    penguins_trained: Trained,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    selfsame: Command,
+    browser: Browser,
 ) -> None:
     enter(penguins_trained, tmp_path, monkeypatch)
     rows = penguins(300, seed=11).drop_columns(["species"])
@@ -130,6 +135,7 @@ def test_a_scoring_tells_of_drift(
     assert mass["new"] == 1.0 and sum(mass["now"]) == pytest.approx(1)
     page = (folder / "drift.html").read_text(encoding="utf-8")
     assert page.count("<svg") == len(table) and "100.0% of the rows are new" in page and "://" not in page
+    assert barriers(browser, (folder / "drift.html").absolute()) == []
     (folder.parent.parent.parent / "models/champion/profile.json").unlink()
     pa_csv.write_csv(rows[:20], TO_SCORE / "few.csv")
     selfsame("score")

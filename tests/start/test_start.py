@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browser import Browser, barriers
 from likes import LIKES, titanic
 from project import ROOT
 from typer.testing import CliRunner, Result
@@ -173,7 +174,7 @@ def test_what_cannot_be_guessed_is_left_to_be_mended(project: Path) -> None:
     assert isinstance(run("inspect").exception, SelfsameError)
 
 
-def test_inspect_shows_what_there_is(project: Path) -> None:
+def test_inspect_shows_what_there_is(project: Path, browser: Browser) -> None:
     rows = [f"{row},{row * 1.5 if row % 9 else ''},{'ab'[row % 2] if row < 40 else ''}" for row in range(100)]
     (project / "t.csv").write_text("\n".join(["id,x,y", *rows]))
     said = done("inspect", "t.csv", "--target", "y", "--html", "page.html")
@@ -182,6 +183,7 @@ def test_inspect_shows_what_there_is(project: Path) -> None:
     assert "2 classes, with their labeled rows: a 20, b 20" in said
     assert "time: about 9 seconds of one processor core, an estimate" in said
     assert "rows without a label: 60 left empty" in said
+    assert barriers(browser, project / "page.html") == []
     page = Path("page.html").read_text()
     assert "<svg" in page and "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")
 
