@@ -17,7 +17,7 @@ import pyarrow as pa
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.layout import KEPT
 from selfsame.core.stage import Stage
-from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
+from selfsame.core.tables import TableInfo, TableWriter, id_column, input_columns
 from selfsame.params.data import DataParams, OwnData
 from selfsame.sources.opened import open_source
 from selfsame.sources.source import OWN_ROLES, Batch, Source
@@ -54,7 +54,7 @@ def describe_labels(labels: np.ndarray, info: TableInfo) -> dict[str, Any]:
 def _columns(batch: Batch, source: Source, first_row: int) -> list[pa.Array]:
     rows = len(batch.labels)
     return [
-        pa.array(example_ids(batch.inputs)),
+        id_column(batch.inputs),
         *input_columns(batch.inputs, source.info),
         pa.array(batch.labels, mask=source.info.labels.unknown(batch.labels)),
         pa.array(np.arange(first_row, first_row + rows)),

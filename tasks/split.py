@@ -47,7 +47,7 @@ def _parts(examples: Path, info: TableInfo, params: SplitParams) -> Iterator[Par
         roles = [pc.equal(batch.column("source_role"), name) for name in ("validation", "holdout")]
         validation, holdout = (each.fill_null(False).to_numpy(zero_copy_only=False) for each in roles)
         yield Part(
-            halves(batch.column(ID).to_pylist()),
+            halves(batch.column(ID)),
             batch.column("label").cast(pa.float64()).to_numpy(zero_copy_only=False),
             (OWN_VALIDATION * validation + OWN_HOLDOUT * holdout).astype(np.int8),
             {name.removeprefix(KEPT): batch.column(name) for name in kept},

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
@@ -118,7 +119,7 @@ def _excluded(ids: np.ndarray, exclude: list[str]) -> np.ndarray:
     """
     found = np.zeros(len(ids), bool)
     for name in exclude:
-        rows = (ids == halves([name])).all(axis=1) if _is_id(name) else np.zeros(len(ids), bool)
+        rows = (ids == halves(pa.array([name]))).all(axis=1) if _is_id(name) else np.zeros(len(ids), bool)
         if not rows.any():
             raise SelfsameError(
                 f"params.yaml: split.exclude names {name!r}, which no example has as its id",

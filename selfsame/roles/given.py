@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from selfsame.core.tables import TableInfo
 from selfsame.params.split import SplitParams
@@ -55,29 +56,30 @@ class Given:
 
 def gather(parts: Iterable[Part], info: TableInfo, params: SplitParams) -> Given:
     """Put the parts of a source together; 25 bytes a row stay in memory, and the marks that are asked for."""
-    ids, labels, own = [], [], []
+    ids, labels, own = bytearray(), bytearray(), bytearray()  # grown in place: to join parts takes it twice
     group: list[pa.Array] = []
     time: list[pa.Array] = []
     for part in parts:
-        ids.append(part.ids)
-        labels.append(part.labels)
-        own.append(part.own)
+        ids += part.ids.tobytes()
+        labels += part.labels.tobytes()
+        own += part.own.tobytes()
         for name, key, words in (
             (params.group_column, "group_column", group),
             (params.time_column, "time_column", time),
         ):
             if name is not None:
                 words.append(words_of(name, key, part.kept, part.inputs, info))
-    every = np.concatenate(ids)
+    every = np.frombuffer(ids, np.uint64).reshape(-1, 2)
     return Given(
         every,
-        np.concatenate(labels),
-        np.concatenate(own),
+        np.frombuffer(labels, np.float64),
+        np.frombuffer(own, np.int8),
         groups(pa.chunked_array(group, pa.string()), every, params) if group else None,
         times(pa.chunked_array(time, pa.string()), params) if time else None,
     )
 
 
-def halves(ids: list[str]) -> np.ndarray:
+def halves(ids: pa.Array) -> np.ndarray:
     """Return example ids as two numbers each: (N, 2) uint64."""
-    return np.frombuffer(bytes.fromhex("".join(ids)), ">u8").reshape(-1, 2).astype(np.uint64)
+    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(ids)], pa.int32()), ids), "")
+    return np.frombuffer(bytes.fromhex(joined[0].as_py()), ">u8").reshape(-1, 2).astype(np.uint64)

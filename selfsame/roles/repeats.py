@@ -39,16 +39,18 @@ def find_repeats(ids: np.ndarray, labels: np.ndarray, set_aside: np.ndarray) -> 
         labels: (N,) float64, NaN where none is given.
         set_aside: (N,) int8, the higher the sooner kept.
     """
-    rows = np.arange(len(ids))
-    order = np.lexsort((rows, -set_aside, np.isnan(labels), ids[:, 1], ids[:, 0]))
-    ordered = ids[order]
-    starts = np.r_[True, (ordered[1:] != ordered[:-1]).any(axis=1)] if len(ids) else np.zeros(0, bool)
+    kept, contradicting = np.arange(len(ids)), np.zeros(len(ids), bool)
+    halves = np.sort(ids[:, 0])  # few are alike: only those are looked at more closely
+    again = halves[1:][halves[1:] == halves[:-1]]
+    if not len(again):
+        return Repeats(kept, contradicting)
+    rows = np.flatnonzero(np.isin(ids[:, 0], again))
+    rows = rows[np.lexsort((rows, -set_aside[rows], np.isnan(labels[rows]), ids[rows, 1], ids[rows, 0]))]
+    starts = np.r_[True, (ids[rows[1:]] != ids[rows[:-1]]).any(axis=1)]
     group = np.cumsum(starts) - 1
-    first = order[starts]
-    kept, contradicting = np.empty(len(ids), np.int64), np.zeros(len(ids), bool)
-    kept[order] = first[group]
-    other = ~np.isnan(labels) & (labels != labels[kept])
-    contradicting[order] = np.isin(group, group[np.flatnonzero(other[order])])
+    kept[rows] = rows[starts][group]
+    other = ~np.isnan(labels[rows]) & (labels[rows] != labels[kept[rows]])
+    contradicting[rows] = np.isin(group, group[other])
     return Repeats(kept, contradicting)
 
 

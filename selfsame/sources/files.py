@@ -32,7 +32,7 @@ from selfsame.sources.faults import SHOWN, Fault
 from selfsame.sources.words import MISSING, tidy
 
 SAMPLE_CHARACTERS = 256 * 1024
-BLOCK_BYTES = 4 * 1024 * 1024
+BLOCK_BYTES = 1024 * 1024  # of text; the reader is up to a dozen such blocks ahead
 PARQUET_ROWS = 32 * 1024
 TEXT_ENDINGS = (".csv", ".tsv", ".tab", ".psv", ".txt", ".data")
 PARQUET_ENDINGS = (".parquet", ".pq")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import TableInfo, example_ids
+from selfsame.core.tables import TableInfo, id_column
 from selfsame.params.data import DATA, DataParams, OwnData, Table
 from selfsame.params.reading import load_section
 from selfsame.params.split import SplitParams
@@ -135,5 +135,5 @@ def _parts(found: Survey, batches: Iterator[Batch], info: TableInfo) -> Iterator
             inputs.append(batch.inputs)
             labels.append(given)
         own = np.zeros(len(given), np.int8) if batch.own is None else batch.own
-        yield Part(halves(example_ids(batch.inputs)), given, own, batch.kept, batch.inputs)
+        yield Part(halves(id_column(batch.inputs)), given, own, batch.kept, batch.inputs)
     found.sample = (np.concatenate(inputs)[:SAMPLE], np.concatenate(labels)[:SAMPLE])

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import Column, TableInfo, example_ids
+from selfsame.core.tables import Column, TableInfo, id_column
 from selfsame.params.split import SplitParams
 from selfsame.roles.decide import Decision, account, decide, said
 from selfsame.roles.given import Given, Part, gather, halves
@@ -27,7 +27,7 @@ def labels(known: float = 1.0) -> np.ndarray:
 
 def given(params: SplitParams, known: float = 1.0, info: TableInfo = INFO, **kept: list[object]) -> Given:
     columns = {name: pa.array(values).cast(pa.string()) for name, values in kept.items()}
-    part = Part(halves(example_ids(INPUTS)), labels(known), np.zeros(ROWS, np.int8), columns, INPUTS)
+    part = Part(halves(id_column(INPUTS)), labels(known), np.zeros(ROWS, np.int8), columns, INPUTS)
     return gather([part], info, params)
 
 
@@ -148,7 +148,7 @@ def test_groups_and_times_may_be_inputs_too() -> None:
         "table", "classification", ("a", "b"), ("city=u", "city=v", "day.age_days", "x"), columns=columns
     )
     inputs = np.array([[1, 0, 5, 0.5], [0, 1, 4, 0.5], [1, 0, 3, 0.7], [np.nan, np.nan, 2, 0.1]])
-    part = Part(halves(example_ids(inputs)), np.zeros(4), np.zeros(4, np.int8), {}, inputs)
+    part = Part(halves(id_column(inputs)), np.zeros(4), np.zeros(4, np.int8), {}, inputs)
 
     def of(column: str) -> Given:
         return gather([part], info, SplitParams(group_column=column, time_column="day"))
@@ -161,7 +161,7 @@ def test_groups_and_times_may_be_inputs_too() -> None:
 def test_the_order_of_rows_means_nothing() -> None:
     params = SplitParams(labels_per_class="all", group_column="patient", empty_pool="allow")
     turned = np.random.default_rng(2).permutation(ROWS)
-    ids, known = halves(example_ids(INPUTS)), labels()
+    ids, known = halves(id_column(INPUTS)), labels()
     kept = pa.array(PATIENT)
     decisions = []
     for order in (np.arange(ROWS), turned):

@@ -9,7 +9,7 @@ import pytest
 from awkward import READ, REFUSED, SAME, SPLIT_REFUSED, Case, Write
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import TableInfo, example_ids
+from selfsame.core.tables import TableInfo, id_column
 from selfsame.params.data import Table
 from selfsame.params.split import SplitParams
 from selfsame.roles.decide import account, decide
@@ -25,7 +25,7 @@ def read(place: Path, **changes: Any) -> tuple[Source, Given]:
     source = open_source(Table.model_validate(DATA | changes), place)
     ids, labels, own = [], [], []
     for batch in source.batches:
-        ids.append(halves(example_ids(batch.inputs)))
+        ids.append(halves(id_column(batch.inputs)))
         labels.append(source.info.labels.as_given(batch.labels))
         own.append(np.zeros(len(batch.labels), np.int8) if batch.own is None else batch.own)
     return source, Given(np.concatenate(ids), np.concatenate(labels), np.concatenate(own))

@@ -15,7 +15,7 @@ from test_awkward import read
 
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import example_ids
+from selfsame.core.tables import id_column
 from selfsame.params.data import Table
 from selfsame.params.split import SplitParams
 from selfsame.roles.decide import account, decide
@@ -108,7 +108,7 @@ def roles_of(columns: Columns, cuts: list[int], split: Mapping[str, object]) -> 
         source = open_source(Table.model_validate(data), Path(name))
         parts = []
         for batch in source.batches:
-            ids = halves(example_ids(batch.inputs))
+            ids = halves(id_column(batch.inputs))
             own = np.zeros(len(ids), np.int8)
             parts.append(Part(ids, source.info.labels.as_given(batch.labels), own, batch.kept, batch.inputs))
         found = gather(parts, source.info, params)

@@ -14,7 +14,7 @@ from project import run_task
 from selfsame.core.annotations import ANNOTATIONS, Annotation, format_annotations
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
+from selfsame.core.tables import TableInfo, TableWriter, example_ids, id_column, input_columns
 from selfsame.params.split import SplitParams
 from selfsame.roles.draw import draw_roles
 from selfsame.roles.given import halves
@@ -241,7 +241,7 @@ def test_shares_that_add_up_to_one_fit_classes_of_any_size(size: int) -> None:
     params = SplitParams.model_validate(
         DEFAULT | {"labels_per_class": 0.75, "validation_per_class": 0.25, "holdout_fraction": 0.2}
     )
-    ids = halves(example_ids(np.arange(size, dtype=np.float64)[:, None]))
+    ids = halves(id_column(np.arange(size, dtype=np.float64)[:, None]))
     roles = draw_roles(Rows(ids, np.zeros(size, np.int64), np.zeros(size, np.int8)), ("a",), params)
     assert np.bincount(roles, minlength=5)[3] <= 1  # the pool has what rounding left
 
