@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import TableInfo, example_ids
+from selfsame.core.tables import TableInfo, id_column
 from selfsame.params.split import SplitParams
 from selfsame.roles.decide import decide
 from selfsame.roles.given import Given, halves
@@ -26,7 +26,7 @@ from selfsame.roles.rows import (
 ROWS = 240
 CLASSES = TableInfo("toy", "classification", ("a", "b", "c"), features=("x",))
 VALUES = TableInfo("toy", "regression", features=("x",))
-IDS = halves(example_ids(np.random.default_rng(0).normal(size=(ROWS, 1))))
+IDS = halves(id_column(np.random.default_rng(0).normal(size=(ROWS, 1))))
 RANDOM = np.random.default_rng(1)
 LABELS = np.where(RANDOM.random(ROWS) < 0.8, RANDOM.choice([0, 0, 0, 1, 1, 2], ROWS), np.nan)
 OWN = RANDOM.choice([0, 0, 0, OWN_VALIDATION, OWN_HOLDOUT], ROWS).astype(np.int8)
