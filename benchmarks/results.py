@@ -1,11 +1,11 @@
-"""The results page: ``python benchmarks/results.py [--only ROW …] [--draws 5] [--data-dir DIR] [--jobs 1]``.
+"""The results page: ``python benchmarks/results.py [--only ROW …] [--gpu ROW …] [--draws 5] [--jobs 1] …``.
 
 For each row of ``ROWS`` the whole pipeline runs on several draws, and the competitors that a user has for
 free on the very same splits; ``docs/results.md`` is written from all that is at hand. Draw ``n`` adds ``n``
 to the seeds of the preset; what it gave is kept in ``benchmarks/results``. Everything happens in copies of
 the project below ``.scratch/results``, which share one DVC cache: stopped at any moment, the script goes on
-where it was. A draw that fails is told in the page. Stages use one thread, so that ``--jobs 2`` gives the
-same figures on two cores.
+where it was. A draw that fails is told in the page. Stages use one thread of a CPU, so that ``--jobs 2``
+gives the same figures on two cores; rows named by ``--gpu`` use a GPU, which any number of jobs share.
 """
 
 import argparse
@@ -16,13 +16,13 @@ import shutil
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from results_page import write_page
+from results_page import machine, write_page
 from ruamel.yaml import YAML
 from tables import write_table
 
@@ -178,7 +178,8 @@ class Workplace:
     def run(self, *command: str) -> str:
         """Run a command there; an error has its last words."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        variables = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+        paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        variables = {**os.environ, "PATH": path, "PYTHONPATH": paths}
         variables |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         done = subprocess.run(command, cwd=self.folder, env=variables, capture_output=True, text=True)
         if done.returncode != 0:
@@ -186,9 +187,9 @@ class Workplace:
             raise RuntimeError("\n".join(words[-8:]))
         return done.stdout
 
-    def draw(self, row: Row, number: int, data: Path | None) -> dict[str, Any]:
+    def draw(self, row: Row, number: int, data: Path | None, device: str = "cpu") -> dict[str, Any]:
         """Run one draw and its competitors; return what came out."""
-        params = draw_params(row, number, data)
+        params = draw_params(row, number, data, device)
         with (self.folder / "params.yaml").open("w", encoding="utf-8") as file:
             YAML().dump(params, file)
         self.run("dvc", "--wait-for-lock", "repro", "--quiet")
@@ -198,6 +199,7 @@ class Workplace:
             "seconds": self.cpu_seconds(),
             "competitors": self.compete(row.score),
             "method": metrics["method"],
+            "machine": machine(device),
             "rows": {role: metrics[role]["rows"] for role in ("labeled", "validation", "pool", "holdout")},
         }
 
@@ -225,18 +227,22 @@ class Workplace:
         return json.loads(cached.read_text(encoding="utf-8"))
 
 
-def draw_params(row: Row, number: int, data: Path | None) -> Any:
+def draw_params(row: Row, number: int, data: Path | None, device: str = "cpu") -> Any:
     """Return the parameters of a draw: the preset's, the row's own, the data's place, and the seeds."""
     params = read_yaml(ROOT / "presets" / f"{row.preset}.yaml")
     place = {} if data is None else {"data.path": str(data)}
-    params = with_overrides(params, {**row.overrides, **place, "compute.cpu_threads": 1})
+    compute = {"compute.device": device, "compute.cpu_threads": 1}
+    params = with_overrides(params, {**row.overrides, **place, **compute})
     seeds = {name: getattr(section, "seed", None) for name, section in check_params(params).items()}
     known = {name: seed for name, seed in seeds.items() if name in STAGES and seed is not None}
     return with_overrides(params, {f"{name}.seed": seed + number for name, seed in known.items()})
 
 
-def run_rows(rows: Iterable[Row], draws: int, data_dir: Path | None, jobs: int) -> None:
-    """Run what is asked for, and write what came of each draw, an error included, to a file of its own."""
+def run_rows(rows: Iterable[Row], draws: int, data_dir: Path | None, jobs: int, gpu: Sequence[str]) -> None:
+    """Run what is asked for, and write what came of each draw, an error included, to a file of its own.
+
+    Rows that took longest before begin, so that the last jobs end together.
+    """
     places: queue.SimpleQueue[Workplace] = queue.SimpleQueue()
     for job in range(jobs):
         places.put(Workplace(SCRATCH / f"job-{job}"))
@@ -244,7 +250,7 @@ def run_rows(rows: Iterable[Row], draws: int, data_dir: Path | None, jobs: int) 
     def run(row: Row, number: int, data: Path | None) -> None:
         place = places.get()
         try:
-            result = place.draw(row, number, data)
+            result = place.draw(row, number, data, "cuda" if any(word in row.name for word in gpu) else "cpu")
             told = f"{result['figures'][f'champion.{row.score}']:.4f}"
         except Exception as error:  # whatever it is, the other draws go on; the page says it
             result, told = {"error": str(error)}, f"failed:\n{error}"
@@ -256,7 +262,7 @@ def run_rows(rows: Iterable[Row], draws: int, data_dir: Path | None, jobs: int) 
         print(f"{row.name}, draw {number}: {told}", flush=True)
 
     with ThreadPoolExecutor(jobs) as pool:
-        for row in rows:
+        for row in sorted(rows, key=_seconds_before, reverse=True):
             data = data_dir and row.folder and data_dir.resolve() / row.folder
             if row.table:
                 data = write_table(row.table, SCRATCH / "tables", data_dir)
@@ -274,6 +280,12 @@ def _result(row: Row, number: int) -> Path:
     return KEPT / "draws" / f"{row.name}-{number}.json"
 
 
+def _seconds_before(row: Row) -> float:
+    path = _result(row, 0)
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return sum(known.get("seconds", {}).values())
+
+
 def _files(path: Path) -> list[Path]:
     return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
 
@@ -289,6 +301,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what the results page says, and write it.")
     parser.add_argument("--only", nargs="*", default=[""], help="rows whose names contain one of these")
     parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--gpu", nargs="*", default=[], help="rows that use a GPU, as --only names them")
     parser.add_argument("--data-dir", type=Path, help="has the folders mnist, california-housing, …")
     parser.add_argument("--jobs", type=int, default=1, help="draws at once, each on one core")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "results.md")
@@ -296,7 +309,7 @@ def main() -> None:
     options = parser.parse_args()
     if not options.no_run:
         rows = [row for row in ROWS if any(word in row.name for word in options.only)]
-        run_rows(rows, options.draws, options.data_dir, options.jobs)
+        run_rows(rows, options.draws, options.data_dir, options.jobs, options.gpu)
     results: dict[str, dict[int, Any]] = {row.name: {} for row in ROWS}
     for row in ROWS:
         for number in range(options.draws):

@@ -3,6 +3,7 @@
 import os
 import platform
 import statistics
+import subprocess
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +14,8 @@ BOTH_ROWS = "labeled + validation rows"
 BOTH = f"best simple model, {BOTH_ROWS}"
 EARLIER = """† Drawn before the student learned in rounds what the gate accepts (FixMatch made its
 labels), and before roles were drawn by a keyed digest of each row: another student, on other label draws."""
+# That of the draws which don't say on which they were made.
+FORMER = "AMD EPYC (2 cores), Python 3.11.7, torch 2.15.0, scikit-learn 1.9.1, numpy 2.4.6"
 SIDES = ("baseline", "student", "champion")
 HEAD = """\
 # Results
@@ -20,7 +23,8 @@ HEAD = """\
 Made by `make results` (`benchmarks/results.py`), not by hand. Mean ± standard deviation over label draws:
 another choice of labeled, validation, pool and holdout rows and other initial weights each time. Every
 choice (checkpoint, gate, champion) is made on validation rows; the score is that of the holdout, which is
-read once. CPU seconds are user and system time of one thread, all six stages. "The best that a user has for
+read once. CPU seconds are user and system time of one thread, all six stages (beside a GPU, where one is
+named: then they are no measure of the work). "The best that a user has for
 free" is the competitor with the best mean on the holdout, which favours it a little.
 What asking for the right labels saves: [active learning](active-learning.md#what-asking-saves).
 """
@@ -46,7 +50,14 @@ def write_page(
         tutorials: figures of each run of ``benchmarks/tutorials.py`` that was made.
     """
     pipeline = _pipeline(rows, results, draws)
-    parts = [HEAD, _machine(), _summary(rows, results), _ranks(rows, results), "## The pipeline", pipeline]
+    parts = [
+        HEAD,
+        _machines(rows, results),
+        _summary(rows, results),
+        _ranks(rows, results),
+        "## The pipeline",
+        pipeline,
+    ]
     parts += [EARLIER] if "†" in pipeline else []
     parts += ["## What a user has for free, on the same draws", _competitors(rows, results)]
     parts += ["## The tutorials' procedures, and what their mistake cost", _tutorials(tutorials)]
@@ -54,10 +65,29 @@ def write_page(
     return "\n\n".join([*parts, _missing(rows, results, draws)]) + "\n"
 
 
-def _machine() -> str:
+def machine(device: str) -> str:
+    """Return what a draw is made on, now and here."""
     names = ("torch", "scikit-learn", "numpy")
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
-    return f"Measured on {_cpu()} ({os.cpu_count()} cores), Python {platform.python_version()}, {versions}."
+    own = f"{_cpu()} ({os.cpu_count()} cores), Python {platform.python_version()}, {versions}"
+    return f"{_card()} beside {own}" if device == "cuda" else own
+
+
+def _card() -> str:
+    asked = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()[0].strip()
+
+
+def _machines(rows: Sequence[Any], results: Results) -> str:
+    """Say which rows were drawn on which machine."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        for result in _done(results[row.name]):
+            names = found.setdefault(result.get("machine", FORMER), [])
+            names += [row.data] if row.data not in names else []
+    if len(found) == 1:
+        return f"Measured on {next(iter(found))}."
+    return "\n".join(f"* Measured on {where}: {'; '.join(names)}." for where, names in found.items())
 
 
 def _cpu() -> str:

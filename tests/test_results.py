@@ -71,6 +71,22 @@ def test_with_nothing_measured_there_is_a_page_too(results: ModuleType) -> None:
     assert "Nothing has been measured yet." in page_of(results, {})
 
 
+def test_the_page_says_which_rows_were_drawn_where(results: ModuleType) -> None:
+    here, card = measured(0.98, 0.95), measured(0.98, 0.95)
+    here["machine"], card["machine"] = "a CPU", "a card beside a CPU"
+    text = page_of(results, {"digits-50": {0: here}, "digits-100": {0: here}, "mnist-100": {0: card}})
+    assert "* Measured on a CPU: digits, 50 labels; digits, 100 labels.\n" in text
+    assert "* Measured on a card beside a CPU: MNIST, 100 labels.\n" in text
+    assert "Measured on a CPU.\n" in page_of(results, {"digits-50": {0: here}})
+    assert "cores), Python" in results.machine("cpu")
+
+
+def test_a_row_uses_the_device_that_it_is_given(results: ModuleType, tmp_path: Path) -> None:
+    mnist = next(row for row in results.ROWS if row.folder)
+    assert results.draw_params(mnist, 0, tmp_path)["compute"]["device"] == "cpu"
+    assert results.draw_params(mnist, 0, tmp_path, "cuda")["compute"]["device"] == "cuda"
+
+
 def test_every_row_has_valid_parameters(results: ModuleType, tmp_path: Path) -> None:
     for row in results.ROWS:
         check_params(results.draw_params(row, 3, tmp_path if row.folder else None))
