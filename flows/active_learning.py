@@ -59,7 +59,8 @@ def run_rounds(rounds: int, wait_hours: float, commit: bool) -> State:
             break
         answers = ask_people(number, wait_hours)
         options = ["--annotator", answers.annotator] if answers.annotator else []
-        run_command("answer", answers.file, *options, *(["--commit"] if commit else []))
+        said = run_command("answer", answers.file, *options, *(["--commit"] if commit else []))
+        get_run_logger().info(said)
         state = run_graph(check_params, request)
     return state
 
@@ -71,6 +72,7 @@ def ask_people(number: int, wait_hours: float) -> Answers:
         SelfsameError: nobody did.
     """
     said = run_command("ask")
+    get_run_logger().info(said)
     page = Path(REQUEST).resolve()
     text = f"{said}\n\nThe page: `{page}`. Resume this run with the file that it saves."
     create_markdown_artifact(text, key="request", description=f"Labels wanted, round {number}.")
@@ -101,7 +103,6 @@ def run_command(*words: str, fine: tuple[int, ...] = (0,)) -> str:
     )
     if done.returncode not in fine:
         raise SelfsameError(done.stderr.strip().removeprefix("error: "))
-    get_run_logger().info(done.stdout.strip())
     return done.stdout.strip()
 
 

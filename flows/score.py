@@ -4,15 +4,22 @@ The command ``selfsame score`` does it, as a process of its own: a run that dies
 """
 
 import json
+import re
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
 
-from prefect import State, flow
+from prefect import State, flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.states import Completed
 
 from flows.active_learning import run_command
+from flows.figures import read_figures
 from flows.runs import guarded
+from selfsame.core.layout import DRIFT_PAGE
 
 DRIFTED = 7  # the exit status of a scoring that alarms
+PICTURES = 6  # of the artifact; the scoring's page has all
 
 
 @flow(name="score")
@@ -31,11 +38,27 @@ def run_scoring() -> State:
     made = json.loads(run_command("score", "--json", fine=(0, DRIFTED)))
     if made is None:
         return Completed(name="Cached", message="nothing new in data/to_score")
-    text = "\n".join(f"* {line}" for line in made["said"])
-    create_markdown_artifact(text, key="scoring", description="What was scored.")
+    get_run_logger().info("\n".join(made["said"]))
+    lines = [f"* {plain(line)}" for line in made["said"]]
+    text = "\n\n".join(["\n".join(lines), *pictures(Path(made["folder"]) / DRIFT_PAGE)])
+    create_markdown_artifact(text, key="scoring", description="What was scored, and how unlike it is.")
     if made["alarms"]:
         return Completed(name="Drifted", message="\n".join([made["said"][0], *made["alarms"]]))
     return Completed(message=made["said"][0])
+
+
+def pictures(page: Path) -> Iterator[str]:
+    """Yield, as Markdown, the first pictures of a scoring's page: those that alarm, if any do."""
+    if not page.exists():
+        return
+    yield "Gray: the training's rows. Blue: the new ones."
+    for label, image in islice(read_figures(page), PICTURES):
+        yield f"{plain(label)}\n\n![]({image})"
+
+
+def plain(text: str) -> str:
+    """Keep names and values from being read as Markdown or HTML."""
+    return re.sub(r"([\\`*_{}\[\]<>()#|!&~])", r"\\\1", text)
 
 
 if __name__ == "__main__":

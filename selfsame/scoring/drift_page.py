@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from selfsame.core.layout import DRIFT, DRIFT_PAGE
 from selfsame.pages.template import fill, html
 from selfsame.scoring.drift import Drift
-from selfsame.stats.profile import MISSING, NEW
+from selfsame.stats.profile import MISSING, NEW, PREDICTION
 
 TEMPLATE = Path(__file__).with_name("drift.html.j2")
 SHOWN = 100  # variables on the page; the table has all
@@ -23,6 +23,25 @@ class View:
     drift: Drift
     rows: list[tuple[str, float, float]]
     picture: str
+
+    @property
+    def name(self) -> str:
+        """The variable's, and whether it is the model's own."""
+        own = " (predicted)" if self.drift.before.kind == PREDICTION else ""
+        return f"{self.drift.before.name}{own}"
+
+    @property
+    def measured(self) -> str:
+        """What the alarm doesn't say already."""
+        index = "" if self.drift.alarm.startswith("index") else f"index {self.drift.psi:.3f}, "
+        return f"{index}p = {self.drift.p_value:.2g}"
+
+    @property
+    def label(self) -> str:
+        """The picture in words."""
+        alarm = f"{self.drift.alarm}, " if self.drift.alarm else ""
+        bins = " … ".join(dict.fromkeys((self.rows[0][0], self.rows[-1][0])))
+        return f"{self.name}: {alarm}{self.measured}; {bins}"
 
 
 def write_drift(found: list[Drift], folder: Path, lines: list[str], rows: int) -> None:
@@ -78,12 +97,12 @@ def _picture(rows: list[tuple[str, float, float]]) -> str:
     for place, (_, old, new) in enumerate(rows):
         for kind, share, start in (("old", old, 0.1), ("new", new, 0.5)):
             height = HEIGHT * share / top
+            left, top_of = (place + start) * step, HEIGHT - height
             bars.append(
-                f'<rect class="{kind}" x="{(place + start) * step:.1f}" y="{HEIGHT - height:.1f}" '
+                f'<rect style="fill: var(--{kind})" x="{left:.1f}" y="{top_of:.1f}" '
                 f'width="{0.4 * step:.1f}" height="{height:.1f}"></rect>'
             )
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="shares of the training and of the new rows; the table below has them">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" preserveAspectRatio="none">'
         f"{''.join(bars)}</svg>"
     )

@@ -74,20 +74,24 @@ class Scoring:
         """Return values that JSON can hold."""
         return {**asdict(self), "folder": self.folder.as_posix()}
 
-    def lines(self) -> list[str]:
-        """Return it sentence by sentence."""
+    def told(self) -> list[str]:
+        """Return sentence by sentence what was scored, without the drift."""
         files = f"{len(self.inputs)} file{'s' * (len(self.inputs) > 1)}"
         said = [f"{self.rows} rows of {files} scored: {self.folder}", *self.notes]
         if self.repeats:
             said.append(f"not scored again, with the content of another file: {', '.join(self.repeats)}")
+        return said
+
+    def lines(self) -> list[str]:
+        """Return all of it sentence by sentence."""
+        said = self.told()
         if self.alarms is None:
             said.append(f"drift was not measured: {CHAMPION} has no {PROFILE}; run evaluate again")
         elif self.alarms:
             said += [f"drift: {each}" for each in self.alarms]
-            said.append(f"pictures: {self.folder / DRIFT_PAGE}")
         else:
             said.append("no drift: rows and predictions are like those of the training")
-        return said
+        return said if self.alarms is None else [*said, f"pictures: {self.folder / DRIFT_PAGE}"]
 
 
 def score_new(wish: Wish, device: str = "auto", threads: int | None = None) -> Scoring | None:
@@ -245,7 +249,7 @@ def _finish(
         alarms=None if drift is None else [each.words for each in drift if each.alarm],
     )
     if drift is not None:
-        write_drift(drift, folder, made.lines(), summary.rows)
+        write_drift(drift, folder, made.told(), summary.rows)
     key = folder.name.removeprefix(PARTIAL)
     facts = {**made.as_json(), "key": key, "format_version": FORMAT}
     del facts["folder"]  # it may be moved

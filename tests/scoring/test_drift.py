@@ -14,6 +14,7 @@ from champions import ISLANDS, SPECIES, Command, Trained, penguins
 from scipy.stats import binom
 from test_score import enter
 
+from flows.figures import read_figures
 from selfsame.core.layout import SCORED, TO_SCORE
 from selfsame.core.tables import TableInfo
 from selfsame.params.monitoring import MonitoringParams
@@ -136,6 +137,10 @@ def test_a_scoring_tells_of_drift(
     page = (folder / "drift.html").read_text(encoding="utf-8")
     assert page.count("<svg") == len(table) and "100.0% of the rows are new" in page and "://" not in page
     assert barriers(browser, (folder / "drift.html").absolute()) == []
+    assert page.count(f"index {mass['psi']:.2f}") == 2, "in the section and in its picture's label, once each"
+    figures = [*read_figures(folder / "drift.html")]
+    assert len(figures) == len(table) and figures[0][0].startswith("mass_g: index ")
+    assert all(image.startswith("data:image/svg+xml;base64,") for _, image in figures)
     (folder.parent.parent.parent / "models/champion/profile.json").unlink()
     pa_csv.write_csv(rows[:20], TO_SCORE / "few.csv")
     selfsame("score")
