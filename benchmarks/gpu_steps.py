@@ -18,7 +18,9 @@ from selfsame.learning.loop import Plan, TrainingData
 from selfsame.learning.loop import train as real_train
 from selfsame.learning.optimize import build_optimizer
 from selfsame.learning.steps import StepNet
+from selfsame.model.device import prepare_device
 from selfsame.model.inputs import prepare
+from selfsame.params.compute import ComputeParams
 from selfsame.params.training import TrainingParams
 
 WARM_UP_SECONDS, SPELLS = 0.2, 5
@@ -180,6 +182,7 @@ def synchronise() -> None:
 def warm_up(device: str) -> float:
     """Load what a first step loads; return the seconds of it."""
     begun = time.monotonic()
+    prepare_device(ComputeParams.model_validate({"device": device, "cpu_threads": 2}))
     net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     net = nn.Sequential(net, nn.Linear(8, 4)).to(device)
     net(torch.rand(8, 3, 16, 16, device=device)).sum().backward()
