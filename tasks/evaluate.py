@@ -23,7 +23,7 @@ import numpy as np
 
 from selfsame.core.annotations import read_annotations
 from selfsame.core.digests import sha256_file, sha256_json
-from selfsame.core.layout import HISTORY, LEARNED, PROFILE, VALIDATED, WEIGHTS
+from selfsame.core.layout import HISTORY, LEARNED, OUT_OF_FOLD, PROFILE, VALIDATED, WEIGHTS
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, count_rows, read_column, take_all, take_inputs
 from selfsame.model.folder import read_config, validated, write_views
@@ -130,6 +130,21 @@ def reference_of(stage: Stage, kept: Kept) -> Reference:
     return Reference(found, TableInfo.of(tables[0]), scaling)
 
 
+def both_out_of_fold(
+    stage: Stage, target: Target, reference: Reference, learned: np.ndarray
+) -> tuple[Scores, Scores] | None:
+    """Score baseline and scikit-learn baseline on labeled and validation rows, out of fold.
+
+    None where the baseline is a net, or has not learned the validation rows in the end: then nothing tells
+    what models like it say of rows that they have not learned.
+    """
+    said = stage.inputs["baseline"] / OUT_OF_FOLD
+    if not said.is_file():
+        return None
+    baseline = reference.said(np.load(said))
+    return target.score(learned, baseline), target.score(learned, reference.out_of_fold)
+
+
 def write_champion(stage: Stage, name: str, reference: Reference, judged: Scores) -> None:
     """Copy the promoted model; the scikit-learn baseline is written as a training stage writes a model."""
     champion = stage.outputs["champion"]
@@ -207,8 +222,15 @@ def main(stage: Stage) -> None:
         name: target.score(labels["validation"], answers(f"{name}.validated", "validation"))
         for name in (*MODELS, REFERENCE)
     }
-    promotion = promote(target, *judged.values(), own.promotion_level, own.scikit_learn_champion)
+    promotion = promote(
+        target,
+        *judged.values(),
+        own.promotion_level,
+        own.scikit_learn_champion,
+        both_out_of_fold(stage, target, reference, learned),
+    )
     weights = {name: sha256_file(stage.inputs[name] / WEIGHTS) for name in MODELS}
+    weights[REFERENCE] = reference.digest
     chosen = {"champion": promotion.champion, "weights": weights}
     note(choice={**chosen, "sha256": sha256_json(chosen)})  # from here on the holdout may be read
     labels["holdout"] = read_column(stage.inputs["holdout"], "label")

@@ -35,6 +35,7 @@ HISTORY = "history.csv"
 LEARNED = "learned.parquet"  # every machine-made label that the training was taught
 VALIDATION = "validation.json"
 VALIDATED = "validated"  # the model from before a refit, by which it was chosen, in a folder of its own
+OUT_OF_FOLD = "out_of_fold.npy"  # of a fitted baseline: what models of the other folds say of every row
 ENSEMBLE = "ensemble"  # further nets of a regression's baseline, in folders of their own
 MODEL_FORMAT = 4  # of CONFIG
 PREDICTION = "prediction.json"  # the champion's: section ``prediction``, by which it was judged

@@ -8,20 +8,32 @@ from torch.nn import functional
 
 from selfsame.families.fit import fit_family, out_of_fold
 from selfsame.families.rows import Rows, one_thread, together
-from selfsame.model.families import Committee
+from selfsame.model.families import Committee, mixed
 
 SHRUNK = 10.0  # rows' worth of preference for equal weights
 LARGEST_TEMPERATURE = 8.0
 TEMPERATURE_SPREAD = 0.7  # of its logarithm around 0, before any row is seen
 
 
-@one_thread()
 def fit_committee(members: list[str], rows: Rows, extra: Rows | None, seed: int) -> Committee:
+    """Fit a committee as ``fit_and_judge`` does."""
+    return fit_and_judge(members, rows, extra, seed)[0]
+
+
+@one_thread()
+def fit_and_judge(
+    members: list[str], rows: Rows, extra: Rows | None, seed: int
+) -> tuple[Committee, np.ndarray]:
     """Fit every member on ``rows`` and ``extra`` together, weighed by what they say out of fold of ``rows``.
 
     Args:
         extra: further rows, whose labels nobody vouches for. They weigh no member: a teacher's label says
             what the teacher has learned of the very row that is held out.
+
+    Returns:
+        The committee, and what one of the other folds' rows alone says of each row: logits (N, K) or values
+        (N, 1). Neither its members nor its weights have learned that row's label; only the temperatures,
+        one number a member, are of all rows.
     """
     said = torch.stack([out_of_fold(name, rows, seed) for name in members])
     if not rows.splits:  # a class has a single row: nothing tells one member from another
@@ -30,9 +42,14 @@ def fit_committee(members: list[str], rows: Rows, extra: Rows | None, seed: int)
     if rows.classes:
         temperature = torch.tensor([_temperature(each, rows.labels) for each in said], dtype=torch.float64)
     said = said / temperature[:, None, None]
-    weight = stack(said.softmax(dim=2) if rows.classes else said, _truth(rows))
-    fitted_members = {name: fit_family(name, together(rows, extra), seed) for name in members}
-    return Committee(fitted_members, values=not rows.classes, weight=weight, temperature=temperature)
+    answers, truth = said.softmax(dim=2) if rows.classes else said, _truth(rows)
+    judged = mixed(said, torch.full((len(members),), 1 / len(members)).double(), not rows.classes)
+    for others, held in rows.splits:
+        judged[held] = mixed(said[:, held], stack(answers[:, others], truth[others]), not rows.classes)
+    fitted = {name: fit_family(name, together(rows, extra), seed) for name in members}
+    weight = stack(answers, truth)
+    committee = Committee(fitted, values=not rows.classes, weight=weight, temperature=temperature)
+    return committee, judged.numpy()
 
 
 def stack(said: Tensor, truth: Tensor) -> Tensor:

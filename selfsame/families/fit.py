@@ -16,7 +16,7 @@ from selfsame.families import estimators
 from selfsame.families.features import see, standardised
 from selfsame.families.kernels import gaussian_process, support_vectors
 from selfsame.families.rows import Rows, one_thread, tensor
-from selfsame.families.trees import boosting, forest
+from selfsame.families.trees import boosting, extra_trees, forest
 from selfsame.model.families import Linear
 
 
@@ -61,4 +61,5 @@ _FIT: dict[str, Callable[[Rows, int], nn.Module]] = {
     "support_vectors": support_vectors,
     "boosting": boosting,
     "forest": forest,
+    "extra_trees": extra_trees,
 }

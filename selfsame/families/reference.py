@@ -5,6 +5,7 @@ A user has it for free, so a pipeline that can't beat it must say so, and hand i
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -111,13 +112,28 @@ class Reference:
         if "half" not in self.found:
             return None
         places = self.found["places"]
-        return places, self._said(self.found["half"]), self._said(self.found["all"])[places]
+        return places, self.said(self.found["half"]), self.said(self.found["all"])[places]
+
+    @property
+    def out_of_fold(self) -> np.ndarray:
+        """What models say of every row that they have not learned: probabilities (N, K), or values (N,)."""
+        return self.said(self.found["all"])
 
     @property
     def sureness(self) -> np.ndarray:
         """The probabilities (N, K) of every row by models that have not learned it; (0, 0) of values."""
-        said = self._said(self.found["all"])
+        said = self.out_of_fold
         return said if said.ndim > 1 else np.empty((0, 0))
 
-    def _said(self, outputs: np.ndarray) -> np.ndarray:
+    @property
+    def digest(self) -> str:
+        """sha256 of both models, family and arrays."""
+        whole = hashlib.sha256()
+        for name in sorted(self.found):
+            array = np.ascontiguousarray(self.found[name])
+            whole.update(f"{name} {array.dtype} {array.shape} ".encode() + array.tobytes())
+        return whole.hexdigest()
+
+    def said(self, outputs: np.ndarray) -> np.ndarray:
+        """Return what a table's model says where a family's outputs are (N, K) logits, or (N, 1) values."""
         return self.model(WHOLE).said(torch.from_numpy(np.array(outputs)))

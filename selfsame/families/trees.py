@@ -52,8 +52,17 @@ def _grown(nodes: np.ndarray) -> Tree:
 
 def forest(rows: Rows, seed: int) -> nn.Module:
     """Fit a random forest."""
+    return _grow(estimators.forest(rows, seed), rows, seed)
+
+
+def extra_trees(rows: Rows, seed: int) -> nn.Module:
+    """Fit extra trees."""
+    return _grow(estimators.extra_trees(rows, seed), rows, seed)
+
+
+def _grow(unfitted: Any, rows: Rows, seed: int) -> nn.Module:
     features, seen = see(rows, below_all, seed)
-    model = estimators.forest(rows, seed).fit(seen, rows.labels, rows.weights)
+    model = unfitted.fit(seen, rows.labels, rows.weights)
     trees = [Tree.of(each.tree_, each.tree_.value[:, 0] / len(model)) for each in model.estimators_]
     arrays = _forest([(tree, tree.value) for tree in trees])
     kind = Frequencies if hasattr(model, "predict_proba") else Trees

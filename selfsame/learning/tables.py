@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from selfsame.core.layout import LEARNED, VALIDATED
+from selfsame.core.layout import LEARNED, OUT_OF_FOLD, VALIDATED
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo
-from selfsame.families.committee import fit_committee
-from selfsame.families.fit import fit_family
+from selfsame.families.committee import fit_and_judge
+from selfsame.families.fit import fit_family, out_of_fold
 from selfsame.families.rows import Rows, together
 from selfsame.learning.batches import Examples, PoolExamples, load_examples
 from selfsame.learning.distributed import rank
@@ -27,7 +27,8 @@ def fit_table(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path)
     """Fit a family or a committee on the stage's labeled rows and ``pool``, and write it to ``folder``.
 
     With ``training.refit_on_validation`` the folder ``validated`` in it holds the one that validation rows
-    may judge, and ``folder`` one that has learned them too.
+    may judge, and ``folder`` one that has learned them too; of the baseline also what models like it, of the
+    other folds, say out of fold of every labeled and validation row.
 
     Args:
         pool: the pool rows that the method learns from; None for the baseline.
@@ -46,10 +47,11 @@ def fit_table(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path)
         weight = min(plan.method.ramp_up.weight * len(labeled) / len(accepted), 1.0)
         extra = _rows(accepted, weight, info)
 
-    def fit(learned: Rows) -> Model:
-        return Model(_fit(params, learned, extra, plan.seed), params, info, scaling, recipe_of(stage))
+    def fit(learned: Rows) -> tuple[Model, np.ndarray]:
+        net, judged = _fit(params, learned, extra, plan.seed)
+        return Model(net, params, info, scaling, recipe_of(stage)), judged
 
-    model = fit(rows)
+    model, _ = fit(rows)
     objective = build_objective(training, labeled.labels, len(info.classes))
     losses = {
         "training_loss": objective.measure(model.logits(labeled.inputs), labeled.labels)["validation_loss"]
@@ -66,7 +68,10 @@ def fit_table(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path)
 
     if training.refit_on_validation:
         save(folder / VALIDATED)
-        model = fit(together(rows, held))
+        model, judged = fit(together(rows, held))
+        if pool is None and not rank():  # the pool's labels come of a teacher that has learned these rows
+            folder.mkdir(parents=True, exist_ok=True)
+            np.save(folder / OUT_OF_FOLD, judged)
     save(folder)
     if not rank():
         save_validation(folder, row)
@@ -82,10 +87,11 @@ def recipe_of(stage: Stage) -> dict[str, Any]:
     return recipe
 
 
-def _fit(params: FittedParams, rows: Rows, extra: Rows | None, seed: int) -> nn.Module:
+def _fit(params: FittedParams, rows: Rows, extra: Rows | None, seed: int) -> tuple[nn.Module, np.ndarray]:
     if isinstance(params, Committee):
-        return fit_committee(params.families, rows, extra, seed)
-    return fit_family(params.architecture, together(rows, extra), seed)
+        return fit_and_judge(params.families, rows, extra, seed)
+    fitted = fit_family(params.architecture, together(rows, extra), seed)
+    return fitted, out_of_fold(params.architecture, rows, seed).numpy()
 
 
 def _rows(examples: Examples, weight: float, info: TableInfo) -> Rows:

@@ -291,5 +291,5 @@ def _build(name: str, outputs: int, values: bool) -> nn.Module:
     elif name == "support_vectors":
         head = SupportVectors()
     else:
-        head = Frequencies() if name == "forest" and not values else Trees()
+        head = Frequencies() if name in ("forest", "extra_trees") and not values else Trees()
     return nn.Sequential(Features(), head)

@@ -105,7 +105,7 @@ class Torchvision(NetParams):
         return self
 
 
-FamilyName = Literal["linear", "gaussian_process", "boosting", "forest", "support_vectors"]
+FamilyName = Literal["linear", "gaussian_process", "boosting", "forest", "extra_trees", "support_vectors"]
 FAMILIES: tuple[str, ...] = get_args(FamilyName)
 
 
@@ -130,7 +130,7 @@ class Committee(FittedParams):
     architecture: Literal["committee"]
     members: Annotated[
         list[FamilyName], Field(min_length=2, description="Families of the committee, each once.")
-    ] = ["linear", "gaussian_process", "boosting"]
+    ] = ["linear", "gaussian_process", "boosting", "forest"]
 
     @model_validator(mode="after")
     def _no_family_sits_twice(self) -> Self:

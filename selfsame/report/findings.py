@@ -160,6 +160,7 @@ def metrics(findings: Findings) -> dict[str, Any]:
             "promotion_p_value": findings.promotion.p_value,
             "promotion_level": findings.promotion.level,
             "reference_promotion_p_value": findings.promotion.reference_p_value,
+            "reference_promotion_out_of_fold_rows": findings.promotion.out_of_fold_rows,
         },
         "holdout": {
             "rows": len(findings.baseline.holdout),

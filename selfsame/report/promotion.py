@@ -1,4 +1,4 @@
-"""The promotion: which model is the champion, by what all say of validation rows that none has learned."""
+"""The promotion: which model is the champion, by what all say of rows that none has learned."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -21,6 +21,8 @@ class Promotion:
         reference_error, reference_p_value, reference_worse: the same of the scikit-learn baseline, against
             the better of the two.
         open: whether the scikit-learn baseline may be the champion.
+        out_of_fold_rows: labeled and validation rows by which it is compared with the baseline, out of fold;
+            0: both are compared on validation rows.
     """
 
     baseline_error: float
@@ -32,6 +34,7 @@ class Promotion:
     reference_p_value: float
     reference_worse: bool
     open: bool = True
+    out_of_fold_rows: int = 0
 
     @property
     def trained(self) -> str:
@@ -52,6 +55,7 @@ def promote(
     reference: Scores,
     level: float,
     open_to_reference: bool = True,
+    out_of_fold: tuple[Scores, Scores] | None = None,
 ) -> Promotion:
     """Let another model replace the baseline only if luck seldom puts one of the same skill so far ahead.
 
@@ -62,10 +66,21 @@ def promote(
         baseline, student, reference: on the same rows.
         level: the largest p-value that promotes.
         open_to_reference: whether the scikit-learn baseline may be the champion.
+        out_of_fold: baseline and scikit-learn baseline on labeled and validation rows together, each row
+            by models that have not learned it. There, where it is known, the two are compared: on more rows.
+            A student, whose labels come of a teacher that has learned the labeled rows, is compared on
+            validation rows in any case.
     """
     first = _compare(target, baseline, student)
-    trained = student if first.p_value <= level and not first.worse else baseline
-    second = _compare(target, trained, reference)
+    promoted = first.p_value <= level and not first.worse
+    second = _compare(target, student if promoted else baseline, reference)
+    if out_of_fold is not None:
+        folded = _compare(target, *out_of_fold)
+        if promoted:  # both are to be beaten
+            folded = folded._replace(
+                p_value=max(folded.p_value, second.p_value), worse=folded.worse or second.worse
+            )
+        second = folded
     return Promotion(
         first.errors[0],
         first.errors[1],
@@ -76,6 +91,7 @@ def promote(
         second.p_value,
         second.worse,
         open_to_reference,
+        0 if out_of_fold is None else len(out_of_fold[0]),
     )
 
 

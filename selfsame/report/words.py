@@ -12,6 +12,7 @@ FAMILIES = {
     "gaussian_process": "Gaussian process",
     "boosting": "gradient boosting",
     "forest": "random forest",
+    "extra_trees": "forest of extra trees",
     "support_vectors": "support vector machine",
 }
 

@@ -17,6 +17,8 @@ def test_its_past_is_told_from_the_record_of_its_fit(real_copy: Project) -> None
     assert case.training is not None and case.training is case.judged
     assert (case.side, case.training.record.stage) == ("reference", "evaluate")
     assert case.training.rows_taught() == 0 and not case.trace.gaps
+    (chosen,) = (note["choice"] for note in case.judged.record.notes if "choice" in note)
+    assert chosen["champion"] == "reference" and len(chosen["weights"]["reference"]) == 64
     ids = {
         role: pq.read_table(f"data/splits/{role}.parquet")["example_id"][0].as_py()
         for role in ("labeled", "validation", "holdout")

@@ -7,6 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load, save
 from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
     GradientBoostingClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
@@ -31,6 +33,7 @@ FITTED = {
     "gaussian_process": (GaussianProcessClassifier, GaussianProcessRegressor),
     "boosting": (GradientBoostingClassifier, GradientBoostingRegressor),
     "forest": (RandomForestClassifier, RandomForestRegressor),
+    "extra_trees": (ExtraTreesClassifier, ExtraTreesRegressor),
     "support_vectors": (SVC, SVR),
 }
 

@@ -6,6 +6,7 @@ from made import target
 
 from selfsame.params.evaluate import EvaluateParams
 from selfsame.report.promotion import Promotion, promote
+from selfsame.report.scores import Scores
 from selfsame.selection.calibration import calibrate
 
 LABELS = np.random.default_rng(0).integers(0, 3, 50)
@@ -73,6 +74,21 @@ def test_a_simple_model_must_be_better_than_the_better_of_the_two() -> None:
     assert champion(bad, best, good) == "student"
     assert champion(best, bad, good) == "baseline"
     assert champion(good, good, good) == "baseline"
+
+
+def test_out_of_fold_answers_judge_a_simple_model_where_they_are_known() -> None:
+    bad, good, best = (
+        TARGET.score(LABELS, probabilities(skill, np.random.default_rng(2))) for skill in (0.5, 2, 5)
+    )
+
+    def promotion(student: Scores, reference: Scores, *out_of_fold: Scores) -> Promotion:
+        return promote(TARGET, good, student, reference, 0.05, True, out_of_fold or None)
+
+    assert promotion(bad, best).champion == "reference"
+    lucky = promotion(bad, best, best, good)
+    assert (lucky.champion, lucky.reference_worse, lucky.out_of_fold_rows) == ("baseline", True, len(LABELS))
+    assert promotion(bad, bad, good, best).champion == "reference", "on more rows it is the better one"
+    assert promotion(best, bad, good, best).champion == "student", "a promoted student is to be beaten too"
 
 
 def test_an_equal_student_is_not_promoted_at_any_level() -> None:
