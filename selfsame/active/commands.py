@@ -10,6 +10,9 @@ def ask(
     scored: Annotated[
         Path | None, typer.Option("--from", help="A scoring: ask for rows that it abstained from.")
     ] = None,
+    guesses: Annotated[
+        bool, typer.Option("--guesses", help="Show the model's guesses in Label Studio, to be confirmed.")
+    ] = False,
 ) -> None:
     """Choose the pool rows whose labels would help most, and write them out to be labeled."""
     from selfsame.active import request
@@ -30,7 +33,7 @@ def ask(
         made, strange = ask_from(scored, own)
         if strange:
             typer.echo(f"{strange} rows have a value that the training never had: they can't be asked for")
-    request.write_request(made)
+    request.write_request(made, guesses)
     typer.echo(
         f"{len(made.questions)} rows to label, chosen by {made.strategy}: open {request.PAGE} in a browser, "
         f"or import {request.LABEL_STUDIO} into Label Studio\nthen: selfsame answer FILE, and dvc repro"

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -24,6 +25,8 @@ REQUEST = FOLDER / "request.csv"
 PAGE = FOLDER / "request.html"
 LABEL_STUDIO = FOLDER / "label_studio.json"
 LABEL_STUDIO_SETUP = FOLDER / "label_studio.xml"
+CHOICES, ROW = "label", "row"  # names of Label Studio's set-up
+GUESSED = ", guess shown"  # after the strategy, of rows whose guess people saw
 POOL, LABELED = Path("data/splits/pool"), Path("data/splits/labeled.parquet")
 
 
@@ -118,8 +121,13 @@ def _rows_at(positions: np.ndarray, info: TableInfo) -> Iterator[tuple[int, tupl
         start += batch.num_rows
 
 
-def write_request(request: Request) -> None:
-    """Write the request as a table, as an offline page, and as Label Studio's tasks and set-up."""
+def write_request(request: Request, guesses: bool = False) -> None:
+    """Write the request as a table, as an offline page, and as Label Studio's tasks and set-up.
+
+    Args:
+        guesses: give Label Studio the model's guesses as pre-annotations; the strategy then says so.
+    """
+    strategy = request.strategy + GUESSED * guesses
     FOLDER.mkdir(parents=True, exist_ok=True)
     info, questions = request.info, request.questions
     with REQUEST.open("w", newline="", encoding="utf-8") as file:
@@ -127,7 +135,7 @@ def write_request(request: Request) -> None:
         writer.writerow(["rank", "example_id", "source_row", "guess", "score", "strategy", *info.features])
         for rank, one in enumerate(questions, start=1):
             features = _plain(one.raw) if info.features else []
-            row = [rank, one.example_id, one.source_row, one.guess, f"{one.score:.6g}", request.strategy]
+            row = [rank, one.example_id, one.source_row, one.guess, f"{one.score:.6g}", strategy]
             writer.writerow([*row, *features])
     brightest = max(int(one.raw.max()) for one in questions) if info.image_shape else 0
     shown = [
@@ -140,7 +148,10 @@ def write_request(request: Request) -> None:
         for one in questions
     ]
     PAGE.write_text(render_page(info, shown), encoding="utf-8")
-    tasks = [{"data": one} for one in shown]
+    tasks: list[dict[str, Any]] = [{"data": one} for one in shown]
+    if guesses:
+        for task, one in zip(tasks, questions, strict=True):
+            task["predictions"] = [{"model_version": "selfsame", "result": [label_studio_choice(one.guess)]}]
     LABEL_STUDIO.write_text(json.dumps(tasks, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     LABEL_STUDIO_SETUP.write_text(label_studio_setup(info), encoding="utf-8")
 
@@ -150,15 +161,21 @@ def _plain(raw: np.ndarray) -> list[float | None]:
     return [None if np.isnan(each) else each for each in raw.tolist()]
 
 
+def label_studio_choice(label: str) -> dict[str, Any]:
+    """Return a class as Label Studio has it in annotations and predictions, by the names of the set-up."""
+    return {"from_name": CHOICES, "to_name": ROW, "type": "choices", "value": {"choices": [label]}}
+
+
 def label_studio_setup(info: TableInfo) -> str:
     """Return Label Studio's labeling interface: the row, and one choice among the classes."""
     if info.image_shape:
-        shown = ['  <Image name="row" value="$image"/>']
+        shown = [f'  <Image name="{ROW}" value="$image"/>']
     else:
         shown = [
-            f'  <Text name="row{number or ""}" value={quoteattr(f"{name}: ${name}")}/>'
+            f'  <Text name="{ROW}{number or ""}" value={quoteattr(f"{name}: ${name}")}/>'
             for number, name in enumerate(info.features)
         ]
     choices = [f"    <Choice value={quoteattr(name)}/>" for name in info.classes]
-    lines = ["<View>", *shown, '  <Choices name="label" toName="row">', *choices, "  </Choices>", "</View>"]
+    begin = f'  <Choices name="{CHOICES}" toName="{ROW}">'
+    lines = ["<View>", *shown, begin, *choices, "  </Choices>", "</View>"]
     return "\n".join(lines) + "\n"

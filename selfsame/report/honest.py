@@ -138,7 +138,9 @@ def _measured(findings: Findings, model: ModelFindings) -> str:
 
 def _of_labels(findings: Findings) -> Iterator[str]:
     biased = {
-        strategy: rows for strategy, rows in findings.asked.items() if strategy not in ("random", DOUBTED)
+        strategy: rows
+        for strategy, rows in findings.asked.items()
+        if strategy.split(",")[0] not in ("random", DOUBTED)  # "random, guess shown" is a random draw too
     }
     if biased:
         chosen = ", ".join(f"{strategy} {rows}" for strategy, rows in biased.items())

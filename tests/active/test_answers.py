@@ -3,18 +3,29 @@
 import csv
 import json
 import subprocess
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from project import section
 
 from selfsame.active.answers import commit_answers, merge_answers
-from selfsame.active.request import REQUEST
+from selfsame.active.request import (
+    LABEL_STUDIO,
+    LABEL_STUDIO_SETUP,
+    REQUEST,
+    label_studio_choice,
+    make_request,
+    write_request,
+)
 from selfsame.core.annotations import ANNOTATIONS, DOUBTED, Annotation, read_annotations
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import DOUBTFUL
+from selfsame.params.compute import ComputeParams
 
+OTHER = {"benign": "malignant", "malignant": "benign"}
 WHEN = "2026-01-02T03:04:05Z"
 
 
@@ -91,6 +102,33 @@ def test_an_export_of_label_studio_is_taken_in(trained: Path) -> None:
         ("benign", "ada@example.org", WHEN),
         ("malignant", "Label Studio user 4", WHEN),
     ]
+
+
+def test_guesses_go_out_as_pre_annotations_and_come_back_as_labels(trained: Path) -> None:
+    own = section("active_learning", model="baseline", rows=3)
+    made = make_request(own, ComputeParams(device="cpu", cpu_threads=1), 1)
+    write_request(made)
+    assert "predictions" not in LABEL_STUDIO.read_text(encoding="utf-8")
+    write_request(made, guesses=True)
+    view = ElementTree.fromstring(LABEL_STUDIO_SETUP.read_text(encoding="utf-8"))
+    (choices,) = view.iter("Choices")
+    tasks = json.loads(LABEL_STUDIO.read_text(encoding="utf-8"))
+    for task, one in zip(tasks, made.questions, strict=True):
+        (result,) = task["predictions"][0]["result"]
+        assert (result["from_name"], result["to_name"]) == (choices.get("name"), choices.get("toName"))
+        assert result["value"]["choices"] == [one.guess]
+        # What is confirmed there is a copy of the prediction; the first one is corrected.
+        given = result if one is not made.questions[0] else label_studio_choice(OTHER[one.guess])
+        task["annotations"] = [
+            {"completed_by": 4, "was_cancelled": False, "created_at": WHEN, "result": [given]}
+        ]
+    Path("export.json").write_text(json.dumps(tasks), encoding="utf-8")
+    assert merge_answers(Path("export.json"), None).added == 3
+    found = read_annotations(ANNOTATIONS)
+    first, *others = made.questions
+    assert found[first.example_id].label == OTHER[first.guess]
+    assert [found[one.example_id].label for one in others] == [one.guess for one in others]
+    assert {each.strategy for each in found.values()} == {"margin, guess shown"}
 
 
 @pytest.mark.parametrize("role", ["labeled", "validation", "holdout"])
