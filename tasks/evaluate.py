@@ -157,6 +157,13 @@ def write_champion(stage: Stage, name: str, reference: Reference, judged: Scores
     write_views(champion, stage.section("prediction", PredictionParams).test_time_augmentation)
 
 
+def shares_of(folder: Path) -> dict[str, float]:
+    """Return what each family of a committee weighs; nothing of any other model."""
+    from selfsame.model.models import load_model
+
+    return load_model(folder).shares if read_config(folder)["model"]["architecture"] == "committee" else {}
+
+
 def profile_of(stage: Stage, kept: Kept) -> Profile:
     """Return what the inputs are like that were learned."""
     tables = [stage.inputs[role] for role in ("pool", "labeled", "validation")]
@@ -252,6 +259,7 @@ def main(stage: Stage) -> None:
             scores,
             target.score(labels["holdout"], answers(name, "holdout")),
             {} if name == REFERENCE else read_history(stage.inputs[name] / HISTORY),
+            {} if name == REFERENCE else shares_of(stage.inputs[name]),
         )
         for name, scores in judged.items()
     }

@@ -95,6 +95,13 @@ class Model:
             replace(self, net=net, params=Family(architecture=name)) for name, net in self.net.members.items()
         )
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """What each family of a committee weighs, of 1; nothing of any other model."""
+        if not isinstance(self.net, Committee):
+            return {}
+        return dict(zip(self.net.members, self.net.weight.tolist(), strict=True))
+
     def ready(self) -> "Model":
         """Return the model with its net made for prediction once and for all: it isn't trained any more."""
         return replace(self, net=for_prediction(self.net))

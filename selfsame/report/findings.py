@@ -1,7 +1,7 @@
 """Everything that the stage ``evaluate`` found out: what metrics, report and card are views of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -26,12 +26,14 @@ class ModelFindings:
         name: ``baseline``, ``student``, or what else it is.
         validation: None of one that wasn't judged there.
         history: its curves, the columns of ``history.csv``, one value per epoch; empty without a training.
+        shares: what each family of a committee weighs, by its architecture; empty of any other model.
     """
 
     name: str
     validation: Scores | None
     holdout: Scores
     history: Mapping[str, np.ndarray]
+    shares: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,8 @@ def metrics(findings: Findings) -> dict[str, Any]:
 
 def _model(model: ModelFindings) -> dict[str, Any]:
     roles = {"validation": model.validation, "holdout": model.holdout}
-    return {role: _scores(scores.measures) for role, scores in roles.items() if scores is not None}
+    told = {role: _scores(scores.measures) for role, scores in roles.items() if scores is not None}
+    return told | ({"shares": dict(model.shares)} if model.shares else {})
 
 
 def _scores(measures: Mapping[str, Measure]) -> dict[str, float | None]:

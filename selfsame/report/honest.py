@@ -6,7 +6,7 @@ from selfsame.core.annotations import DOUBTED
 from selfsame.report.data_checks import CHANCE as CHECK_CHANCE
 from selfsame.report.findings import CHANCE, Findings, ModelFindings, verdict
 from selfsame.report.scores import compare
-from selfsame.report.words import a, capital, count, p_value, percent
+from selfsame.report.words import a, capital, count, family, p_value, percent
 
 FEW = 0.2  # of the pool: where fewer rows are accepted, another gate is looked for
 DROPPED = {
@@ -68,6 +68,19 @@ def simple(findings: Findings) -> str:
         f"The scikit-learn baseline, {a(reference.name)} on the same labels, "
         f"{_measured(findings, reference)}: {apart} (it gains {count(found.gained)} rows and loses "
         f"{count(found.lost)}, {p_value(found.p_value)})."
+    )
+
+
+def committee(findings: Findings) -> str:
+    """Say what each family of the committee weighs; nothing where there is none."""
+    model = findings.student if findings.champion is findings.student else findings.baseline
+    if not model.shares:
+        return ""
+    heaviest = sorted(model.shares.items(), key=lambda each: -each[1])
+    shares = [f"{family(name, findings.target.words)} {percent(share, 0)}" for name, share in heaviest]
+    return (
+        f"The {model.name} is a committee, weighed by what its members say of rows that they have not "
+        f"learned: {', '.join(shares)}."
     )
 
 

@@ -3,7 +3,7 @@
 import json
 
 from selfsame.report.findings import Findings
-from selfsame.report.honest import headline, result, simple, warnings
+from selfsame.report.honest import committee, headline, result, simple, warnings
 from selfsame.report.scores import MEASURES
 from selfsame.report.words import count, percent
 
@@ -66,6 +66,7 @@ def render_card(findings: Findings) -> str:
             for model in (*findings.models, findings.reference, findings.constant)
         ),
         *("", plain(simple(findings))),
+        *(("", plain(committee(findings))) if committee(findings) else ()),
         *("", "## How to use it", "", *_use(findings)),
         *("", "## What it rests on", ""),
         f"{count(len(findings.labeled))} labeled rows of {plain(info.source)}, and a pool of "

@@ -16,7 +16,7 @@ from selfsame.report.figures import training_figures
 from selfsame.report.findings import Findings
 from selfsame.report.gate import Gate, Kept
 from selfsame.report.graph import BAR, BOX, BOX_WIDTH, digest_of, draw_graph, parameters_id
-from selfsame.report.honest import headline, result, simple, suggestions, warnings
+from selfsame.report.honest import committee, headline, result, simple, suggestions, warnings
 from selfsame.report.scores import MEASURES, Scores
 from selfsame.report.words import FILTERS, count, interval, number, percent, value
 from selfsame.stats.share import Share
@@ -40,6 +40,7 @@ def render_report(findings: Findings) -> str:
         headline=headline(findings),
         result=result(findings),
         simple=simple(findings),
+        committee=committee(findings),
         warnings=warnings(findings),
         suggestions=suggestions(findings),
         measures={name: MEASURES[name][0] for name in measured.measures},

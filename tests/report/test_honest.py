@@ -18,7 +18,7 @@ from made import (
 )
 
 from selfsame.report.findings import Findings, ModelFindings, metrics
-from selfsame.report.honest import headline, result, simple, suggestions, warnings
+from selfsame.report.honest import committee, headline, result, simple, suggestions, warnings
 from selfsame.report.model_card import render_card
 from selfsame.report.report_page import render_report
 from selfsame.report.summary import render_summary
@@ -38,6 +38,20 @@ def test_where_all_is_well_the_champion_comes_first(make: Any) -> None:
     findings = make()
     assert headline(findings) == result(findings)
     assert headline(findings).startswith("The student is the champion: it ")
+
+
+def test_the_shares_of_a_committee_are_told() -> None:
+    plain = class_findings()
+    assert committee(plain) == "" and "shares" not in metrics(plain)["student"]
+    shares = {"linear": 0.2, "gaussian_process": 0.5, "forest": 0.3}
+    findings = class_findings(student=replace(plain.student, shares=shares))
+    said = committee(findings)
+    assert said.endswith(
+        "Gaussian process 50\N{NO-BREAK SPACE}%, random forest 30\N{NO-BREAK SPACE}%, "
+        "logistic regression 20\N{NO-BREAK SPACE}%."
+    )
+    assert said in render_report(findings) and said in render_card(findings)
+    assert metrics(findings)["student"]["shares"] == shares
 
 
 def first_words(findings: Findings) -> list[str]:

@@ -13,7 +13,7 @@ from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.tables import read_column
 from selfsame.model.models import load_model
 
-MEMBERS = ["linear", "boosting", "forest"]
+MEMBERS = ["linear", "boosting"]
 NO_NET: dict[str, Any] = {"architecture": "committee", "members": MEMBERS}
 FAMILY = {"architecture": "boosting"}
 
