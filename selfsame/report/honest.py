@@ -6,7 +6,7 @@ from selfsame.core.annotations import DOUBTED
 from selfsame.report.data_checks import CHANCE as CHECK_CHANCE
 from selfsame.report.findings import CHANCE, Findings, ModelFindings, verdict
 from selfsame.report.scores import compare
-from selfsame.report.words import a, capital, count, family, p_value, percent
+from selfsame.report.words import a, architecture, capital, count, family, p_value, percent
 
 FEW = 0.2  # of the pool: where fewer rows are accepted, another gate is looked for
 DROPPED = {
@@ -100,20 +100,31 @@ def suggestions(findings: Findings) -> list[str]:
     found = []
     if "worse" in (verdict(findings.against_reference), verdict(findings.against_constant)):
         found.append(
-            "Another family of models: one that learns from so few rows, as the scikit-learn baseline does "
-            "(model.architecture)."
+            f"Another family of models: one that learns from so few rows, as {a(findings.reference.name)} "
+            f"does (model.architecture: {architecture(findings.reference.name, findings.target.words)})."
         )
-    if findings.learning_curve is not None:
-        half, whole = findings.learning_curve
-        gained = compare(half, whole)
-        if verdict(gained) == "better":
-            found.append(
-                f"More labels: {a(findings.reference.name)} has {half.said()} ({half.span()}) with half of "
-                f"the labels and {whole.said()} ({whole.span()}) with all of them (cross-validated, "
-                f"{p_value(gained.p_value)}). The next doubling may well help too; 'selfsame ask' names the "
-                "rows to label first."
-            )
-    return found + other_gates(findings)
+    return found + more_labels(findings) + other_gates(findings)
+
+
+def more_labels(findings: Findings) -> list[str]:
+    """Say what half of the labels teach less than all, with its uncertainty; nothing where it is no less."""
+    if findings.learning_curve is None:
+        return []
+    half, whole = findings.learning_curve
+    gained = compare(half, whole)
+    if gained.saved <= 0:
+        return []
+    sure = verdict(gained) == "better"
+    first, last = (
+        ("More labels", "The next doubling may well help too;")
+        if sure
+        else ("More labels, perhaps", f"{count(len(whole), 'row')} can't tell that from luck;")
+    )
+    return [
+        f"{first}: {a(findings.reference.name)} has {half.said()} ({half.span()}) with half of the labels "
+        f"and {whole.said()} ({whole.span()}) with all of them (cross-validated, {p_value(gained.p_value)}). "
+        f"{last} 'selfsame ask' names the rows to label first."
+    ]
 
 
 def other_gates(findings: Findings) -> list[str]:

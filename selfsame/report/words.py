@@ -62,6 +62,11 @@ def family(architecture: str, words: Words) -> str:
     return words.linear if architecture == "linear" else FAMILIES[architecture]
 
 
+def architecture(name: str, words: Words) -> str:
+    """Return the family that has this name, as ``model.architecture`` knows it."""
+    return {family(each, words): each for each in ("linear", *FAMILIES)}[name]
+
+
 def percent(number: float | None, digits: int = 1) -> str:
     """Write a fraction in percent."""
     return NOTHING if number is None else f"{100 * number:.{digits}f}\N{NO-BREAK SPACE}%"

@@ -87,6 +87,7 @@ def test_a_simple_model_that_is_better_is_told_of_first() -> None:
     assert all(text.startswith(said) for text in first_words(findings))
     assert metrics(findings)["reference"]["champion_is"] == "worse"
     assert suggestions(findings)[0].startswith("Another family of models")
+    assert "(model.architecture: linear)" in suggestions(findings)[0]
 
 
 def test_the_most_frequent_class_that_is_better_is_told_of_first() -> None:
@@ -252,4 +253,9 @@ def test_more_labels_are_suggested_where_they_have_helped() -> None:
     (said,) = suggestions(class_findings(learning_curve=tuple(curve)))
     assert said.startswith("More labels: a logistic regression has 66.7\N{NO-BREAK SPACE}% (")
     assert "with half of the labels and 91.7" in said
+    assert "perhaps" not in said and "The next doubling" in said
     assert suggestions(class_findings(learning_curve=(curve[0], curve[0]))) == []
+    assert suggestions(class_findings(learning_curve=(curve[1], curve[0]))) == []
+    nearly = own.score(rows, np.where(np.arange(120) < 38, (rows + 1) % 3, rows))
+    (said,) = suggestions(class_findings(learning_curve=(curve[0], nearly)))
+    assert said.startswith("More labels, perhaps: ") and "120 rows can't tell that from luck" in said
