@@ -18,6 +18,7 @@ NEEDED_GB = 2  # for outputs and DVC's cache of a small project
 EXTRAS = {  # extra of pyproject.toml → one distribution that it brings, and what it is for
     "audit": ("model-signing", "selfsame release"),
     "onnx": ("onnxruntime", "selfsame export onnx"),
+    "mlflow": ("mlflow-skinny", "selfsame export mlflow"),
     "tensorboard": ("tensorboard", "monitoring.tensorboard"),
     "feedback": ("optuna", "selfsame feedback"),
     "excel": ("openpyxl", "tables in .xlsx files"),

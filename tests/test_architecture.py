@@ -111,6 +111,7 @@ MAY_IMPORT = {
     "selfsame.export": {
         "selfsame.audit",
         "selfsame.core",
+        "selfsame.dag",
         "selfsame.model",
         "selfsame.scoring",
         "selfsame.sources",
@@ -165,6 +166,7 @@ OWNERS = {
     "dvc": {"selfsame.dag"},
     "torch": {"selfsame.export", "selfsame.families", "selfsame.learning", "selfsame.model"},
     "onnx": {"selfsame.export"},
+    "mlflow": {"selfsame.export"},
     "ray": {"selfsame.engine"},
 }
 UNSAFE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}

@@ -187,7 +187,8 @@ def export(
         text = json.dumps(bill_of_materials(case), indent=2, ensure_ascii=False)
     else:
         raise SelfsameError(
-            f"no export named '{form}'{' to a server' if url else ''}", "labels, onnx, openlineage, cyclonedx"
+            f"no export named '{form}'{' to a server' if url else ''}",
+            "labels, onnx, mlflow, openlineage, cyclonedx",
         )
     if output is None:
         typer.echo(text)

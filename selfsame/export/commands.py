@@ -19,20 +19,23 @@ NEEDED = ("onnx", "onnxscript", "onnxruntime")
 
 
 def export(
-    form: Annotated[str, typer.Argument(metavar="onnx|labels|openlineage|cyclonedx", help="What to export.")],
+    form: Annotated[str, typer.Argument(metavar="onnx|mlflow|labels|openlineage|cyclonedx", help="What.")],
     path: Annotated[Path, typer.Argument(help="A model's folder, or what else a stage wrote.")] = CHAMPION,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; stdout if left out.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; of mlflow a folder.")] = None,
     rows: Annotated[Path, typer.Option(help="onnx: rows to check the file with.")] = VALIDATION_ROWS,
     url: Annotated[str | None, typer.Option(help="openlineage: a server's lineage endpoint.")] = None,
     rev: Revision = None,
 ) -> None:
-    """Write the model as ONNX; all labels with who gave them; or the chain: OpenLineage, CycloneDX ML-BOM."""
+    """Write the model as ONNX; its run for MLflow; all labels; the chain: OpenLineage, CycloneDX ML-BOM."""
+    if form == "mlflow":
+        _write_run(path, output or Path("mlruns"), rev)
+        return
     if form != "onnx":
         from selfsame.audit.commands import export as export_chain
 
         export_chain(form, path, output, url, rev)
         return
-    _need_onnx()
+    _need("onnx", *NEEDED)
     from selfsame.export.onnx_file import export_onnx
     from selfsame.scoring.place import model_folder
     from selfsame.scoring.predictor import load_model
@@ -65,7 +68,7 @@ def release(
             f"{folder}: nothing, or too much, to sign it with", "add either --key or --sigstore"
         )
     if onnx:
-        _need_onnx()
+        _need("onnx", *NEEDED)
     snapshot = Snapshot(rev)
     further = partial(_write_onnx, snapshot) if onnx else None
     digest = make_release(snapshot, path, folder, key, tag, sign_tag, although, further)
@@ -75,10 +78,20 @@ def release(
 COMMANDS = (export, release)
 
 
-def _need_onnx() -> None:
-    missing = [name for name in NEEDED if find_spec(name) is None]
+def _need(extra: str, *modules: str) -> None:
+    missing = [name for name in modules if find_spec(name) is None]
     if missing:
-        raise SelfsameError(f"export onnx needs {', '.join(missing)}", "pip install 'selfsame[onnx]'")
+        raise SelfsameError(f"export {extra} needs {', '.join(missing)}", f"pip install 'selfsame[{extra}]'")
+
+
+def _write_run(path: Path, store: Path, rev: str | None) -> None:
+    _need("mlflow", "mlflow")
+    from selfsame.audit.case import Case
+    from selfsame.audit.snapshot import Snapshot
+    from selfsame.export.mlflow_run import export_run
+
+    run, new = export_run(Case(Snapshot(rev), path), store)
+    typer.echo(f"{store}: run {run} {'written' if new else 'is there already, of the same model'}")
 
 
 def _write_onnx(snapshot: "Snapshot", release: Path) -> None:

@@ -85,13 +85,20 @@ NETS: dict[str, dict[str, Any]] = {
     "views": {"architecture": "cnn", "widths": [4], "halve_after": [1], "dense": [5]},
     "resized": {"architecture": "torchvision", "torchvision_name": "squeezenet1_1", "image_pixels": 48},
 }
+LARGE: dict[str, dict[str, Any]] = {
+    "resnet18": {"architecture": "resnet18"},
+    "wrn_28_2": {"architecture": "wrn_28_2"},
+} | {
+    name: {"architecture": "torchvision", "torchvision_name": name, "image_pixels": 48}
+    for name in ("efficientnet_b0", "convnext_tiny", "swin_t")
+}
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", [*NETS, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE)])
 def test_nets_scale_resize_and_look_more_than_once(name: str) -> None:
     torch.manual_seed(0)
-    params = read_model(SMALL | NETS[name])
-    size = (48, 48) if name == "resized" else None
+    params = read_model(SMALL | (NETS | LARGE)[name])
+    size = (48, 48) if params.architecture == "torchvision" else None
     model = Model(build_net(params, IMAGES), params, IMAGES, Scaling((100.0,) * 3, (50.0,) * 3, size))
     if name == "views":
         limits = {"name": "image", "rotate_degrees": 20.0, "noise_std": 0.1, "erase_fraction": 0.3}
