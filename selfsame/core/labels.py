@@ -39,12 +39,14 @@ class ClassLabels:
         return np.where(self.unknown(labels), np.nan, labels.astype(np.float64))
 
     def strata(self, given: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-        """Return (N,) int64 the class that each row is drawn with, negative without a label, and their names.
+        """Return (N,) int32 the class that each row is drawn with, negative without a label, and their names.
 
         Args:
             given: (N,) float64, NaN where unknown.
         """
-        return np.where(np.isnan(given), UNLABELED, given).astype(np.int64), self.names
+        strata = np.full(len(given), UNLABELED, np.int32)
+        np.copyto(strata, given, casting="unsafe", where=~np.isnan(given))
+        return strata, self.names
 
     def scaled(self, labels: np.ndarray) -> np.ndarray:
         """Return the columns of labels (N,) that are scaled for training: of classes none, (N, 0)."""
@@ -76,7 +78,7 @@ class ValueLabels:
 
     def strata(self, given: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
         """Return one class for all values."""
-        return np.where(np.isnan(given), UNLABELED, 0).astype(np.int64), ("all rows",)
+        return np.where(np.isnan(given), np.int32(UNLABELED), np.int32(0)), ("all rows",)
 
     def scaled(self, labels: np.ndarray) -> np.ndarray:
         """Return them as the column (N, 1) that is scaled for training."""

@@ -12,7 +12,7 @@ from selfsame.params.split import SplitParams
 from selfsame.roles.draw import draw_roles
 from selfsame.roles.given import Given, halves
 from selfsame.roles.repeats import Repeats, find_repeats, refuse_contradictions, refuse_repeats
-from selfsame.roles.rows import DROPPED, LABELED, POOL, ROLE_NAMES, VALIDATION
+from selfsame.roles.rows import DROPPED, HOLDOUT, LABELED, POOL, ROLE_NAMES, VALIDATION
 
 HAS_ROLE, REPEAT, CONTRADICTING, EXCLUDED, GROUP = range(5)
 REASONS = ("", "repeat", "contradicting", "excluded", "group")  # why a row has no role, by code
@@ -52,7 +52,8 @@ def decide(given: Given, info: TableInfo, params: SplitParams, examples: str) ->
     reasons = np.full(len(given.labels), HAS_ROLE, dtype=np.int8)
     reasons[repeats.dropped] = REPEAT
     reasons[repeats.contradicting] = CONTRADICTING
-    left = np.flatnonzero(reasons == HAS_ROLE)
+    # Where none is dropped, as in most tables, nothing is copied.
+    left = np.flatnonzero(reasons == HAS_ROLE) if reasons.any() else slice(None)
     labels = given.labels[left]
     strata, names = info.labels.strata(labels)
     roles = np.full(len(reasons), DROPPED, dtype=np.int8)
@@ -130,7 +131,12 @@ def _excluded(ids: np.ndarray, exclude: list[str]) -> np.ndarray:
 
 
 def _refuse_nothing_left(roles: np.ndarray, strata: np.ndarray, names: tuple[str, ...]) -> None:
-    """Stop if withdrawals leave a class without a labeled row, or nothing to choose by."""
+    """Stop if too few labels or withdrawals leave a class without a labeled row, or nothing to judge by."""
+    if not (roles == HOLDOUT).any():
+        raise SelfsameError(
+            "params.yaml: split leaves no row for the holdout, so that nothing could be measured",
+            "label more rows: three of some class are needed, to learn, to choose and to measure by",
+        )
     lacking = [name for at, name in enumerate(names) if not (roles[strata == at] == LABELED).any()]
     if lacking or not (roles == VALIDATION).any():
         said = f"labeled rows of {', '.join(map(repr, lacking))}" if lacking else "validation rows"

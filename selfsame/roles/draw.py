@@ -25,6 +25,8 @@ from selfsame.roles.rows import (
     amounts_of,
 )
 
+SHOWN = 5  # classes of a message
+
 
 def draw_roles(rows: Rows, classes: tuple[str, ...], params: SplitParams) -> np.ndarray:
     """Draw a role for every row; one without a label goes to the pool.
@@ -43,8 +45,9 @@ def draw_roles(rows: Rows, classes: tuple[str, ...], params: SplitParams) -> np.
     _of_known_classes(params, classes)
     amounts = [amounts_of(params, name, rows.own[rows.labels == index]) for index, name in enumerate(classes)]
     if faults := [each.fault for each in amounts if each.fault]:
+        more = [f"and {len(faults) - SHOWN} more classes have too few"] if len(faults) > SHOWN else []
         raise SelfsameError(
-            "\n".join(faults),
+            "\n".join([*faults[:SHOWN], *more]),
             "bring more labeled rows of these classes, or change split.labels_per_class or "
             "split.validation_per_class",
         )

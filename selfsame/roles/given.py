@@ -42,7 +42,7 @@ class Given:
     group: np.ndarray | None = None
     time: np.ndarray | None = None
 
-    def rows(self, chosen: np.ndarray, labels: np.ndarray) -> Rows:
+    def rows(self, chosen: np.ndarray | slice, labels: np.ndarray) -> Rows:
         """Return what some rows are drawn by.
 
         Args:

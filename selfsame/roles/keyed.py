@@ -1,6 +1,5 @@
 """The order in which rows or groups are drawn: by a keyed hash of the id, whatever other rows there are."""
 
-from collections.abc import Iterator
 from hashlib import blake2b
 
 import numpy as np
@@ -20,20 +19,14 @@ def keys_of(ids: np.ndarray, seed: int) -> np.ndarray:
     Returns:
         (N, 4) uint64, for the holdout, validation, labeled and calibration rows.
     """
-    raw, key = ids.astype(">u8").tobytes(), seed.to_bytes(8, "big")
-
-    def digests() -> Iterator[bytes]:
-        for start in range(0, len(raw), 16 * PIECE):
-            piece = raw[start : start + 16 * PIECE]
-            yield b"".join(
-                [
-                    blake2b(piece[at : at + 16], digest_size=32, key=key).digest()
-                    for at in range(0, len(piece), 16)
-                ]
-            )
-
-    found = [np.frombuffer(each, ">u8").astype(np.uint64) for each in digests()]
-    return np.concatenate(found).reshape(-1, 4) if found else np.empty((0, 4), np.uint64)
+    key, found = seed.to_bytes(8, "big"), np.empty((len(ids), 4), np.uint64)
+    for start in range(0, len(ids), PIECE):
+        raw = ids[start : start + PIECE].astype(">u8").tobytes()
+        digests = [
+            blake2b(raw[at : at + 16], digest_size=32, key=key).digest() for at in range(0, len(raw), 16)
+        ]
+        found[start : start + PIECE] = np.frombuffer(b"".join(digests), ">u8").reshape(-1, 4)
+    return found
 
 
 def first(keys: np.ndarray, among: np.ndarray, count: int) -> np.ndarray:

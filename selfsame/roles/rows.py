@@ -23,7 +23,7 @@ class Rows:
 
     Attributes:
         ids: (N, 2) uint64, of the content: what makes the draw independent of the rows' order.
-        labels: (N,) int64 class indices, negative where unknown; a regression's rows are all of class 0.
+        labels: (N,) int32 class indices, negative where unknown; a regression's rows are all of class 0.
         own: (N,) int8, what the source sets a row aside for.
         group: (N,) uint64, the same for rows that belong together, a digest of what they share; None where
             ``split.group_column`` names none.

@@ -16,16 +16,25 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import KEPT
 from selfsame.core.tables import Column
 from selfsame.params.data import Table
-from selfsame.sources.columns import features_of, is_date, is_number, is_text, typed_column
-from selfsame.sources.faults import Fault, listed, stop_if_any
-from selfsame.sources.files import Reading, TableFile, check_same_columns, open_table_file, reading_of
+from selfsame.sources.columns import (
+    blank_rows,
+    features_of,
+    is_date,
+    is_number,
+    is_text,
+    kept_words,
+    text_of_bytes,
+    typed_column,
+)
+from selfsame.sources.faults import Fault, counted, listed, stop_if_any
+from selfsame.sources.files import Reading, TableFile, check_same_columns, open_all, reading_of
 from selfsame.sources.place import Place as Folder
-from selfsame.sources.place import look_through, parts
+from selfsame.sources.place import columns_in_folders, look_through, parts
 from selfsame.sources.seen import Place, Seen
 from selfsame.sources.source import HOLDOUT, TRAIN, VALIDATION
 from selfsame.sources.spill import Spill, read_spilled
-from selfsame.sources.target import Target, new_target
-from selfsame.sources.verdict import Context, Verdict, judge
+from selfsame.sources.target import ClassTarget, Target, new_target
+from selfsame.sources.verdict import Context, Verdict, judge, of_one_side
 from selfsame.sources.words import tidy
 
 TARGET = ":target"
@@ -38,6 +47,7 @@ class Analysis:
     Attributes:
         own: of every file, what its rows are set aside for; None where the layout says nothing of that.
         rows: of every file.
+        blank: rows of all files without any value.
         verdicts: of every column but the target and the ignored ones, by name.
         ignored: columns that are no input.
         spilled: the columns as they were read, for a second pass, where they were kept.
@@ -50,6 +60,7 @@ class Analysis:
     target: Target
     rows: list[int] = field(default_factory=list)
     labeled: list[int] = field(default_factory=list)
+    blank: int = 0
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     seen: dict[str, Seen] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
@@ -92,11 +103,11 @@ def analyze_table(root: Path, params: Table, spill: IO[bytes] | None = None) -> 
         raise SelfsameError(
             f"data.path = {root}: no file is there", "put a CSV, TSV or Parquet file there, or set data.path"
         )
-    files = _open_all(place.files, reading_of(params))
+    files = open_all(place.files, reading_of(params))
     target = tidy(params.target_column)
     _check_names(files, target, params)
     found = Analysis(place, params, files, None, new_target(target, params), ignored=_ignored(params))
-    found.notes += place.note
+    found.notes += [*place.note, *columns_in_folders(place)]
     found.faults += check_same_columns(files, target, set(found.ignored))
     stop_if_any(found.faults)
     as_text = {*map(tidy, params.category_columns), *found.ignored}
@@ -108,17 +119,6 @@ def analyze_table(root: Path, params: Table, spill: IO[bytes] | None = None) -> 
     _judge_all(found)
     _settle_parts(found)
     return found
-
-
-def _open_all(paths: list[Path], reading: Reading) -> list[TableFile]:
-    files, faults = [], []
-    for path in paths:
-        try:
-            files.append(open_table_file(path, reading))
-        except SelfsameError as error:
-            faults.append(Fault(error.what, error.fix))
-    stop_if_any(faults)
-    return files
 
 
 def _ignored(params: Table) -> list[str]:
@@ -156,12 +156,13 @@ def _pass(found: Analysis, as_text: set[str], spill: IO[bytes] | None) -> bool:
         if name != found.target.name and name not in found.ignored
     }
     found.rows, found.labeled = [], []
-    changed = False
+    changed, blank = False, 0
     with Spill(spill) as spilled:
         for number, file in enumerate(found.files):
             rows = labeled_rows = 0
             for piece in file.pieces(list(file.names)):
                 taken, labeled = _take(found, piece, (number, rows))
+                blank += blank_rows(piece)
                 rows += len(piece)
                 labeled_rows += int(labeled.sum())
                 changed = changed or any(seen.changed for seen in found.seen.values())
@@ -169,6 +170,7 @@ def _pass(found: Analysis, as_text: set[str], spill: IO[bytes] | None) -> bool:
                     spilled.write(number, taken)
             found.rows.append(rows)
             found.labeled.append(labeled_rows)
+    found.blank = blank
     return changed
 
 
@@ -186,7 +188,7 @@ def _take(found: Analysis, piece: pa.RecordBatch, place: Place) -> tuple[dict[st
         values = piece.column(name)
         if not (is_text(values.type) or is_number(values.type) or pa.types.is_null(values.type)):
             if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
-                values = _text_of_bytes(values)
+                values = text_of_bytes(values)
             if not is_text(values.type) and not (is_date(values.type) and seen.as_date):
                 seen.other_type = str(values.type)
                 values = pa.nulls(len(values))
@@ -194,22 +196,6 @@ def _take(found: Analysis, piece: pa.RecordBatch, place: Place) -> tuple[dict[st
     for name in found.ignored:
         taken[KEPT + name] = kept_words(piece, name)
     return taken, labeled
-
-
-def kept_words(piece: pa.RecordBatch, name: str) -> pa.Array:
-    """Return a column that is no feature as text; null where a file doesn't have it, or it can't be text."""
-    try:
-        return piece.column(name).cast(pa.string(), safe=False)
-    except (KeyError, pa.ArrowException):
-        return pa.nulls(len(piece), pa.string())
-
-
-def _text_of_bytes(values: pa.Array) -> pa.Array:
-    """Return bytes as text, if they are UTF-8."""
-    try:
-        return values.cast(pa.string())
-    except pa.ArrowInvalid:
-        return values
 
 
 def _judge_all(found: Analysis) -> None:
@@ -228,7 +214,16 @@ def _judge_all(found: Analysis) -> None:
         if verdict.fault:
             where = found.files[0].path if len(found.files) == 1 else found.place.root
             found.faults.append(Fault(f"{where}: {verdict.fault.what}", verdict.fault.fix))
-    found.notes += _of_labeled_or_pool_alone(found)
+    if found.blank:
+        found.notes.append(
+            f"{counted(found.blank, 'row')} without any value: of the pool, as others without a label"
+        )
+    found.faults += _header_of_values(found)
+    total, labeled = sum(found.rows), sum(found.labeled)
+    if 0 < labeled < total:
+        sound = {name for name, verdict in found.verdicts.items() if not verdict.fault}
+        taken = [seen for name, seen in found.seen.items() if name in sound and seen.known]
+        found.notes += [note for seen in taken if (note := of_one_side(seen))]
     names = [feature for column in found.columns for feature in features_of(column)]
     if not found.verdicts:
         found.faults.append(
@@ -243,24 +238,21 @@ def _judge_all(found: Analysis) -> None:
         )
 
 
-def _of_labeled_or_pool_alone(found: Analysis) -> list[str]:
-    """Say which columns and words only the labeled rows have, or only the others."""
-    total, labeled = sum(found.rows), sum(found.labeled)
-    if not labeled or labeled == total:
+def _header_of_values(found: Analysis) -> list[Fault]:
+    """Say that the names of columns stand among their values too, so that the first line may be a row."""
+    words = {seen.name: seen.words for seen in found.seen.values() if seen.as_text}
+    if isinstance(found.target, ClassTarget):
+        words[found.target.name] = found.target.words
+    same = [name for name, counts in words.items() if counts.get(name, 0) > 1]
+    if len(same) < 2 or 2 * len(same) < len(words) or not found.reading.header:
         return []
-    notes = []
-    for name, seen in found.seen.items():
-        if name not in found.verdicts or not seen.known:
-            continue
-        if not seen.known_labeled:
-            notes.append(
-                f"column {name!r} has values in rows without a label alone: nothing can be learned from it"
-            )
-        elif seen.known_labeled == seen.known:
-            notes.append(f"column {name!r} has no value in any row without a label")
-        elif seen.as_text and (new := sorted({*seen.words} - seen.labeled_words)):
-            notes.append(f"column {name!r} has {listed(new)} in rows without a label alone")
-    return notes
+    return [
+        Fault(
+            f"{found.files[0].path}: {listed(same, 3)} are names of columns and values in them: the first "
+            "line may be a row",
+            "set data.header to false (the columns are then column_1, column_2, …), or rename these columns",
+        )
+    ]
 
 
 def _settle_parts(found: Analysis) -> None:

@@ -41,6 +41,7 @@ LAYOUT = (
 )
 COLORS = (1, 3, 4)
 PIECE_BYTES = 1 << 20
+MOST_DIMENSIONS = 4
 
 
 @dataclass
@@ -100,6 +101,9 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         with gzip.open(path) if packed else path.open("rb") as stream:
             return {path.name.removesuffix(".gz"): _idx(stream)}
     except (OSError, EOFError, ValueError, KeyError, zlib.error) as error:
+        if "allow_pickle" in str(error):
+            what = f"{path}: neither an idx nor an npz file of numbers: it holds Python objects, a pickle"
+            raise SelfsameError(what, "save text as text, for example y.astype(str)") from None
         raise SelfsameError(f"{path}: neither an idx nor an npz file of numbers: {error}", LAYOUT) from None
 
 
@@ -108,6 +112,8 @@ def _idx(stream: IO[bytes]) -> np.ndarray:
     start = stream.read(4)
     if start[:2] != b"\0\0" or len(start) < 4:
         raise ValueError("it doesn't begin as an idx file does")
+    if start[2] not in IDX_TYPES or not 1 <= start[3] <= MOST_DIMENSIONS:
+        raise ValueError(f"its header says type {start[2]} and {start[3]} dimensions")
     kind, dimensions = np.dtype(IDX_TYPES[start[2]]), start[3]
     shape = tuple(np.frombuffer(stream.read(4 * dimensions), ">u4", dimensions).tolist())
     announced, content = math.prod(shape) * kind.itemsize, io.BytesIO()

@@ -200,7 +200,8 @@ def number_pattern(reading: Reading) -> str:
     """Return the regular expression of a number as ``reading`` has it."""
     point, whole = f"[{reading.decimal}]", r"\d+"
     if reading.thousands is not None:
-        whole = rf"(?:\d{{1,3}}(?:[{reading.thousands}]\d{{3}})+|\d+)"
+        sign = f"[{reading.thousands}]"  # in India, groups of two stand before the last one of three
+        whole = rf"(?:\d{{1,3}}(?:{sign}\d{{2,3}})*{sign}\d{{3}}|\d+)"
     return rf"[+-]?(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?"
 
 
@@ -222,6 +223,9 @@ def to_dates(values: pa.Array, pattern: str | None, reading: Reading) -> pa.Arra
         return values.cast(pa.timestamp("s"), safe=False)
     words = to_words(values, reading)
     if pattern is None:
+        words = pc.replace_substring_regex(
+            words, r" ?(Z|[+-]\d{2}:?\d{2})$", ""
+        )  # the clock of the place counts
         short = pc.replace_substring(pc.utf8_slice_codeunits(words, 0, 19), "T", " ")
         fits = pc.match_substring_regex(short, r"^\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?$")
         return pc.if_else(fits, short, None).cast(pa.timestamp("s"))
@@ -231,3 +235,27 @@ def to_dates(values: pa.Array, pattern: str | None, reading: Reading) -> pa.Arra
 def by_name(columns: Sequence[Column]) -> Mapping[str, Column]:
     """Return columns by their names."""
     return {each.name: each for each in columns}
+
+
+def kept_words(piece: pa.RecordBatch, name: str) -> pa.Array:
+    """Return a column that is no feature as text; null where a file doesn't have it, or it can't be text."""
+    try:
+        return piece.column(name).cast(pa.string(), safe=False)
+    except (KeyError, pa.ArrowException):
+        return pa.nulls(len(piece), pa.string())
+
+
+def text_of_bytes(values: pa.Array) -> pa.Array:
+    """Return bytes as text, if they are UTF-8."""
+    try:
+        return values.cast(pa.string())
+    except pa.ArrowInvalid:
+        return values
+
+
+def blank_rows(piece: pa.RecordBatch) -> int:
+    """Count the rows that have no value in any column."""
+    if not all(column.null_count for column in piece.columns):
+        return 0
+    missing = [column.is_null().to_numpy(zero_copy_only=False) for column in piece.columns]
+    return int(np.logical_and.reduce(missing).sum())

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from selfsame.core.errors import SelfsameError
+from selfsame.sources.delimited import PreambleError
 
 
 def read_sheet(path: Path, header: bool, skip_rows: int) -> tuple[tuple[str, ...], pa.RecordBatch]:
@@ -27,17 +28,23 @@ def read_sheet(path: Path, header: bool, skip_rows: int) -> tuple[tuple[str, ...
         sheets = {sheet.title: [list(row) for row in sheet.iter_rows(values_only=True)] for sheet in book}
     except Exception as error:  # it raises whatever its parsers raise
         raise SelfsameError(f"{path}: can't be read: {error}", "save it as CSV") from None
-    filled = {
+    used = {
         title: rows for title, rows in sheets.items() if any(any(_word(each) for each in row) for row in rows)
     }
-    if len(filled) != 1:
+    if len(used) != 1:
         raise SelfsameError(
-            f"{path}: {len(filled)} of its sheets have rows: {', '.join(filled) or 'none'}",
+            f"{path}: {len(used)} of its sheets have rows: {', '.join(used) or 'none'}",
             "save the one that you want as CSV",
         )
-    rows = [[_word(each) for each in row] for row in next(iter(filled.values()))[skip_rows:]]
+    rows = [[_word(each) for each in row] for row in next(iter(used.values()))[skip_rows:]]
     width = max(place + 1 for row in rows for place, word in enumerate(row) if word)
     rows = [[*row[:width], *[None] * (width - len(row))] for row in rows]
+    filled = [sum(bool(word and word.strip()) for word in row) for row in rows]
+    if header and 0 < filled[0] < 0.5 * max(filled) and (first := filled.index(max(filled))):
+        lines = skip_rows + first
+        raise PreambleError(
+            f"{path}: row {skip_rows + 1} has {filled[0]} values and row {lines + 1} {max(filled)}", lines
+        )
     names = (
         [word or "" for word in rows.pop(0)] if header else [f"column_{place + 1}" for place in range(width)]
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from selfsame.core.errors import SelfsameError
 
 SHOWN = 5  # of many like things in a message
+LONGEST = 80  # characters of a word in a message
 MOST = 20  # faults that a message tells one by one
 
 
@@ -39,7 +40,13 @@ def listed(words: Iterable[object], shown: int = SHOWN) -> str:
     """Return words for a message, quoted: the first few, and how many more."""
     every = list(words)
     more = f" and {len(every) - shown} more" if len(every) > shown else ""
-    return ", ".join(repr(word) for word in every[:shown]) + more
+    return ", ".join(map(shortened, every[:shown])) + more
+
+
+def shortened(word: object) -> str:
+    """Return a word quoted, without the rest of a very long one."""
+    text = repr(word)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def counted(number: int, noun: str) -> str:

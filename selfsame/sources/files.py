@@ -4,8 +4,8 @@ A CSV file's values are all text here; what they mean is ``analysis``'s to say. 
 columns stops with the line at which it breaks.
 """
 
-import codecs
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,44 +18,26 @@ from selfsame.core.errors import SelfsameError
 from selfsame.params.data import Table
 from selfsame.sources.delimited import (
     Layout,
+    NoHeaderError,
     first_records,
     looks_like_data,
-    no_utf8,
-    open_text,
     opened,
     records,
+    refuse_another_width,
     sniff,
+    start_of,
     why_not,
 )
 from selfsame.sources.excel import read_sheet
-from selfsame.sources.faults import SHOWN, Fault
+from selfsame.sources.faults import SHOWN, Fault, listed, stop_if_any
+from selfsame.sources.foreign import instead, refuse_other_content
 from selfsame.sources.words import MISSING, tidy
 
-SAMPLE_CHARACTERS = 256 * 1024
 BLOCK_BYTES = 1024 * 1024  # of text; the reader is up to a dozen such blocks ahead
 PARQUET_ROWS = 32 * 1024
 TEXT_ENDINGS = (".csv", ".tsv", ".tab", ".psv", ".txt", ".data")
 PARQUET_ENDINGS = (".parquet", ".pq")
 EXCEL_ENDINGS = (".xlsx",)
-INSTEAD = {  # what to do about files that are none of these
-    ".xls": "save it as CSV",
-    ".xlsb": "save it as CSV",
-    ".ods": "save it as CSV",
-    ".numbers": "save it as CSV",
-    ".zip": "unpack it",
-    ".tar": "unpack it",
-    ".tgz": "unpack it",
-    ".7z": "unpack it",
-    ".json": "save it as CSV",
-    ".jsonl": "save it as CSV",
-    ".feather": "save it as Parquet",
-    ".pkl": "save it as Parquet: a pickle runs whatever code it holds",
-    ".pickle": "save it as Parquet: a pickle runs whatever code it holds",
-}
-
-
-class NoHeaderError(SelfsameError):
-    """The first line of a file holds values, not names."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +131,7 @@ class TableFile:
                 skip_rows=layout.skipped,
                 skip_rows_after_names=int(self.reading.header),
                 encoding=layout.encoding,
-                block_size=BLOCK_BYTES,
+                block_size=layout.block,
             ),
             parse_options=pa_csv.ParseOptions(delimiter=layout.separator, newlines_in_values=True),
             convert_options=pa_csv.ConvertOptions(
@@ -174,27 +156,23 @@ def open_table_file(path: Path, reading: Reading) -> TableFile:
     if ending not in (*TEXT_ENDINGS, *PARQUET_ENDINGS):
         raise SelfsameError(
             f"{path}: no table: its name ends in none of {', '.join((*TEXT_ENDINGS, *PARQUET_ENDINGS))}",
-            f"{INSTEAD.get(ending, 'point data.path at the table itself')}, or remove the file",
+            f"{instead(name, 'point data.path at the table itself')}, or remove the file",
         )
     try:
         with opened(path) as stream:
-            start = stream.read(4)
+            start = stream.read(64)
     except (OSError, EOFError, pa.ArrowException) as error:
         raise SelfsameError(f"{path}: can't be read: {error}", "fetch or save it again") from None
     if not start:
         raise SelfsameError(f"{path}: the file is empty", "give it a header and rows, or remove it")
     if ending in PARQUET_ENDINGS:
         return _open_parquet(path, reading, start)
-    if start in (b"PAR1", b"PK\x03\x04"):
-        kind = (
-            "a Parquet file: name it .parquet" if start == b"PAR1" else "packed: save it as CSV, or unpack it"
-        )
-        raise SelfsameError(f"{path}: no text: it is {kind.split(':')[0]}", kind.split(": ")[1])
+    refuse_other_content(path, start)
     return _open_csv(path, reading)
 
 
 def _open_parquet(path: Path, reading: Reading, start: bytes) -> TableFile:
-    if start != b"PAR1":
+    if not start.startswith(b"PAR1"):
         raise SelfsameError(
             f"{path}: can't be read as Parquet: it doesn't begin as such a file does",
             "name it .csv if it is text, or save it as Parquet again",
@@ -211,18 +189,23 @@ def _open_parquet(path: Path, reading: Reading, start: bytes) -> TableFile:
 
 
 def _open_csv(path: Path, reading: Reading) -> TableFile:
-    encoding, text = _sample(path, reading)
+    encoding, text = start_of(path, reading.encoding)
     lines = io.StringIO(text, newline="").readlines()
     skipped = min(reading.skip_rows, len(lines))
+    named = re.fullmatch(
+        "sep=(.)", "".join(lines[skipped : skipped + 1]).strip("\r\n\ufeff")
+    )  # a habit of Excel's
+    skipped += bool(named)
     while skipped < len(lines) and not lines[skipped].strip("\r\n"):
         skipped += 1
     text = "".join(lines[skipped:])
-    separator = reading.separator or sniff(text)
+    separator = reading.separator or (named[1] if named else sniff(text))
     records = first_records(text, separator, 20)
     if not records:
         raise SelfsameError(f"{path}: no header and no rows", "give it some, or remove it")
     if reading.header and len(records) < 2:
         raise SelfsameError(f"{path}: no rows below the header", "give it some, or remove it")
+    refuse_another_width(path, records, text, separator, reading.header, skipped)
     stored = tuple(records[0])
     if not reading.header:
         stored = tuple(f"column_{place + 1}" for place in range(len(stored)))
@@ -233,41 +216,15 @@ def _open_csv(path: Path, reading: Reading) -> TableFile:
             "which look like values",
             "set data.header to false (the columns are then column_1, column_2, …), or add a header",
         )
-    layout = Layout(path, encoding, separator, reading.header, skipped)
+    block = max(BLOCK_BYTES, 4 * max(map(len, lines)))
+    layout = Layout(path, encoding, separator, reading.header, skipped, block)
     return TableFile(path, reading, _tidy_names(path, stored), layout)
-
-
-def _sample(path: Path, reading: Reading) -> tuple[str, str]:
-    """Return the encoding and the file's first characters, up to a line's end."""
-    with opened(path) as stream:
-        start = stream.read(4)
-    marks = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-    found = next((name for mark, name in marks.items() if start.startswith(mark)), None)
-    encoding = reading.encoding or found or "utf-8"
-    try:
-        codecs.lookup(encoding)
-        with open_text(path, encoding) as lines:
-            text = lines.read(SAMPLE_CHARACTERS)
-            whole = not lines.read(1)
-    except LookupError:
-        raise SelfsameError(
-            f"params.yaml: data.encoding = {encoding!r}: no such encoding",
-            "use utf-8, cp1252 (Windows), latin-1, utf-16, …",
-        ) from None
-    except UnicodeError:
-        raise no_utf8(path, encoding) from None
-    except (OSError, EOFError) as error:
-        raise SelfsameError(f"{path}: can't be read: {error}", "fetch or save it again") from None
-    if "\0" in text:
-        raise SelfsameError(
-            f"{path}: its text has zero bytes, as UTF-16 without a byte-order mark has",
-            "set data.encoding to utf-16-le, or save it as UTF-8",
-        )
-    return encoding, text if whole else text[: text.rfind("\n") + 1 or None]
 
 
 def _tidy_names(path: Path, stored: tuple[str, ...]) -> tuple[str, ...]:
     names = tuple(map(tidy, stored))
+    if names.count("") > 1:  # as separators at each line's end make them
+        names = tuple(name or f"column_{place + 1}" for place, name in enumerate(names))
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise SelfsameError(
             f"{path}: two columns are called {', '.join(map(repr, repeated))}", "rename one of them"
@@ -275,20 +232,34 @@ def _tidy_names(path: Path, stored: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def open_all(paths: list[Path], reading: Reading) -> list[TableFile]:
+    """Open all files of a table; raise one error that names all that can't be."""
+    files, faults = [], []
+    for path in paths:
+        try:
+            files.append(open_table_file(path, reading))
+        except SelfsameError as error:
+            faults.append(Fault(error.what, error.fix))
+    stop_if_any(faults)
+    return files
+
+
 def check_same_columns(files: list[TableFile], target: str | None, ignored: set[str]) -> list[Fault]:
-    """Say which files have other columns than the first, but for the target and what is ignored."""
+    """Say which files have other columns than most, but for the target and what is ignored."""
+    own = [frozenset({*file.names} - {target} - ignored) for file in files]
+    usual = max(dict.fromkeys(own), key=lambda names: (own.count(names), len(names)))
     faults = []
-    first = {*files[0].names} - {target} - ignored
-    for file in files[1:]:
-        own = {*file.names} - {target} - ignored
-        if own != first:
+    for file, names in zip(files, own, strict=True):
+        if names != usual:
+            other = files[own.index(usual)].path
             differ = ", ".join(
-                f"{name!r} is in {file.path.name if name in own else files[0].path.name} alone"
-                for name in sorted(own ^ first)
+                f"{listed(sorted(some))} {'is' if len(some) == 1 else 'are'} in {name} alone"
+                for some, name in ((names - usual, file.path.name), (usual - names, other.name))
+                if some
             )
             faults.append(
                 Fault(
-                    f"{file.path}: its columns are not those of {files[0].path}: {differ}",
+                    f"{file.path}: its columns are not those of {other}: {differ}",
                     "give all files the same columns; or name these in data.ignore_columns; or remove a file",
                 )
             )

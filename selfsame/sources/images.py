@@ -14,7 +14,7 @@ from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import BATCH_ROWS, TableInfo
 from selfsame.params.data import Images
-from selfsame.sources.faults import Fault, listed, stop_if_any
+from selfsame.sources.faults import Fault, counted, listed, stop_if_any
 from selfsame.sources.files import EXCEL_ENDINGS, PARQUET_ENDINGS, TEXT_ENDINGS
 from selfsame.sources.labels import Classes, settle_classes
 from selfsame.sources.labels_table import LabelsTable, read_labels_table
@@ -104,16 +104,20 @@ def find_photos(root: Path, params: Images) -> Album:
         for folder in place.empty
         if not _is_table(folder)
     ]
-    photos = []
+    photos, outside, flat = [], [], _without_classes(place.files, top, own)
     for file in place.files:
         folders = list(file.relative_to(top).parts[:-1])
         if own is not None and folders and folders[0] in own:
-            folders.pop(0)
+            part = folders.pop(0)
+            folders = ["unlabeled"] if part in flat else folders
         if folders:
             word = "" if is_pool(folders[0]) else folders[0]
             photos.append(Photo(file, word, _own(file, top, own)))
         else:
-            faults.append(Fault(f"{file}: a file outside of the class folders", LAYOUT))
+            outside.append(place.name(file))
+    if outside:
+        what = f"{root}: {counted(len(outside), 'file')} outside of the class folders: {listed(outside)}"
+        faults.append(Fault(what, LAYOUT))
     words = Counter(photo.word for photo in photos)
     classes = settle_classes(words, f"data.path = {root}", params.unlabeled_values, params.classes, "photo")
     learned = {photo.word for photo in photos if photo.own in (None, TRAIN)}
@@ -122,7 +126,17 @@ def find_photos(root: Path, params: Images) -> Album:
         faults.append(
             Fault(f"{root}: the folder to train from doesn't have the class {listed(strange)}", LAYOUT)
         )
-    return Album(place, photos, classes, faults=[*faults, *classes.faults], notes=list(place.note))
+    notes = [*place.note, *(f"{name} has no class folders: its photos go to the pool" for name in flat)]
+    return Album(place, photos, classes, faults=[*faults, *classes.faults], notes=notes)
+
+
+def _without_classes(files: list[Path], top: Path, own: dict[str, int] | None) -> list[str]:
+    """Return the parts to judge by whose files lie in no class folder: nobody says what they show."""
+    depths: dict[str, set[int]] = {}
+    for file in files:
+        name, *rest = file.relative_to(top).parts
+        depths.setdefault(name, set()).add(len(rest))
+    return [name for name, part in (own or {}).items() if part != TRAIN and depths.get(name) == {1}]
 
 
 def _of_table(place: Place, params: Images, tables: list[Path], own: Callable[[Path], int | None]) -> Album:
@@ -143,6 +157,7 @@ def _of_table(place: Place, params: Images, tables: list[Path], own: Callable[[P
     notes = [
         *place.note,
         f"{len(table.rows)} of {len(files)} photos stand in {table.path.name}; the classes are its",
+        *table.notes,
     ]
     return Album(
         place, photos, classes, table, [*table.faults, *(classes.faults if table.rows else [])], notes

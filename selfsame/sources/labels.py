@@ -7,9 +7,18 @@ from difflib import get_close_matches
 
 from selfsame.core.labels import UNLABELED
 from selfsame.sources.faults import Fault, counted, listed
-from selfsame.sources.words import LEADING_ZERO, NUMBER, is_doubtful, is_no_label, twins
+from selfsame.sources.words import (
+    ANY_NUMBER,
+    LEADING_ZERO,
+    NUMBER,
+    UNIT,
+    is_doubtful,
+    is_no_label,
+    twins,
+)
 
 MOST_CLASSES = 1000
+FEW_CLASSES = 20
 
 
 @dataclass
@@ -100,6 +109,14 @@ def _strangers(rows: Mapping[str, int], where: str, given: Sequence[str] | None,
     ]
 
 
+def _like_number(word: str) -> bool:
+    """Tell whether a word is a number with a unit, or with other signs than a plain one."""
+    unit = UNIT.fullmatch(word)
+    return not NUMBER.fullmatch(word) and bool(
+        ANY_NUMBER.fullmatch(word) or (unit and (unit["before"] or unit["after"]))
+    )
+
+
 def _faults(
     found: Classes,
     rows: Mapping[str, int],
@@ -141,7 +158,7 @@ def _faults(
         faults.append(
             Fault(
                 f"{where}: two classes or more are needed, found: {listed(present) or 'none'}",
-                "take another column, or label some of another class",
+                "label some of another class" + (", or take another column" if noun == "row" else ""),
             )
         )
     if len(present) > MOST_CLASSES:
@@ -149,6 +166,15 @@ def _faults(
             Fault(
                 f"{where}: {len(present):,} different classes, such as {listed(present, 3)}",
                 "set data.target_kind to regression, or take a column with the classes",
+            )
+        )
+    elif len(present) > FEW_CLASSES and 2 * sum(map(_like_number, present)) > len(present):
+        faults.append(
+            Fault(
+                f"{where}: {len(present):,} different classes, and most look like numbers that are written "
+                f"otherwise: {listed(present, 3)}",
+                "to predict values, write them as plain numbers, or set data.decimal and data.thousands, and "
+                "set data.target_kind to regression; if they are classes, set data.classes",
             )
         )
     elif all(NUMBER.fullmatch(name) for name in present) and any("." in name for name in present):

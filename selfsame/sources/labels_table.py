@@ -1,9 +1,8 @@
 """A table beside photos that says of each what it shows: which column names the files, which the class."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
@@ -31,6 +30,7 @@ class LabelsTable:
     rows: dict[Path, tuple[str, dict[str, str | None]]] = field(default_factory=dict)
     kept: tuple[str, ...] = ()
     faults: list[Fault] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def read_labels_table(path: Path, photos: list[Path], target: str | None) -> LabelsTable:
@@ -42,20 +42,33 @@ def read_labels_table(path: Path, photos: list[Path], target: str | None) -> Lab
     Raises:
         SelfsameError: the table can't be read, or names no photos.
     """
-    file = open_table_file(path, Reading())
-    lines = list(_lines(file))
-    known = _by_name(path, photos)
+    try:
+        file = open_table_file(path, Reading())
+        lines = list(_lines(file))
+    except SelfsameError as error:
+        fix = "save it as UTF-8 with the columns file and label, or remove it"
+        raise SelfsameError(f"{error.what}; it lies beside photos, as a table of their labels", fix) from None
+    known = Names(photos)
     fits = {
         name: sum(line[name] in known for line in lines if line[name]) / max(1, len(lines))
         for name in file.names
     }
     names_file = max(fits, key=lambda name: fits[name])
     if fits[names_file] < 0.5:
+        words = listed((lines[0][name] for name in file.names if lines), 3)
         raise SelfsameError(
-            f"{path}: lies beside photos, and none of its columns names them",
+            f"{path}: lies beside photos, and none of its columns names them; its first row has {words}",
             "give it a column with the photos' file names, or remove it",
         )
     found = LabelsTable(path)
+    if any(name in known for name in file.names):
+        found.faults.append(
+            Fault(
+                f"{path}: its first line, {listed(file.names, 3)}, names a photo, not columns",
+                "put a line such as file,label above it",
+            )
+        )
+        return found
     others = [name for name in file.names if name != names_file]
     usual = [name for name in others if name.lower() in USUAL_TARGETS]
     chosen = tidy(target) if target is not None else (others if len(others) == 1 else [*usual, ""])[0]
@@ -79,6 +92,11 @@ def read_labels_table(path: Path, photos: list[Path], target: str | None) -> Lab
             )
         )
     _fill(found, [(known[line[names_file]], line) for line in lines if line[names_file] in known])
+    if known.otherwise:
+        found.notes.append(
+            f"{path.name} names {counted(len(known.otherwise), 'photo')} by another ending or case than the "
+            f"files have: {listed(sorted(known.otherwise), 3)}"
+        )
     return found
 
 
@@ -109,14 +127,48 @@ def _lines(file: TableFile) -> Iterator[dict[str, str | None]]:
             }
 
 
-def _by_name(table: Path, photos: list[Path]) -> dict[str | None, Path]:
-    """Return every photo by what a table may call it: its place beside the table, its name, its bare name.
+class Names:
+    """Photos by what a table may call them: their place or the end of it, with any slash, or the bare name.
 
-    A name that two photos have means neither.
+    Another computer's folders may stand before it, and case and ending may be others: ``otherwise`` has such
+    names that were looked up. A name that two photos have means neither.
     """
-    names: dict[str, set[Path]] = {}
-    for photo in photos:
-        place = Path(os.path.relpath(photo, table.parent)).as_posix()
-        for name in {place, photo.name, photo.stem}:
-            names.setdefault(tidy(name), set()).add(photo)
-    return {name: found.pop() for name, found in names.items() if len(found) == 1}
+
+    def __init__(self, photos: list[Path]) -> None:
+        self._exact: dict[str, set[Path]] = {}
+        self._alike: dict[str, set[Path]] = {}
+        self.otherwise: set[str] = set()
+        for photo in photos:
+            for end in _ends(photo.as_posix()):
+                for names in (self._exact, self._alike):
+                    for name in (end, end.removesuffix(photo.suffix)):
+                        key = name if names is self._exact else name.casefold()
+                        names.setdefault(key, set()).add(photo)
+
+    def __contains__(self, word: str | None) -> bool:
+        return word is not None and self._find(word) is not None
+
+    def __getitem__(self, word: str | None) -> Path:
+        found = self._find(word or "")
+        assert found is not None
+        return found
+
+    def _find(self, word: str) -> Path | None:
+        ends = list(_ends(word.replace("\\", "/")))
+        for end in ends:
+            if len(found := self._exact.get(end, set())) == 1:
+                return next(iter(found))
+        for end in ends:
+            bare = end.removesuffix(PurePosixPath(end).suffix)
+            for name in (end, bare):
+                if len(found := self._alike.get(name.casefold(), set())) == 1:
+                    self.otherwise.add(word)
+                    return next(iter(found))
+        return None
+
+
+def _ends(place: str) -> Iterator[str]:
+    """Yield a place, then what is left of it without the first folder, without the first two, and so on."""
+    parts = [part for part in tidy(place).split("/") if part not in ("", ".")]
+    for start in range(len(parts)):
+        yield "/".join(parts[start:])

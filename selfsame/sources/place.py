@@ -29,6 +29,9 @@ STRAY = (
     "@eadir",
     "system volume information",
     "icon\r",
+    "_success",  # what Spark leaves beside Parquet files
+    "_metadata",
+    "_common_metadata",
 )
 KEEPER = ".gitkeep"  # keeps an empty folder in git
 
@@ -150,6 +153,20 @@ def parts(names: list[str], place: Path) -> dict[str, int] | None:
             "move it into one of them; or, if they are classes, into a folder of their own with another name",
         )
     return found
+
+
+def columns_in_folders(place: Place) -> list[str]:
+    """Say which folders are named as a partitioned table's are, whose column then stands nowhere else."""
+    if place.root.is_file():
+        return []
+    folders = {
+        part for file in place.files for part in file.relative_to(place.root).parts[:-1] if "=" in part
+    }
+    return (
+        [f"the names of folders are not read as a column: {', '.join(sorted(folders)[:3])}"]
+        if folders
+        else []
+    )
 
 
 def refuse_files(source: str, place: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from selfsame.sources.columns import to_dates, to_numbers, to_words
+from selfsame.sources.columns import is_text, to_dates, to_numbers, to_words
 from selfsame.sources.files import Reading
 from selfsame.sources.words import NUMBER
 
@@ -29,6 +29,7 @@ class Seen:
         known: rows with a value; ``known_labeled`` those of them that have a label.
         words: how often each word stands there, of those that have no label too, and where first.
         odd: faulty numbers, with their first place: infinite, too large, or whole and beyond 2^53.
+        padded: whether some of the first numbers have a zero in front, as codes have.
         step: the difference of all neighbouring values, where it is always the same.
     """
 
@@ -52,6 +53,7 @@ class Seen:
     step: float | None = None
     last: float | None = None
     even: bool = True
+    padded: bool = False
     odd: dict[str, tuple[int, Place, str]] = field(default_factory=dict)
     parts: dict[str, set[int]] = field(default_factory=dict)
     latest: str | None = None
@@ -106,6 +108,11 @@ class Seen:
 
     def _take_numbers(self, numbers: pa.Array, values: pa.Array, place: Place) -> pa.Array:
         found = numbers.to_numpy(zero_copy_only=False)
+        if self.rows == 0 and is_text(
+            values.type
+        ):  # looked for in the first rows alone: it costs more than all else
+            padded = pc.match_substring_regex(values.cast(pa.string()), r"^\s*0\d+\s*$").fill_null(False)
+            self.padded = bool(pc.any(padded).as_py())
         missing = np.isnan(found)
         known = found
         if missing.any():

@@ -38,6 +38,7 @@ class ClassTarget:
             values = pa.array(values.to_numpy(zero_copy_only=False), from_pandas=True)
         if not (is_text(values.type) or is_number(values.type) or pa.types.is_null(values.type)):
             self.other_type = str(values.type)
+            values = pa.nulls(len(values), pa.string())
         coded = values.cast(pa.string(), safe=False).dictionary_encode()
         names = [tidy(word) for word in coded.dictionary.to_pylist()] + [""]
         codes = coded.indices.fill_null(len(names) - 1).to_numpy(zero_copy_only=False)

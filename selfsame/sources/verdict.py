@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from selfsame.core.layout import KEPT
@@ -11,7 +11,14 @@ from selfsame.sources.columns import RESERVED
 from selfsame.sources.faults import Fault, counted, listed
 from selfsame.sources.files import Reading
 from selfsame.sources.seen import Seen
-from selfsame.sources.spelling import date_pattern, numbers_written_otherwise, share_of
+from selfsame.sources.spelling import (
+    FEW_WORDS,
+    NO_GUESS,
+    date_pattern,
+    looks_like_numbers,
+    numbers_written_otherwise,
+    share_of,
+)
 from selfsame.sources.words import DATE, TIME
 
 MOST_VALUES = 100  # of a column of text; more are an id or free text
@@ -75,6 +82,9 @@ def judge(seen: Seen, context: Context) -> Verdict:
         return refuse("row number", "has the name that a table's index gets when it is saved", ignoring)
     if name in RESERVED or name.startswith(KEPT):
         return refuse("reserved", "has a name that the project's own tables use", f"rename it, or {ignoring}")
+    if seen.other_type is not None and seen.other_type.startswith(("timestamp", "date")):
+        fix = f"set data.date_columns to {{{name}: null}}, or {ignoring}"
+        return refuse("dates", f"is of the type {seen.other_type}", fix, True, ("date_columns", {name: None}))
     if seen.other_type is not None:
         return refuse(
             "neither",
@@ -114,9 +124,12 @@ def _judge_numbers(seen: Seen) -> Verdict:
         return Verdict(name, column, "id", f"whole numbers, {spread}", True, note=note)
     if seen.boolean:
         return Verdict(name, column, "true or false", "its type")
-    return Verdict(
-        name, column, "number", f"{'whole numbers' if seen.whole else 'all are numbers'}, {spread}"
+    note = (
+        f"column {name!r} has numbers with zeros in front, which are lost: for codes, that mean no amounts, "
     )
+    note += "data.category_columns is the place"
+    why = f"{'whole numbers' if seen.whole else 'all are numbers'}, {spread}"
+    return Verdict(name, column, "number", why, note=note if seen.padded else None)
 
 
 def _judge_dates(seen: Seen, context: Context) -> Verdict:
@@ -126,13 +139,16 @@ def _judge_dates(seen: Seen, context: Context) -> Verdict:
         written = f"written as {seen.pattern}" if seen.pattern else "ISO 8601 (2024-12-31, 2024-12-31 23:59)"
         why = f"has {counted(seen.bad_dates, 'value')} that are not {written}, first {word!r} in "
         why += context.line(place)
-        fix = "correct the format in data.date_columns, as strptime has it (%d.%m.%Y), or mend the values"
+        fix = (
+            "correct the format in data.date_columns, as strptime has it (%d.%m.%Y), or mend the values; or "
+        )
+        fix += f"move {name!r} from there to data.ignore_columns"
         return Verdict(
             name,
             None,
             "date",
             why,
-            remedy=("date_columns", {name: date_pattern(seen.first)}),
+            remedy=NO_GUESS,
             fault=Fault(f"column {name!r} {why}", fix),
         )
     parts = [part for part, values in seen.parts.items() if len(values) > 1]
@@ -156,14 +172,23 @@ def _judge_words(seen: Seen, context: Context, refuse: Callable[..., Verdict], i
         return Verdict(name, Column(name, "boolean"), "true or false", "it has no other words")
     if unlike := numbers_written_otherwise(seen, context.reading, context.line):
         why, fix, remedy = unlike
-        return refuse("text", why, fix, False, remedy)
+        return refuse("numbers written otherwise", why, fix, False, remedy)
     dates = share_of(words, lambda word: DATE.fullmatch(word) or TIME.fullmatch(word))
     if dates > 0.9:
         why = f"has dates or times, such as {listed(words, 2)}"
         pattern = date_pattern(words)
+        if pattern == "":
+            return refuse(
+                "dates",
+                f"{why}, in several ways or in one that isn't known",
+                f"write them alike, or {ignoring}",
+            )
         written = "null" if pattern is None else repr(pattern)
         fix = f"set data.date_columns to {{{name}: {written}}}, or {ignoring}"
         return refuse("dates", why, fix, True, ("date_columns", {name: pattern}))
+    if unlike := looks_like_numbers(seen, context.reading):
+        why, fix, remedy = unlike
+        return refuse("numbers written otherwise", why, fix, False, remedy)
     if len(words) > MOST_VALUES:
         many = f"more than {len(words):,}" if seen.overflow else f"{len(words):,}"
         kind = "id" if len(words) > 0.9 * seen.known or seen.overflow else "free text"
@@ -180,4 +205,22 @@ def _judge_words(seen: Seen, context: Context, refuse: Callable[..., Verdict], i
     if len(words) == 1:
         note = f"column {name!r} is {next(iter(words))!r} in every row that has a value"
         return Verdict(name, category.column, "constant", "one word", seen.known == seen.rows, note=note)
+    if len(words) > FEW_WORDS and all(word[:1].isdigit() for word in words):
+        note = (
+            f"column {name!r} has {len(words)} different words that begin with a digit, each a category: if "
+        )
+        note += "they are numbers, write them as such"
+        return replace(category, note=note)
     return category
+
+
+def of_one_side(seen: Seen) -> str | None:
+    """Say that a column, or words of it, stand in labeled rows alone, or in the others alone."""
+    name = seen.name
+    if not seen.known_labeled:
+        return f"column {name!r} has values in rows without a label alone: nothing can be learned from it"
+    if seen.known_labeled == seen.known:
+        return f"column {name!r} has no value in any row without a label"
+    if seen.as_text and (new := sorted({*seen.words} - seen.labeled_words)):
+        return f"column {name!r} has {listed(new)} in rows without a label alone"
+    return None

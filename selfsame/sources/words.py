@@ -25,12 +25,23 @@ DOUBTFUL_WORDS = (
     "tbd",
 )
 
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-COMMA_NUMBER = re.compile(r"[+-]?\d{1,3}(\.\d{3})*,\d+|[+-]?\d+,\d+([eE][+-]?\d+)?")
-THOUSANDS = re.compile(r"[+-]?\d{1,3}([,'’ \u00a0\u202f]\d{3})+(\.\d+)?|[+-]?\d{1,3}(\.\d{3}){2,}(,\d+)?")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+COMMA_NUMBER = re.compile(r"[+-]?\d{1,3}(\.\d{3})*,\d+|[+-]?\d+,\d+([eE][+-]?\d+)?", re.ASCII)
+THOUSANDS = re.compile(  # in groups of two too, as in India
+    r"[+-]?\d{1,3}([,'’ \u00a0\u202f]\d{2,3})*[,'’ \u00a0\u202f]\d{3}(\.\d+)?"
+    r"|[+-]?\d{1,3}(\.\d{3}){2,}(,\d+)?",
+    re.ASCII,
+)
+POINT_THOUSANDS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?", re.ASCII)
+ANY_NUMBER = (
+    re.compile(  # however it is written: other digits, signs, brackets for a minus, D for an exponent
+        r"[-+(\u2212\u2013]?(\d+|\d{1,3}([.,'’_ \u00a0\u202f]\d{2,3})+)([.,]\d+)?([eEdD][+-]?\d+)?\)?"
+    )
+)
 UNIT = re.compile(r"(?P<before>[€$£¥]\s?)?[+-]?\d[\d.,]*\s?(?P<after>[^\d\s.,:/-][^\d]*)?")
 DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ]\d{1,2}[:.]\d{2}.*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})([T ,].*)?"
+    r"|[A-Z][a-z]{2,8} \d{1,2},? \d{4}|\d{1,2}[ -][A-Z][a-z]{2,8}[ -]\d{4}"
 )
 TIME = re.compile(r"\d{1,2}[:.]\d{2}([:.]\d{2}(\.\d+)?)?( ?[AaPp][Mm])?")
 LEADING_ZERO = re.compile(r"0\d+")

@@ -10,21 +10,21 @@ from typing import Any
 from selfsame.core.errors import SelfsameError
 from selfsame.params.data import Arrays, DataParams, Images, Table
 from selfsame.sources.analysis import Analysis, analyze_table
-from selfsame.sources.delimited import open_text
+from selfsame.sources.delimited import NoHeaderError, PreambleError, open_text
 from selfsame.sources.faults import listed
 from selfsame.sources.files import (
     EXCEL_ENDINGS,
     PARQUET_ENDINGS,
     TEXT_ENDINGS,
-    NoHeaderError,
     Reading,
     TableFile,
     open_table_file,
 )
+from selfsame.sources.foreign import instead
 from selfsame.sources.images import find_photos
 from selfsame.sources.labels_table import USUAL_TARGETS
 from selfsame.sources.place import look_through
-from selfsame.sources.spelling import share_of
+from selfsame.sources.spelling import NO_GUESS, share_of
 from selfsame.sources.target import ClassTarget
 from selfsame.sources.words import COMMA_NUMBER, NUMBER, is_no_label
 
@@ -116,7 +116,9 @@ def guess(path: Path, target: str | None = None, kind: str | None = None) -> Dra
     if not tables:
         raise SelfsameError(
             f"{path}: neither a table nor photos nor arrays, but {listed(names, 3)}",
-            "give a CSV, TSV, Parquet or Excel file, a folder of photos, idx files or an npz",
+            instead(
+                names[0], "give a CSV, TSV, Parquet or Excel file, a folder of photos, idx files or an npz"
+            ),
         )
     return _table(draft, path, files, target, kind)
 
@@ -140,7 +142,7 @@ def _photos(draft: Draft, path: Path, target: str | None) -> Draft:
         try:
             with Image.open(photo.path) as image:
                 sides.append(min(image.size))
-        except (OSError, ValueError, SyntaxError):
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             continue  # it is named when the photos are read
     side = int(median(sides)) if sides else LARGEST_PHOTO
     size = max(8, min(side, LARGEST_PHOTO))
@@ -181,12 +183,17 @@ def _reading(draft: Draft, files: list[Path]) -> list[TableFile]:
             draft.why["encoding"] = (
                 f"{file.name} is not UTF-8; most such files are from Windows: look at its letters"
             )
-    try:
-        return [open_table_file(file, Reading(encoding=draft.keys.get("encoding"))) for file in files]
-    except NoHeaderError:
-        draft.set("header", False, "the first line looks like values; the columns are column_1, column_2, …")
-        reading = Reading(encoding=draft.keys.get("encoding"), header=False)
-        return [open_table_file(file, reading) for file in files]
+    for _ in range(ROUNDS):
+        keys = {key: draft.keys[key] for key in ("encoding", "header", "skip_rows") if key in draft.keys}
+        try:
+            return [open_table_file(file, Reading(**keys)) for file in files]
+        except NoHeaderError:
+            draft.set(
+                "header", False, "the first line looks like values; the columns are column_1, column_2, …"
+            )
+        except PreambleError as error:
+            draft.set("skip_rows", error.lines, error.what)
+    return [open_table_file(file, Reading(**keys)) for file in files]
 
 
 def _is_utf8(file: Path) -> bool:
@@ -200,6 +207,8 @@ def _is_utf8(file: Path) -> bool:
         with open_text(file, "utf-8") as lines:
             while lines.read(1 << 20):
                 pass
+    except (OSError, EOFError):
+        return True  # what is wrong is said when it is opened
     except UnicodeError:
         return False
     return True
@@ -252,13 +261,18 @@ def _are_values(words: Mapping[str, int], keys: Mapping[str, Any]) -> bool:
     if not plain or not all(map(NUMBER.fullmatch, plain)):
         return False
     fractions = any(not float(word).is_integer() for word in plain)
-    return len(plain) > MOST_VALUES_AS_CLASSES or (fractions and len(plain) > 2)
+    single = len(plain) > 5 and median(words.values()) == 1  # most stand in one row each
+    return len(plain) > MOST_VALUES_AS_CLASSES or single or (fractions and len(plain) > 2)
 
 
 def _mend_signs(draft: Draft, found: Analysis) -> bool:
     """Set the signs before decimals and between thousands."""
     for name, verdict in found.verdicts.items():
-        key, value = verdict.remedy or ("", None)
+        key, value = verdict.remedy or NO_GUESS
+        if key == "decimal" and any(
+            seen.known and not seen.as_text and not seen.whole for seen in found.seen.values()
+        ):
+            continue  # other columns have points
         if key in ("decimal", "thousands") and key not in draft.keys:
             if key == "thousands" and value == ".":
                 draft.set("decimal", ",", f"column {name!r} {verdict.why}")
@@ -272,10 +286,11 @@ def _mend_columns(draft: Draft, found: Analysis) -> bool:
     changed = False
     for name, verdict in found.verdicts.items():
         key, value = verdict.remedy or ("ignore_columns", [name])
-        if not (verdict.fault or verdict.ignore) or key in ("decimal", "thousands"):
+        if not (verdict.fault or verdict.ignore) or key in ("decimal", "thousands", *NO_GUESS):
             continue
         if key == "missing_values" and key not in draft.keys:
             value = [*(word for word in Reading().missing if word), *value]
-        draft.set(key, value, f"{name or 'the column without a name'} ({verdict.kind})")
+        why = f"{verdict.kind}: {verdict.why}" if "otherwise" in verdict.kind else verdict.kind
+        draft.set(key, value, f"{name or 'the column without a name'} ({why})")
         changed = True
     return changed

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from selfsame.core.tables import TableInfo
-from selfsame.sources.faults import counted
+from selfsame.sources.faults import LONGEST, counted, shortened
 from selfsame.start.survey import Survey, roles_line
 
 SHOWN_COLUMNS = 60
@@ -95,12 +95,19 @@ def _labels(found: Survey) -> Iterator[str]:
         return
     counts = found.counts
     if counts:
-        shown = [f"{name} {rows:,}" for name, rows in list(counts.items())[:SHOWN_CLASSES]]
+        shown = [f"{_class(name)} {rows:,}" for name, rows in list(counts.items())[:SHOWN_CLASSES]]
         more = f" and {len(counts) - SHOWN_CLASSES} more" if len(counts) > SHOWN_CLASSES else ""
         yield f"{len(counts)} classes, with their labeled rows: {', '.join(shown)}{more}"
     else:
         known = found.given.labels[found.given.labels == found.given.labels]
         yield f"values to predict: {len(known):,}, from {known.min():.6g} to {known.max():.6g}"
+    if found.repeats is not None and found.repeats.dropped.any():
+        dropped, known = found.repeats.dropped, ~np.isnan(found.given.labels)
+        labeled, against = int((dropped & known).sum()), int(found.repeats.contradicting.sum())
+        yield (
+            f"repeats: {counted(int(dropped.sum()), 'row')} with the inputs of another, {labeled:,} of them "
+            f"with a label; {counted(against, 'row')} with contradicting labels"
+        )
     marks = {
         word: count for word, count in dict(found.source.facts.get("unlabeled_words", {})).items() if count
     }
@@ -109,3 +116,8 @@ def _labels(found: Survey) -> Iterator[str]:
             f"{count:,} {f'marked {word!r}' if word else 'left empty'}" for word, count in marks.items()
         )
         yield f"rows without a label: {words}"
+
+
+def _class(name: str) -> str:
+    """Return a class's name for a terminal: a long one cut, one with signs that don't print in quotes."""
+    return name if name.isprintable() and len(name) <= LONGEST else shortened(name)

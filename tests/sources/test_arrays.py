@@ -96,6 +96,20 @@ def test_what_does_not_fit_is_refused(content: dict[str, Any], said: str, tmp_pa
         read(tmp_path)
 
 
+HEADS = {  # the first bytes of an idx file → what the message must say
+    "another type": (bytes([0, 0, 7, 1]), "its header says type 7 and 1 dimensions"),
+    "200 dimensions": (bytes([0, 0, 8, 200]), "its header says type 8 and 200 dimensions"),
+    "another start": (bytes([1, 0, 8, 1]), "it doesn't begin as an idx file does"),
+}
+
+
+@pytest.mark.parametrize(("head", "said"), HEADS.values(), ids=HEADS)
+def test_a_header_that_says_what_cannot_be_is_refused(head: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(head + bytes(900))
+    with pytest.raises(SelfsameError, match=re.escape(said)):
+        read(tmp_path)
+
+
 def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello, all of you")
     with pytest.raises(SelfsameError, match=r"a\.txt: neither an idx nor an npz file"):

@@ -132,7 +132,7 @@ def test_a_broken_file_is_named(content: bytes | str, garden: Path) -> None:
 
 
 WRONG = {  # files → what the message must say
-    "outside": (("a/1.png", "b/1.png", "2.png"), "2.png: a file outside of the class folders"),
+    "outside": (("a/1.png", "b/1.png", "2.png"), "1 file outside of the class folders: '2.png'"),
     "one class": (("a/1.png", "unlabeled/1.png"), "two classes or more are needed, found: 'a'"),
     "nothing": ((), "no photo is there"),
     "one class in train": (("train/a/1.png",), "two classes or more are needed, found: 'a'"),
@@ -156,6 +156,58 @@ def test_another_layout_is_refused(files: tuple[str, ...], said: str, tmp_path: 
         stop_if_any(find_photos(tmp_path, PHOTOS).faults)
     assert said in caught.value.what
     assert caught.value.fix
+
+
+def test_photos_to_judge_by_without_class_folders_go_to_the_pool(tmp_path: Path) -> None:
+    for file in ("train/a/1.png", "train/b/1.png", "test/1.png", "test/2.png"):
+        photo(tmp_path / file)
+    album = find_photos(tmp_path, PHOTOS)
+    assert (album.classes.unlabeled, album.faults) == ({"": 2}, [])
+    assert album.notes == ["test has no class folders: its photos go to the pool"]
+
+
+LISTED = {  # how labels.csv calls the photos a/1.png, b/1.png, b/2.png
+    "with the other slash": ("a\\1.png", "b\\1.png", "b\\2.png"),
+    "with another computer's folders": ("C:\\me\\a\\1.png", "/home/me/b/1.png", "/home/me/2.png"),
+    "by the bare place": ("a/1", "b/1", "2"),
+    "in another case": ("A/1.PNG", "B/1.Png", "2.PNG"),
+    "with another ending": ("a/1.jpg", "b/1.jpeg", "2.tif"),
+}
+
+
+@pytest.mark.parametrize("names", LISTED.values(), ids=LISTED)
+def test_a_table_may_call_photos_otherwise(names: tuple[str, ...], tmp_path: Path) -> None:
+    for file in ("a/1.png", "b/1.png", "b/2.png", "b/3.png"):
+        photo(tmp_path / "images" / file)
+    rows = [f"{name},{word}\n" for name, word in zip(names, ("x", "y", "x"), strict=True)]
+    (tmp_path / "labels.csv").write_text("file,label\n" + "".join(rows))
+    album = find_photos(tmp_path, PHOTOS)
+    assert album.faults == []
+    found = [(each.path.relative_to(tmp_path / "images").as_posix(), each.word) for each in album.photos]
+    assert found == [("a/1.png", "x"), ("b/1.png", "y"), ("b/2.png", "x"), ("b/3.png", "")]
+    otherwise = any("by another ending or case" in note for note in album.notes)
+    assert otherwise == any(name.lower() != name or ".jp" in name or ".tif" in name for name in names[1:])
+
+
+TABLES = {  # what stands in labels.csv beside a/1.png and b/1.png → what the message must say
+    "a name of two photos": ("file,label\n1.png,x\n1.png,y\n", "none of its columns names them"),
+    "no header": ("a/1.png,x\nb/1.png,y\n", "its first line, 'a/1.png', 'x', names a photo, not columns"),
+    "no table": ("some words\n", "no rows below the header; it lies beside photos"),
+    "Latin-1": ("file,label\na/1.png,b\xe4r\n", "is not UTF-8 text"),
+    "two classes": ("file,label\na/1.png,x\na/1.png,y\nb/1.png,y\n", "1 photo with two different classes"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), TABLES.values(), ids=TABLES)
+def test_a_table_that_does_not_say_what_photos_show_is_refused(
+    content: str, said: str, tmp_path: Path
+) -> None:
+    for file in ("a/1.png", "b/1.png"):
+        photo(tmp_path / file)
+    (tmp_path / "labels.csv").write_bytes(content.encode("latin-1"))
+    with pytest.raises(SelfsameError) as caught:
+        stop_if_any(find_photos(tmp_path, PHOTOS).faults)
+    assert said in caught.value.what and "data.encoding" not in caught.value.fix
 
 
 def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:

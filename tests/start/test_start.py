@@ -104,6 +104,55 @@ GUESSED = {  # rows of a table with target y → key and value that init writes
         "data.target_kind",
         "regression",
     ),
+    "points between thousands": (
+        ["x;z;y"] + [f"{row}.{row * 7 % 900 + 100},5;{row},25;{'ab'[row % 2]}" for row in range(1, 41)],
+        "data.thousands",
+        ".",
+    ),
+    "lines before the header": (
+        ["# made by hand", "# 2024", "x,z,y"]
+        + [f"{row * 7 % 11 + row},{row * 3 % 13},{'ab'[row % 2]}" for row in range(40)],
+        "data.skip_rows",
+        2,
+    ),
+    "a word for missing, among numbers": (
+        ["x,z,y"]
+        + [
+            f"{row * 1.5 if row % 4 else 'not available'},{row * 3 % 13},{'ab'[row % 2]}" for row in range(40)
+        ],
+        "data.missing_values",
+        ["NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A", "not available"],
+    ),
+    "ids of numbers and letters": (
+        ["x,z,y"]
+        + [f"{row * 7919 if row % 3 else f'A/{row}'},{row * 3 % 13},{'ab'[row % 2]}" for row in range(1, 41)],
+        "data.ignore_columns",
+        ["x"],
+    ),
+    "columns without names or values": (
+        ["x,y,,"] + [f"{row * 7 % 11 + row},{'ab'[row % 2]},," for row in range(40)],
+        "data.ignore_columns",
+        ["column_3", "column_4"],
+    ),
+    "values of which most are alone": (
+        ["x,y"] + [f"{row * 7 % 11 + row},{row * 9 if row % 3 else 0}" for row in range(40)],
+        "data.target_kind",
+        "regression",
+    ),
+    "months by name": (
+        ["x,z,y"] + [f"{1 + row % 28}-Jan-2024,{row * 7 % 11},{'ab'[row % 2]}" for row in range(40)],
+        "data.date_columns",
+        {"x": "%d-%b-%Y"},
+    ),
+    "dates in several ways": (
+        ["x,z,y"]
+        + [
+            f"{'2024-01-02' if row % 2 else '3.1.2024'},{row * 7 % 11 + row},{'ab'[row % 2]}"
+            for row in range(40)
+        ],
+        "data.ignore_columns",
+        ["x"],
+    ),
     "contradictions": (
         ["x,y"] + [f"{row % 13},{'ab'[row % 2] if row < 30 else ''}" for row in range(40)],
         "split.duplicates",
@@ -154,6 +203,7 @@ def test_the_target_is_guessed_or_asked_for(project: Path) -> None:
         ("nothing", None, "no such file"),
         ("empty/", None, "no file is there"),
         ("a.doc", b"x", "neither a table"),
+        ("a.csv.gz", b"x,y\n1,2\n", "can't be read"),
     ],
 )
 def test_what_is_no_data_is_refused(name: str, content: bytes | None, said: str, project: Path) -> None:
@@ -172,6 +222,35 @@ def test_what_cannot_be_guessed_is_left_to_be_mended(project: Path) -> None:
     assert "to mend: data.target_column = 'y': the classes 'Cat' (13 rows) and 'cat' (14 rows)" in said
     assert said.splitlines()[-1].startswith("next: mend the 1 thing above")
     assert isinstance(run("inspect").exception, SelfsameError)
+
+
+MENDED = {  # rows of a table with target y, of which init must not guess → what it says
+    "units below the names": (
+        ["x,z,y", "cm,kg,kind"]
+        + [f"{row * 7 % 11 + row},{row * 3 % 13 + row},{'ab'[row % 2]}" for row in range(40)],
+        "to mend: t.csv: column 'x' is numbers but for 'cm' in 1 row, first 'cm' in line 2",
+    ),
+    "commas among columns with points": (
+        ["x;z;y"] + [f"{row},5;{row * 3}.25;{'ab'[row % 2]}" for row in range(40)],
+        "to mend: t.csv: column 'x' has numbers with a decimal comma",
+    ),
+    "labels with a unit": (
+        ["x,y"] + [f"{row * 7 % 11 + row},{row * 1500} EUR" for row in range(40)],
+        "to mend: data.target_column = 'y': 40 different classes, and most look like numbers",
+    ),
+    "repeats that leave nothing": (
+        ["x,z,y"] + [f"{row % 5},{row % 5 * row % 5},{'ab'[row % 2]}" for row in range(40)],
+        "repeats: 35 rows with the inputs of another, 35 of them with a label; 40 rows with contradicting",
+    ),
+}
+
+
+@pytest.mark.parametrize(("lines", "words"), MENDED.values(), ids=MENDED)
+def test_what_could_be_several_things_is_not_guessed(lines: list[str], words: str, project: Path) -> None:
+    (project / "t.csv").write_text("\n".join(lines) + "\n")
+    said = done("init", "t.csv", "--target", "y")
+    assert words in said
+    assert "next: mend the " in said
 
 
 def test_inspect_shows_what_there_is(project: Path, browser: Browser) -> None:
