@@ -216,7 +216,8 @@ def input_columns(inputs: np.ndarray, info: TableInfo) -> list[pa.Array]:
 
 def example_ids(inputs: np.ndarray) -> list[str]:
     """Return the names of ``id_column`` one by one."""
-    return id_column(inputs).to_pylist()
+    names: list[str] = id_column(inputs).to_pylist()
+    return names
 
 
 def id_column(inputs: np.ndarray) -> pa.StringArray:

@@ -14,6 +14,7 @@ from selfsame.cli import app
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_yaml
 from selfsame.params.check import load_params
+from selfsame.start.report import BASELINE_EPOCHS, BATCH_ROWS, POOL_BATCH_ROWS, STUDENT_EPOCHS
 
 
 def run(*arguments: str) -> Result:
@@ -269,7 +270,13 @@ def test_inspect_shows_what_there_is(project: Path, browser: Browser) -> None:
 
 def test_inspect_shows_photos(project: Path) -> None:
     LIKES["photos"][0](project / "data" / "inbox")
-    done("inspect", "data/inbox", "--html", "page.html")
+    said = done("inspect", "data/inbox", "--html", "page.html")
+    assert "time: about 2 minutes of one processor core, an estimate" in said
+    assert "a third and three times as much are possible" in said
+    preset = read_yaml(ROOT / "presets" / "own-images.yaml")
+    epochs = [preset[name]["max_epochs"] for name in ("train_baseline", "retrain")]
+    batches = preset["training"]["batch_size"], preset["retrain"]["pool_batch_size"]
+    assert [*epochs, *batches] == [BASELINE_EPOCHS, STUDENT_EPOCHS, BATCH_ROWS, POOL_BATCH_ROWS]
     assert Path("page.html").read_text().count("data:image/png") == 3 * 8
 
 
