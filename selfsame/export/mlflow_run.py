@@ -31,6 +31,7 @@ from selfsame.dag.nested import leaves
 EXPERIMENT = "selfsame"
 MODEL_TAG = "selfsame.model"  # the digest of the model's files: one run has it
 MOST_METRICS, MOST_PARAMS = 1000, 100  # of one call
+LONGEST_NAME = 240
 LONGEST = 6000  # characters of a parameter's value; whole it stands in params.json
 
 
@@ -59,7 +60,10 @@ def export_run(case: Case, store: Path) -> tuple[str, bool]:
     begun, ended = (_milliseconds(each) for each in (records[0].started, records[-1].finished))
     name = params.get("evaluate", {}).get("title")
     run = client.create_run(place, begun, tags, run_name=name).info.run_id
-    for some in _portions([Param(key, _short(value)) for key, value in leaves(params)], MOST_PARAMS):
+    names = Names()
+    for some in _portions(
+        [Param(names.of(key), _short(value)) for key, value in leaves(params)], MOST_PARAMS
+    ):
         client.log_batch(run, params=some)
     for few in _portions([*_results(case, ended), *_curves(case)], MOST_METRICS):
         client.log_batch(run, metrics=few)
@@ -72,9 +76,10 @@ def export_run(case: Case, store: Path) -> tuple[str, bool]:
 
 def _results(case: Case, moment: int) -> Iterator[Metric]:
     """Yield the numbers of the metrics; words and what is unknown stand in the artifact alone."""
+    names = Names()
     for key, value in leaves(case.metrics):
         if isinstance(value, int | float) and isfinite(value):
-            yield Metric(_plain(key), float(value), moment, 0)
+            yield Metric(names.of(key), float(value), moment, 0)
 
 
 def _curves(case: Case) -> Iterator[Metric]:
@@ -89,7 +94,7 @@ def _curves(case: Case) -> Iterator[Metric]:
                     for column, value in row.items():
                         if column != "epoch" and value and isfinite(float(value)):
                             key = f"{Path(name).parent.name}/{column}"
-                            yield Metric(_plain(key), float(value), moment, step)
+                            yield Metric(key, float(value), moment, step)
 
 
 def _gather(case: Case, params: dict[str, Any], folder: Path) -> None:
@@ -114,9 +119,19 @@ def _portions(items: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
     return (items[start : start + most] for start in range(0, len(items), most))
 
 
-def _plain(key: str) -> str:
-    """Keep the signs that MLflow allows in a name."""
-    return re.sub(r"[^\w\-./ ]", "_", key)
+class Names:
+    """Names as MLflow allows them: no two keys get the same one."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, str] = {}
+
+    def of(self, key: str) -> str:
+        """Return a key without the signs that are forbidden, no longer than is allowed."""
+        plain = made = re.sub(r"[^\w\-. ]", "_", key)[:LONGEST_NAME]
+        number = 2
+        while self._keys.setdefault(made, key) != key:
+            made, number = f"{plain}_{number}", number + 1
+        return made
 
 
 def _short(value: Any) -> str:

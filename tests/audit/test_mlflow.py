@@ -13,6 +13,7 @@ from test_using import run
 from selfsame.core.layout import METRICS
 from selfsame.dag.nested import leaves
 from selfsame.export import commands
+from selfsame.export.mlflow_run import Names
 from selfsame.predict import load_model
 
 
@@ -55,6 +56,14 @@ def test_a_run_is_written_once_with_all_that_is_known_of_it(
         load_model(folder, "cpu").predict_proba(holdout) for folder in ("models/champion", place / "model")
     )
     np.testing.assert_array_equal(there, here)
+
+
+def test_no_two_keys_get_the_same_name() -> None:
+    names = Names()
+    keys = ["a<", "a>", "a_", "a<", "b/../c", "ä 1", "x" * 300, "x" * 301]
+    made = [names.of(key) for key in keys]
+    assert made[:6] == ["a_", "a__2", "a__3", "a_", "b_.._c", "ä 1"]
+    assert len(set(made)) == len(set(keys)) and max(map(len, made)) <= 250
 
 
 def test_what_is_missing_is_named(real: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

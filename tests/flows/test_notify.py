@@ -1,4 +1,4 @@
-"""The webhook is told of a failure and of silence, and of nothing else."""
+"""The webhook is told of a failure, of drift and of silence, and of nothing else."""
 
 import json
 import threading
@@ -65,7 +65,8 @@ def receiver(prefect_api: str) -> Iterator[Receiver]:
 
 @flow
 def ends(name: str) -> State:
-    return Failed(message="told to fail") if name == "Failed" else Completed(name=name)
+    message = "input 'mass_g': index 0.31" if name == "Drifted" else None
+    return Failed(message="told to fail") if name == "Failed" else Completed(name=name, message=message)
 
 
 @pytest.mark.slow
@@ -77,6 +78,8 @@ def test_failure_and_silence_are_told(receiver: Receiver) -> None:
     ends("Failed", return_state=True)
     told = receiver.wait_for("Failed")
     assert told["message"] == "told to fail" and told["page"].startswith("http")
+    ends("Drifted", return_state=True)
+    assert receiver.wait_for("Drifted")["message"] == "input 'mass_g': index 0.31"
 
     # As long as something succeeds nothing is said; to be skipped is no success.
     receiver.wait_for("Silent")
