@@ -28,6 +28,7 @@ def test_metrics_hold_the_promised_keys() -> None:
         "promotion_p_value": pytest.approx(1 / 5000),  # fourteen gained: no flip of signs is as good
         "promotion_level": 0.05,
         "reference_promotion_p_value": 1.0,
+        "reference_promotion_out_of_fold_rows": 0,
     }
     calibration = {"rows": 20, "temperature": 1.5, "error_before": 0.05, "error_after": 0.01}
     assert figures["calibration"] == calibration
