@@ -13,6 +13,7 @@ from selfsame.active import commands as active
 from selfsame.audit import commands
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import SUMMARY
+from selfsame.erasure import commands as erasure
 from selfsame.export import commands as export
 from selfsame.scoring import commands as scoring
 from selfsame.start import commands as start
@@ -231,7 +232,8 @@ def summary() -> None:
     typer.echo(SUMMARY.read_text(encoding="utf-8"), nl=False)
 
 
-for command in (*start.COMMANDS, *commands.COMMANDS, *active.COMMANDS, *scoring.COMMANDS, *export.COMMANDS):
+ROOMS = (start, commands, erasure, active, scoring, export)
+for command in [one for room in ROOMS for one in room.COMMANDS]:
     app.command()(command)
 
 

@@ -66,7 +66,9 @@ def audit(
 
 def verify(
     release: Annotated[Path | None, typer.Argument(help="A release; without one, the project here.")] = None,
-    key: Annotated[Path | None, typer.Option(help="The signer's public key, for a release.")] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="The signer's public key, of a release or of attestations.")
+    ] = None,
     identity: Annotated[str | None, typer.Option(help="Or who signed it by Sigstore.")] = None,
     identity_provider: Annotated[str | None, typer.Option(help="And the URL that vouches for them.")] = None,
     remote: Annotated[bool, typer.Option(help="Read every object of the DVC remote, too.")] = False,
@@ -82,7 +84,7 @@ def verify(
     if release is None:
         from selfsame.audit.verify import verify as verify_project
 
-        answer = verify_project(remote, resume, uncommitted)
+        answer = verify_project(remote, resume, uncommitted, key)
     else:
         from selfsame.audit.release import is_release, verify_release
 
@@ -134,6 +136,22 @@ def taint(
         _echo_json(answers if history else answers[0])
     else:
         typer.echo("\n\n".join(map(format_taint, answers)))
+
+
+def rebuild(
+    rev: Annotated[str, typer.Option(help="The git revision to make anew.")] = "HEAD",
+    key: Annotated[Path | None, typer.Option(help="PEM file of the private key to sign with.")] = None,
+) -> None:
+    """Make a revision's model anew in a clean clone, compare every output, and attest who did.
+
+    The exit status is 1 where any byte differs.
+    """
+    from selfsame.audit.rebuild import rebuild as make_anew
+
+    found = make_anew(rev, key, typer.echo)
+    typer.echo(found.format())
+    if not found.equal:
+        raise typer.Exit(1)
 
 
 def diff(
@@ -197,7 +215,7 @@ def export(
         typer.echo(f"wrote {output}")
 
 
-COMMANDS = (audit, verify, rows, taint, diff)
+COMMANDS = (audit, verify, rows, taint, rebuild, diff)
 
 
 def _signer(release: Path, key: Path | None, identity: str | None, provider: str | None) -> "Path | Identity":

@@ -1,6 +1,6 @@
 """One row among many millions, found by reading the id column: ``TableWriter`` keeps it fast to read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,12 @@ class Table:
                     return start + place
                 start += batch.num_rows
         return None
+
+    def ids(self) -> Iterator[str]:
+        """Yield every example's id."""
+        for file in self._files:
+            for batch in file.iter_batches(batch_size=BATCH_IDS, columns=[ID]):
+                yield from batch.column(0).to_pylist()
 
     def row(self, position: int) -> dict[str, Any]:
         """Read one row, without its input; of each part only the group of rows that has it is read."""

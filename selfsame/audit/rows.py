@@ -6,6 +6,7 @@ from typing import Any
 from selfsame.audit.case import NOT_RECORDED, walker_of
 from selfsame.audit.execution import HUMAN_ROLES, OWN_LABEL, ROLES, Execution, find
 from selfsame.audit.facts import answers_of
+from selfsame.audit.receipts import erased, erased_words
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.stale import stale
 from selfsame.audit.uses import uses_of
@@ -66,6 +67,8 @@ def find_row(snapshot: Snapshot, executions: list[Execution], example_id: str) -
         position = find(table, example_id)
         if table is not None and position is not None:
             return {"role": None, "row": table.row(position), "decision": None}
+    if receipt := erased(example_id):
+        raise SelfsameError(f"{example_id}: {erased_words(receipt)}", "'selfsame verify' checks the receipt")
     raise SelfsameError(
         f"{example_id}: no table of {snapshot} has an example of that id",
         "copy the whole id (32 hex digits) from a table, or name the row by --source-row",

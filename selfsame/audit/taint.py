@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from selfsame.audit.execution import OWN_LABEL, Execution
+from selfsame.audit.receipts import erased, erased_words
 from selfsame.audit.records import Record
 from selfsame.audit.rows import executions_of, find_row, stale_lines
 from selfsame.audit.snapshot import Snapshot
@@ -26,7 +27,9 @@ def trace_taint(snapshot: Snapshot, example_ids: Sequence[str]) -> dict[str, Any
         SelfsameError: no table has one of the examples.
     """
     executions = executions_of(snapshot)
-    found = {one: find_row(snapshot, executions, one) for one in dict.fromkeys(example_ids)}
+    receipts = {one: receipt for one in dict.fromkeys(example_ids) if (receipt := erased(one))}
+    left = [one for one in dict.fromkeys(example_ids) if one not in receipts]
+    found = {one: find_row(snapshot, executions, one) for one in left}
     tainted: set[tuple[str, str]] = set()  # files, by name and digest
     models: list[dict[str, Any]] = []
     reports: list[str] = []
@@ -57,6 +60,7 @@ def trace_taint(snapshot: Snapshot, example_ids: Sequence[str]) -> dict[str, Any
         "stale": [str(problem) for problem in stale(snapshot)],
         "revision": str(snapshot),
         "examples": {example_id: row["role"] for example_id, row in found.items()},
+        "erased": {example_id: erased_words(receipt) for example_id, receipt in receipts.items()},
         "pseudo_labels": {"own": [one for one in found if one in own], **labels},
         "models": models,
         "reports": reports,
@@ -105,6 +109,7 @@ def format_taint(answer: dict[str, Any]) -> str:
         return f"{answer['revision']}: {answer['unknown']}"
     lines = [*stale_lines(answer["stale"]), f"{answer['revision']}"]
     lines += [f"  {example_id}  {role or 'no role'}" for example_id, role in answer["examples"].items()]
+    lines += [f"  {example_id}  {words}" for example_id, words in answer["erased"].items()]
     labels = answer["pseudo_labels"]
     lines.append(
         f"pseudo-labels  {labels['by_tainted_teachers']} of {labels['of']} by tainted teachers, "
@@ -117,5 +122,6 @@ def format_taint(answer: dict[str, Any]) -> str:
     if not answer["models"]:
         lines.append("model          none")
     lines += [f"report         {name}" for name in answer["reports"]]
-    lines += ["rebuild without:", f"  {answer['rebuild']}"]
+    if answer["examples"]:
+        lines += ["rebuild without:", f"  {answer['rebuild']}"]
     return "\n".join(lines)

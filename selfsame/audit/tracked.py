@@ -6,7 +6,7 @@ from pathlib import Path
 
 from selfsame.audit.records import Problem
 from selfsame.core.graph_file import CODE_ROOTS
-from selfsame.core.layout import GRAPH_FILE, LINEAGE, LOCK_FILE, PARAMS_FILE
+from selfsame.core.layout import ATTESTATIONS, GRAPH_FILE, LINEAGE, LOCK_FILE, PARAMS_FILE
 from selfsame.git import blob_ids, committed, head, untracked
 
 CODE = (*CODE_ROOTS, "flows")
@@ -15,6 +15,7 @@ ALWAYS = (
     PARAMS_FILE,
     LOCK_FILE,
     LINEAGE,
+    ATTESTATIONS,
     Path(".dvc/config"),
     Path(".dvcignore"),
     *map(Path, CODE),

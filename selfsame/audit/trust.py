@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 from selfsame.audit.anchors import anchors_of
+from selfsame.audit.attestations import rebuilds_of
 from selfsame.audit.case import NOT_RECORDED, Asked, Case
 from selfsame.audit.chain import was_restored
 from selfsame.audit.diff import Side, compare
@@ -96,7 +97,16 @@ def can_be_repeated(case: Case) -> Asked:
         if on_gpu
         else "Meant to be bit-equal on CPU with the pinned environment"
     )
-    return f"{words}. {promise}; ran on {', '.join(hardware)}.", {"repeats": repeats, "gpu": on_gpu}
+    again = rebuilds_of(case.weights)
+    same = [each.said for each in again if each.said["equal"]]
+    equal = [f"{said['by'] or 'somebody'} on {said['on'][:10]}" for said in same]
+    attested = f" Rebuilt from its commit {len(again)} times, {len(equal)} with the same bytes"
+    attested += f" (by {', '.join(equal)})." if equal else "."
+    return f"{words}. {promise}; ran on {', '.join(hardware)}.{attested if again else ''}", {
+        "repeats": repeats,
+        "gpu": on_gpu,
+        "rebuilds": [{key: each.said[key] for key in ("by", "on", "equal")} for each in again],
+    }
 
 
 def _same_request(one: Record, other: Record) -> bool:

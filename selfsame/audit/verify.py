@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from selfsame.audit.anchors import loose_code
+from selfsame.audit.attestations import check_attestations, read_attestations
 from selfsame.audit.case import walker_of
 from selfsame.audit.history import check_history
 from selfsame.audit.outputs import OutputCheck
+from selfsame.audit.receipts import returned
 from selfsame.audit.records import Problem
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.stale import stale
@@ -20,7 +22,9 @@ from selfsame.core.layout import LOCK_FILE
 from selfsame.git import commits_of, read_blob
 
 
-def verify(remote: bool = False, resume: bool = False, uncommitted: bool = False) -> Report:
+def verify(
+    remote: bool = False, resume: bool = False, uncommitted: bool = False, key: Path | None = None
+) -> Report:
     """Check the project in the current folder.
 
     * Workspace: every output that is there has the bytes that ``dvc.lock`` names; in a folder, no file is
@@ -33,11 +37,13 @@ def verify(remote: bool = False, resume: bool = False, uncommitted: bool = False
     * Records: each matches its name and is whole, none is missing, none contradicts another. From the
       outputs every file leads back, digest by digest, to a stage without inputs or to a commit, and all code
       that ran is some commit's.
+    * Attestations: whole, none is missing, and no row that was erased is back.
     * Git: code, parameters, graph, lock file, sources and records are as the commit has them.
 
     Args:
         remote: read every object of the default remote too; one that is not there is a problem.
         resume: take up an interrupted run (see ``digest_files``).
+        key: the public key that must have signed the attestations.
         uncommitted: let what git tracks differ from the commit, as it does while one works.
 
     Raises:
@@ -53,9 +59,11 @@ def verify(remote: bool = False, resume: bool = False, uncommitted: bool = False
     trace = walker_of(snapshot).trace(found.sound)
     problems = [*found.problems, *_unlocked(snapshot), *broken, *map(gap_problem, trace.gaps.items())]
     problems += [*unwitnessed(snapshot), *check_history(records), *stale(snapshot)]
+    problems += [*check_attestations(key), *returned(snapshot)]
     checked = found.checked | {
         "records": len(records) + len(broken),
         "executions in the chain": len(trace.executions),
+        "attestations": len(read_attestations()[0]),
     }
     if not uncommitted:
         problems += loose_code(trace.executions, snapshot.commit)

@@ -11,6 +11,7 @@ GRAPH_FILE = Path("dvc.yaml")
 PARAMS_FILE = Path("params.yaml")
 LOCK_FILE = Path("dvc.lock")
 LINEAGE = Path("lineage")  # a folder of provenance records for every stage
+ATTESTATIONS = Path("attestations")  # receipts of erasures, and who rebuilt what
 SCRATCH = Path(".scratch")  # all in it can be made again
 ANNOTATIONS = Path("data/annotations/labels.csv")  # what people answered
 CHAMPION = Path("models/champion")

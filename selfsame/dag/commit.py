@@ -68,7 +68,7 @@ def record_run(metrics: Sequence[Path], branch: str) -> str:
     done = []
     if git("status", "--porcelain", "--untracked-files=all", "--", *paths):
         message = describe(metrics)
-        _commit(message, paths)
+        commit_files(message, paths)
         done.append(f"committed {git('rev-parse', '--short', 'HEAD').strip()}: {message.splitlines()[0]}")
     if tag := _new_version(metrics):
         _change("tag", "--annotate", tag, "--message", f"{CHAMPION}: the {PROMOTED} was promoted")
@@ -76,7 +76,7 @@ def record_run(metrics: Sequence[Path], branch: str) -> str:
     return "; ".join(done) or "nothing new to record"
 
 
-def _commit(message: str, paths: Sequence[str]) -> None:
+def commit_files(message: str, paths: Sequence[str]) -> None:
     """Commit files as they are on disk; git is told of new ones, and forgets them if it comes to nothing."""
     new = git("ls-files", "--others", "--exclude-standard", "-z", "--", *paths).split("\0")[:-1]
     if new:

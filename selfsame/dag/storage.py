@@ -67,7 +67,7 @@ def has_remote() -> bool:
 
 
 class Remote:
-    """One of DVC's remotes, of whatever kind; read only.
+    """One of DVC's remotes, of whatever kind.
 
     Raises:
         SelfsameError: there is no such remote, or DVC can't read its settings.
@@ -90,6 +90,10 @@ class Remote:
         """Open an object's bytes, as they are."""
         stored: BinaryIO = self._objects.fs.open(self._objects.oid_to_path(md5), "rb")
         return stored
+
+    def remove(self, md5: str) -> None:
+        """Remove the object of that name, which is there."""
+        self._objects.fs.remove(self._objects.oid_to_path(md5))
 
 
 @contextmanager

@@ -90,8 +90,8 @@ class SplitParams(Section):
     erased: Annotated[
         dict[str, dict[RoleName, Positive]],
         Field(
-            description="How many rows of each class were erased from each role: their places stay empty, "
-            "so that no other row moves. A regression's class is 'all rows'."
+            description="How many rows of each class were erased from each role, by `selfsame erase`: their "
+            "places stay empty, so that no other row moves. A regression's class is 'all rows'."
         ),
     ] = {}
 
