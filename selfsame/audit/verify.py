@@ -63,7 +63,7 @@ def verify(
     checked = found.checked | {
         "records": len(records) + len(broken),
         "executions in the chain": len(trace.executions),
-        "attestations": len(read_attestations()[0]),
+        **({"attestations": attested} if (attested := len(read_attestations()[0])) else {}),
     }
     if not uncommitted:
         problems += loose_code(trace.executions, snapshot.commit)

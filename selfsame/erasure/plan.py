@@ -24,6 +24,7 @@ from selfsame.params.data import DATA, DataParams
 from selfsame.params.reading import load_section
 from selfsame.params.split import SplitParams
 from selfsame.roles.decide import decide
+from selfsame.roles.given import strata_of
 from selfsame.roles.rows import ROLE_NAMES
 from selfsame.sources.faults import stop_if_any
 from selfsame.start.survey import Survey, look
@@ -148,14 +149,13 @@ def _tombstones(
     """Add the rows to ``split.erased``; count their roles. Copies and unlabeled rows hold no place."""
     assert found.given is not None and found.source is not None
     counts = {name: Counter(cast("dict[str, int]", each)) for name, each in split.erased.items()}
+    strata, names = strata_of(found.given.labels, found.source.info)
     of_role: Counter[str] = Counter()
     for row in rows:
         role = ROLE_NAMES.get(int(roles[row]), "without a role")
         of_role[role] += 1
-        label = found.given.labels[row]
-        if not np.isnan(label) and int(roles[row]) in ROLE_NAMES:
-            name = found.source.info.classes[int(label)] if found.source.info.classes else "all rows"
-            counts.setdefault(name, Counter())[role] += 1
+        if strata[row] >= 0 and int(roles[row]) in ROLE_NAMES:
+            counts.setdefault(names[strata[row]], Counter())[role] += 1
     return {name: dict(sorted(each.items())) for name, each in sorted(counts.items())}, dict(of_role)
 
 
