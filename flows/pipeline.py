@@ -114,7 +114,8 @@ def run_graph(check: Callable[[], None], request: RunRequest) -> State:
         if state.is_completed() and request.push:  # even if nothing ran: an earlier one may have failed
             do_chore("push", storage.push, operation)
         if state.is_completed() and request.commit:
-            do_chore("commit", partial(record_run, plan.metrics, branch), operation)
+            record = partial(record_run, plan.metrics, branch, operation.signing_key_file)
+            do_chore("commit", record, operation)
         return state
 
 

@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "selfsame.system_errors": {"selfsame.core"},
     "selfsame.stage_lock": {"selfsame.core", "selfsame.processes"},
     "selfsame.git": {"selfsame.core"},
+    "selfsame.dsse": {"selfsame.core"},
     "selfsame.observe": {"selfsame.core", "selfsame.git", "selfsame.params"},
     "selfsame.sources": {"selfsame.core", "selfsame.params"},
     "selfsame.params": {"selfsame.core"},
@@ -56,6 +57,7 @@ MAY_IMPORT = {
     },
     "selfsame.dag": {
         "selfsame.core",
+        "selfsame.dsse",
         "selfsame.git",
         "selfsame.params",
         "selfsame.processes",
@@ -72,6 +74,7 @@ MAY_IMPORT = {
     "selfsame.audit": {
         "selfsame.core",
         "selfsame.dag",
+        "selfsame.dsse",
         "selfsame.git",
         "selfsame.observe",
         "selfsame.pages",
@@ -111,6 +114,7 @@ MAY_IMPORT = {
         "selfsame.audit",
         "selfsame.core",
         "selfsame.dag",
+        "selfsame.dsse",
         "selfsame.git",
         "selfsame.observe",
         "selfsame.params",

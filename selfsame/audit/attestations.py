@@ -4,16 +4,16 @@ Each is an in-toto statement in a DSSE envelope: the receipt of an erasure, or t
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from selfsame.audit.dsse import open_envelope, signature_fault, wrap
-from selfsame.audit.records import Problem
+from selfsame.audit.records import Problem, Record
 from selfsame.core.layout import ATTESTATIONS
+from selfsame.dsse import ENVELOPE, open_envelope, signature_fault, wrap
 from selfsame.git import ever, user_name
 from selfsame.observe.record import STATEMENT_TYPE
 
@@ -84,6 +84,21 @@ def _parse(path: Path, content: bytes) -> Attestation:
         raise ValueError(f"a statement of the type {kind}")
     digests = frozenset(each["digest"]["sha256"] for each in statement["subject"])
     return Attestation(path, kind, digests, said)
+
+
+def unsigned_records(records: Iterable[Record], key: Path) -> Iterator[Problem]:
+    """Name records that have no envelope signed by a key, or one of other bytes."""
+    for record in records:
+        path = record.path.with_suffix(ENVELOPE)
+        try:
+            content = path.read_bytes()
+            same = open_envelope(content)[0] == record.path.read_bytes()
+            fault = signature_fault(content, key) if same else "an envelope of other bytes"
+        except (OSError, ValueError) as error:
+            fault = str(error)
+        if fault:
+            fix = "'selfsame sign --key KEY.pem' by whoever has the key"
+            yield Problem("record", path.as_posix(), f"the record, signed by {key}", fault, fix)
 
 
 def rebuilds_of(weights: str | None) -> list[Attestation]:

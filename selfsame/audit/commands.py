@@ -67,7 +67,7 @@ def audit(
 def verify(
     release: Annotated[Path | None, typer.Argument(help="A release; without one, the project here.")] = None,
     key: Annotated[
-        Path | None, typer.Option(help="The signer's public key, of a release or of attestations.")
+        Path | None, typer.Option(help="The signer's public key, of a release, or of records.")
     ] = None,
     identity: Annotated[str | None, typer.Option(help="Or who signed it by Sigstore.")] = None,
     identity_provider: Annotated[str | None, typer.Option(help="And the URL that vouches for them.")] = None,
@@ -136,6 +136,15 @@ def taint(
         _echo_json(answers if history else answers[0])
     else:
         typer.echo("\n\n".join(map(format_taint, answers)))
+
+
+def sign(
+    key: Annotated[Path, typer.Option(help="PEM file of the private key, kept outside.")],
+) -> None:
+    """Put every provenance record that has none yet into a signed envelope (DSSE) beside it."""
+    from selfsame.dag.commit import sign_records
+
+    typer.echo(f"signed {sign_records(key)} records; commit lineage/")
 
 
 def rebuild(
@@ -215,7 +224,7 @@ def export(
         typer.echo(f"wrote {output}")
 
 
-COMMANDS = (audit, verify, rows, taint, rebuild, diff)
+COMMANDS = (audit, verify, rows, taint, sign, rebuild, diff)
 
 
 def _signer(release: Path, key: Path | None, identity: str | None, provider: str | None) -> "Path | Identity":

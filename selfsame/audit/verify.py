@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from selfsame.audit.anchors import loose_code
-from selfsame.audit.attestations import check_attestations, read_attestations
+from selfsame.audit.attestations import check_attestations, read_attestations, unsigned_records
 from selfsame.audit.case import walker_of
 from selfsame.audit.history import check_history
 from selfsame.audit.outputs import OutputCheck
@@ -43,7 +43,7 @@ def verify(
     Args:
         remote: read every object of the default remote too; one that is not there is a problem.
         resume: take up an interrupted run (see ``digest_files``).
-        key: the public key that must have signed the attestations.
+        key: the public key that must have signed the attestations and the records of the chain.
         uncommitted: let what git tracks differ from the commit, as it does while one works.
 
     Raises:
@@ -60,6 +60,7 @@ def verify(
     problems = [*found.problems, *_unlocked(snapshot), *broken, *map(gap_problem, trace.gaps.items())]
     problems += [*unwitnessed(snapshot), *check_history(records), *stale(snapshot)]
     problems += [*check_attestations(key), *returned(snapshot)]
+    problems += unsigned_records(trace.executions, key) if key else []
     checked = found.checked | {
         "records": len(records) + len(broken),
         "executions in the chain": len(trace.executions),

@@ -16,6 +16,7 @@ from selfsame.core.errors import PassingError, SelfsameError
 from selfsame.core.graph_file import read_yaml
 from selfsame.core.layout import GRAPH_FILE, LINEAGE, LOCK_FILE, PARAMS_FILE
 from selfsame.dag.nested import MISSING, differences, leaves
+from selfsame.dsse import ENVELOPE, wrap
 from selfsame.git import ask, git, read_blob
 
 UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply", "BISECT_LOG")
@@ -43,7 +44,20 @@ def check_git() -> str:
     return branch.strip().removeprefix("refs/heads/")
 
 
-def record_run(metrics: Sequence[Path], branch: str) -> str:
+def sign_records(key: Path) -> int:
+    """Put every provenance record that has none yet into a signed envelope beside it; return how many.
+
+    Args:
+        key: PEM file of an elliptic-curve private key.
+    """
+    bare = [path for path in sorted(LINEAGE.rglob("*.json")) if not path.with_suffix(ENVELOPE).exists()]
+    for path in bare:
+        envelope = json.dumps(wrap(path.read_bytes(), key), indent=2) + "\n"
+        path.with_suffix(ENVELOPE).write_text(envelope, encoding="utf-8")
+    return len(bare)
+
+
+def record_run(metrics: Sequence[Path], branch: str, key: Path | None = None) -> str:
     """Commit parameters, ``dvc.lock``, provenance records and metrics if they differ; version a champion.
 
     Other changed or staged files stay as they are, and so does everything if no commit comes about.
@@ -51,6 +65,7 @@ def record_run(metrics: Sequence[Path], branch: str) -> str:
     Args:
         metrics: the files that the project declares as metrics.
         branch: the one that the run began on.
+        key: PEM file of the private key that signs the records; None leaves them as they are.
 
     Returns:
         What was done, in words.
@@ -65,7 +80,7 @@ def record_run(metrics: Sequence[Path], branch: str) -> str:
             f"git switch {branch}, and run again",
         )
     paths = [str(path) for path in (PARAMS_FILE, LOCK_FILE, LINEAGE, *metrics) if path.exists()]
-    done = []
+    done = [f"signed {signed} records"] if key and (signed := sign_records(key)) else []
     if git("status", "--porcelain", "--untracked-files=all", "--", *paths):
         message = describe(metrics)
         commit_files(message, paths)

@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 
 from ruamel.yaml import YAML
 
-from selfsame.audit.dsse import wrap
 from selfsame.audit.receipts import write_receipt
 from selfsame.audit.snapshot import Snapshot
 from selfsame.core.annotations import format_annotations, read_annotations
@@ -18,6 +17,7 @@ from selfsame.dag.commit import check_git, commit_files
 from selfsame.dag.execute import run_stage
 from selfsame.dag.plan import read_plan
 from selfsame.dag.workspace import hold_workspace
+from selfsame.dsse import wrap
 from selfsame.erasure.plan import Plan
 from selfsame.erasure.purge import kept_objects, purge, remove_requests, still_there
 from selfsame.git import ask, head

@@ -24,7 +24,6 @@ from selfsame.params.data import DATA, DataParams
 from selfsame.params.reading import load_section
 from selfsame.params.split import SplitParams
 from selfsame.roles.decide import decide
-from selfsame.roles.given import strata_of
 from selfsame.roles.rows import ROLE_NAMES
 from selfsame.sources.faults import stop_if_any
 from selfsame.start.survey import Survey, look
@@ -149,7 +148,7 @@ def _tombstones(
     """Add the rows to ``split.erased``; count their roles. Copies and unlabeled rows hold no place."""
     assert found.given is not None and found.source is not None
     counts = {name: Counter(cast("dict[str, int]", each)) for name, each in split.erased.items()}
-    strata, names = strata_of(found.given.labels, found.source.info)
+    strata, names = found.source.info.labels.strata(found.given.labels)
     of_role: Counter[str] = Counter()
     for row in rows:
         role = ROLE_NAMES.get(int(roles[row]), "without a role")

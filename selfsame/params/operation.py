@@ -1,5 +1,6 @@
 """Section ``operation``: how a flow treats the stages and the network. No stage reads it."""
 
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -41,6 +42,11 @@ class OperationParams(Section):
         ),
     ] = None
 
+    signing_key: Annotated[
+        str | None,
+        Field(description="PEM file of the private key by which runs with --commit sign their records."),
+    ] = None
+
     @model_validator(mode="after")
     def _limits_are_of_stages(self) -> Self:
         stages = list(read_stages()) if self.stage_minutes_of else []
@@ -52,6 +58,11 @@ class OperationParams(Section):
         """Return how long a stage may take, in seconds; None for as long as it likes."""
         minutes = self.stage_minutes_of.get(stage, self.stage_minutes)
         return None if minutes is None else 60 * minutes
+
+    @property
+    def signing_key_file(self) -> Path | None:
+        """The key's file, if records are to be signed."""
+        return None if self.signing_key is None else Path(self.signing_key).expanduser()
 
     def retry_delays(self) -> list[float]:
         """Return the pauses before each further try, in seconds, each twice the one before."""

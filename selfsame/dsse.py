@@ -9,6 +9,7 @@ from typing import Any
 from selfsame.core.errors import SelfsameError
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
+ENVELOPE = ".dsse"  # ends the name of a record's envelope
 
 
 def wrap(payload: bytes, key: Path | None) -> dict[str, Any]:
