@@ -179,13 +179,13 @@ def diff(
 
 
 def export(
-    form: Annotated[str, typer.Argument(metavar="labels|openlineage|cyclonedx", help="Which standard.")],
+    form: Annotated[str, typer.Argument(metavar="FORM", help="Which standard.")],
     path: Model = CHAMPION,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; stdout if left out.")] = None,
     url: Annotated[str | None, typer.Option(help="An OpenLineage server's lineage endpoint.")] = None,
     rev: Revision = None,
 ) -> None:
-    """Put the chain in the words of a standard: OpenLineage events, or a CycloneDX ML-BOM; or all labels."""
+    """Put chain, data or model in the words of a standard; or write all labels."""
     from selfsame.audit.case import Case
     from selfsame.audit.mlbom import bill_of_materials
     from selfsame.audit.openlineage import events, send_events
@@ -210,12 +210,20 @@ def export(
             send_events(found, url)
             typer.echo(f"sent {len(found)} events to {url}")
             return
+    elif form == "technical-file" and url is None:
+        from selfsame.audit.technical_file import technical_file
+
+        text = technical_file(case).rstrip()
+    elif form == "croissant" and url is None:
+        from selfsame.audit.croissant import croissant
+
+        text = json.dumps(croissant(case), indent=2, ensure_ascii=False)
     elif form == "cyclonedx" and url is None:
         text = json.dumps(bill_of_materials(case), indent=2, ensure_ascii=False)
     else:
         raise SelfsameError(
             f"no export named '{form}'{' to a server' if url else ''}",
-            "labels, onnx, mlflow, openlineage, cyclonedx",
+            "labels, onnx, mlflow, openlineage, cyclonedx, croissant, technical-file",
         )
     if output is None:
         typer.echo(text)

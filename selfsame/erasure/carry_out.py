@@ -13,7 +13,7 @@ from selfsame.audit.snapshot import Snapshot
 from selfsame.core.annotations import format_annotations, read_annotations
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import ANNOTATIONS, ATTESTATIONS, LINEAGE, LOCK_FILE, PARAMS_FILE
-from selfsame.dag.commit import check_git, commit_files
+from selfsame.dag.commit import check_git, commit_files, sign_records
 from selfsame.dag.execute import run_stage
 from selfsame.dag.plan import read_plan
 from selfsame.dag.workspace import hold_workspace
@@ -74,6 +74,8 @@ def carry_out(plan: Plan, key: Path | None, say: Callable[[str], None]) -> Path:
         "recordsAfter": heads(LINEAGE),
         "outOfReach": [*plan.unreachable, *left],
     }
+    if key is not None:
+        sign_records(key)
     receipt = write_receipt(plan.example_ids, done, key)
     tracked = [
         path for path in (ANNOTATIONS, plan.source) if ask("ls-files", "--error-unmatch", "--", str(path))

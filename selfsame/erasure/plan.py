@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -47,7 +47,7 @@ class Plan:
     source: Path
     copy: Path
     taken: Taken
-    split: dict[str, object]
+    split: dict[str, Any]
     roles: dict[str, int]
     answers: tuple[str, ...]
     moved: int

@@ -15,18 +15,19 @@ from selfsame.scoring.commands import Revision
 if TYPE_CHECKING:
     from selfsame.audit.snapshot import Snapshot
 
+FORMS = ("onnx", "mlflow", "labels", "openlineage", "cyclonedx", "croissant", "technical-file")
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 
 
 def export(
-    form: Annotated[str, typer.Argument(metavar="onnx|mlflow|labels|openlineage|cyclonedx", help="What.")],
+    form: Annotated[str, typer.Argument(metavar="FORM", help=f"One of {', '.join(FORMS)}.")],
     path: Annotated[Path, typer.Argument(help="A model's folder, or what else a stage wrote.")] = CHAMPION,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; of mlflow a folder.")] = None,
     rows: Annotated[Path, typer.Option(help="onnx: rows to check the file with.")] = VALIDATION_ROWS,
     url: Annotated[str | None, typer.Option(help="openlineage: a server's lineage endpoint.")] = None,
     rev: Revision = None,
 ) -> None:
-    """Write the model as ONNX; its run for MLflow; all labels; the chain: OpenLineage, CycloneDX ML-BOM."""
+    """Write the model as ONNX, its run for MLflow; or its labels, chain, data or technical file."""
     if form == "mlflow":
         _write_run(path, output or Path("mlruns"), rev)
         return

@@ -1,6 +1,7 @@
 """The exports say what the records say, in the words of the standards' published schemas."""
 
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import resources
@@ -8,17 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pyarrow.parquet as pq
 import pytest
 from project import ROOT, Project
 from referencing import Registry, Resource
 
 from selfsame.audit.case import Case
 from selfsame.audit.chain import audit_chain
+from selfsame.audit.croissant import croissant
 from selfsame.audit.mlbom import bill_of_materials
 from selfsame.audit.openlineage import FACET, events, send_events
 from selfsame.audit.page import layout, render_page
 from selfsame.audit.questions import answer_all
 from selfsame.audit.snapshot import Snapshot
+from selfsame.audit.technical_file import BY_A_PERSON, technical_file
+from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
 
 CHAMPION = Path("models/champion")
@@ -158,3 +163,40 @@ def test_graph_has_every_dependency_once_and_runs_to_the_right(case: Case) -> No
     assert edges == expected and len(graph["edges"]) == len(expected)
     assert all(stages[edge["from"]]["x"] < stages[edge["to"]]["x"] for edge in graph["edges"])
     assert len({(node["x"], node["y"]) for node in graph["nodes"]}) == len(stages)
+
+
+@pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")
+def test_the_data_are_described_as_croissant_wants_it(case: Case) -> None:
+    """Validated by its reference library; files, digests and columns are those of the tables themselves."""
+    import mlcroissant
+
+    described = croissant(case)
+    found = mlcroissant.Dataset(jsonld=described).metadata
+    assert not found.ctx.issues.errors
+    files = {each.name: each.sha256 for each in found.distribution}
+    tables = [*Path("data/splits").rglob("*.parquet"), *Path("data/pseudo_labels").rglob("*.parquet")]
+    roles = ("labeled", "validation", "calibration", "holdout", "pool", "pseudo_labels")
+    wanted = [path for path in tables if path.stem in roles or path.parent.name in roles]
+    assert files == {path.as_posix(): sha256_file(path) for path in wanted}
+    columns = {
+        each.name.removeprefix("rows of "): {field.name.rpartition(": ")[2] for field in each.fields}
+        for each in found.record_sets
+    }
+    assert columns == {path.as_posix(): set(pq.read_schema(path).names) for path in wanted}
+
+
+def test_the_technical_file_follows_annex_iv(case: Case) -> None:
+    """Its nine parts in order; what stands in it is what the records and the metrics say; gaps are said."""
+    text = technical_file(case)
+    parts = re.findall(r"^## (\d)\. ", text, re.MULTILINE)
+    assert parts == list("123456789")
+    points = re.findall(r"^\*\*\(([a-h])\) ", text, re.MULTILINE)
+    assert points == [*"abcdefgh", *"abcdefgh"]
+    metrics = json.loads(Path("reports/metrics.json").read_bytes())
+    assert f"| baseline | holdout | {metrics['baseline']['holdout']['accuracy']:.4f} |" in text
+    assert str(case.weights) in text and "| `pseudo_label.threshold` | `0.6` |" in text
+    for answer in answer_all(case):
+        if answer.number in (1, 2, 3, 4, 5, 7, 8, 10, 11, 13, 14, 15):
+            assert answer.answer in text
+    assert text.count(BY_A_PERSON) >= 14
+    assert "no scoring by this model is recorded" in text

@@ -18,6 +18,7 @@ def test_a_revision_is_made_anew_and_who_did_is_told(real_copy: Project, signer:
     ]
     assert not (project.root / ".scratch/rebuild").exists()
     (attestation,) = (project.root / "attestations").glob("*.json")
+    assert project.selfsame("sign", "--key", str(private)).stdout.startswith("signed ")
     commit(project, "rebuilt")
     verified = project.selfsame("verify", "--key", str(public))
     assert verified.returncode == 0 and "1 attestations" in verified.stdout, verified.stdout

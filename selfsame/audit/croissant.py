@@ -1,0 +1,127 @@
+"""The data behind a model in Croissant's words: files with their digests, and the columns of the tables."""
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from selfsame.audit.case import NOT_RECORDED, Case
+from selfsame.audit.execution import ROLES
+from selfsame.audit.licenses import license_of, spdx_id
+from selfsame.core.errors import SelfsameError
+
+CONTEXT = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileProperty": "cr:fileProperty",
+    "fileObject": "cr:fileObject",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
+    "sc": "https://schema.org/",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}
+FIELDS = 2000  # a table of more columns names the first of them
+
+
+def croissant(case: Case) -> dict[str, Any]:
+    """Describe the tables of roles behind the model under audit, Croissant 1.0.
+
+    Raises:
+        SelfsameError: no table is behind it.
+    """
+    manifest = case.held("manifest").document("manifest") or {}
+    terms = license_of(manifest)
+    known = spdx_id(terms or "")
+    files: list[dict[str, Any]] = []
+    records: list[dict[str, Any]] = []
+    for role in (*ROLES, "pseudo_labels"):
+        held = case.held(role)
+        parts = held.parts(role) if held.has_table(role) else None
+        if not parts:
+            continue
+        schema = pq.read_schema(parts[0])
+        for name, digest in held.named(role, ".parquet").items():
+            files.append(
+                {
+                    "@type": "cr:FileObject",
+                    "@id": name,
+                    "name": name,
+                    "contentUrl": name,
+                    "encodingFormat": "application/x-parquet",
+                    "sha256": digest,
+                }
+            )
+            records.append(_record_set(role, name, schema))
+    if not files:
+        raise SelfsameError(f"{case.artifact}: no table is behind it", "see 'selfsame audit'")
+    return {
+        "@context": CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": manifest.get("source", NOT_RECORDED),
+        "description": manifest.get("description") or manifest.get("origin", NOT_RECORDED),
+        "url": manifest.get("source_url") or "https://example.org/not-recorded",
+        "license": f"https://spdx.org/licenses/{known}" if known else terms or NOT_RECORDED,
+        "datePublished": f"{case.trace.executions[0].finished:%Y-%m-%d}",
+        "version": "1.0.0",
+        "distribution": files,
+        "recordSet": records,
+    }
+
+
+def _record_set(role: str, file: str, schema: pa.Schema) -> dict[str, Any]:
+    """Describe a table's columns; of several parts each is a set of its own, named after its file."""
+    return {
+        "@type": "cr:RecordSet",
+        "@id": f"rows of {file}",
+        "name": f"rows of {file}",
+        "description": f"Role {role}.",
+        "field": [_field(file, schema.field(place)) for place in range(min(len(schema.names), FIELDS))],
+    }
+
+
+def _field(file: str, field: pa.Field) -> dict[str, Any]:
+    kind, repeated = field.type, False
+    while pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_large_list(kind):
+        kind, repeated = kind.value_type, True
+    names = (
+        (pa.types.is_boolean, "sc:Boolean"),
+        (pa.types.is_integer, "sc:Integer"),
+        (pa.types.is_floating, "sc:Float"),
+    )
+    return {
+        "@type": "cr:Field",
+        "@id": f"{file}: {field.name}",
+        "name": f"{file}: {field.name}",
+        "dataType": next((name for fits, name in names if fits(kind)), "sc:Text"),
+        **({"repeated": True} if repeated else {}),
+        "source": {"fileObject": {"@id": file}, "extract": {"column": field.name}},
+    }
