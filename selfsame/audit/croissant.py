@@ -101,14 +101,14 @@ def _record_set(role: str, file: str, schema: pa.Schema) -> dict[str, Any]:
     """Describe a table's columns; of several parts each is a set of its own, named after its file."""
     return {
         "@type": "cr:RecordSet",
-        "@id": f"rows of {file}",
+        "@id": f"rows/{file}",
         "name": f"rows of {file}",
         "description": f"Role {role}.",
-        "field": [_field(file, schema.field(place)) for place in range(min(len(schema.names), FIELDS))],
+        "field": [_field(file, place, field) for place, field in enumerate(list(schema)[:FIELDS])],
     }
 
 
-def _field(file: str, field: pa.Field) -> dict[str, Any]:
+def _field(file: str, place: int, field: pa.Field) -> dict[str, Any]:
     kind, repeated = field.type, False
     while pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_large_list(kind):
         kind, repeated = kind.value_type, True
@@ -119,8 +119,8 @@ def _field(file: str, field: pa.Field) -> dict[str, Any]:
     )
     return {
         "@type": "cr:Field",
-        "@id": f"{file}: {field.name}",
-        "name": f"{file}: {field.name}",
+        "@id": f"rows/{file}/{place}",  # an id has no spaces
+        "name": field.name,
         "dataType": next((name for fits, name in names if fits(kind)), "sc:Text"),
         **({"repeated": True} if repeated else {}),
         "source": {"fileObject": {"@id": file}, "extract": {"column": field.name}},

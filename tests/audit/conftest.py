@@ -9,6 +9,8 @@ from project import Project as RealProject
 from real_project import copy_project, make_real_project
 from toy_project import FILES, Project
 
+pytest.register_assert_rewrite("state_answers")
+
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:

@@ -128,6 +128,22 @@ def cloned(base: Project, root: Path) -> Project:
     return project
 
 
+def restored(base: Project, root: Path) -> Project:
+    """A clone whose outputs were taken back from the remote."""
+    project = cloned(base, root)
+    project.run("dvc", "pull", "--quiet")
+    return project
+
+
+def simple_champion(base: Project, root: Path) -> Project:
+    """The scikit-learn baseline became the champion."""
+    project = copied(base, root)
+    project.set("evaluate", scikit_learn_champion=True)
+    execute(project, ["evaluate"])
+    commit(project, "the simple model may be the champion")
+    return project
+
+
 def own_table(base: Project, root: Path) -> Project:
     """A table of one's own, all of it labeled, so that the pool is empty."""
     random = np.random.default_rng(0)
@@ -170,17 +186,24 @@ def own_photos(base: Project, root: Path) -> Project:
     return made(root, with_params(data, cnn, split), files)
 
 
-STATES: dict[str, Callable[[Project, Path], Project]] = {
+State = Callable[[Project, Path], Project]
+CHANGED: dict[str, State] = {
     "finished": copied,
     "stale threshold": stale_threshold,
     "edited params": edited_params,
     "edited labels": edited_labels,
+    "cloned": cloned,
+    "restored": restored,
+}
+RUN_AGAIN: dict[str, State] = {
     "nothing accepted": nothing_accepted,
     "answered": answered,
     "refitted": refitted,
     "labeled in training": labeled_in_training,
     "experiment": experiment,
-    "cloned": cloned,
+    "simple champion": simple_champion,
+}
+OWN_DATA: dict[str, State] = {
     "own table": own_table,
     "own values": own_values,
     "own photos": own_photos,

@@ -179,7 +179,7 @@ def test_the_data_are_described_as_croissant_wants_it(case: Case) -> None:
     wanted = [path for path in tables if path.stem in roles or path.parent.name in roles]
     assert files == {path.as_posix(): sha256_file(path) for path in wanted}
     columns = {
-        each.name.removeprefix("rows of "): {field.name.rpartition(": ")[2] for field in each.fields}
+        each.id.removeprefix("rows/"): {field.source.extract.column for field in each.fields}
         for each in found.record_sets
     }
     assert columns == {path.as_posix(): set(pq.read_schema(path).names) for path in wanted}
