@@ -96,6 +96,8 @@ class Case:
         """
         if self.training is None:
             return [each for each in self.executions if each.is_training]
+        if self.training.is_measuring:  # a simple model, of human labels alone; the nets it only measured
+            return [self.training]
         behind = self._walker.trace(self.training.record.outputs).executions
         paths = {record.path for record in behind}
         return [each for each in self.executions if each.is_training and each.record.path in paths]

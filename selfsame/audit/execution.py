@@ -125,6 +125,8 @@ class Execution:
     @property
     def method(self) -> str:
         """How it learned from the pool."""
+        if self.is_measuring or not self.read.has("pool"):
+            return "supervised"
         return self.record.params.get("retrain", {}).get("method", "offline")
 
     @property

@@ -123,12 +123,14 @@ def _card(case: Case) -> dict[str, Any]:
         for name, word in names.items()
         if name in scores
     ]
-    learned = case.training is not None and case.training.read.has_table("pool")
+    training = case.training
+    learned = training is not None and training.method != "supervised"
+    family = case.metrics["reference"]["name"] if case.side == "reference" else model.get("architecture")
     return {
         "modelParameters": {
             "approach": {"type": "semi-supervised" if learned else "supervised"},
             "task": target_of(case).kind,
-            **({"architectureFamily": model["architecture"]} if "architecture" in model else {}),
+            **({"architectureFamily": family} if family else {}),
             "datasets": [{"ref": f"data:{stem}"} for stem, _ in _tables(case)],
         },
         **({"quantitativeAnalysis": {"performanceMetrics": performance}} if scores else {}),

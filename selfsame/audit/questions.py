@@ -47,8 +47,7 @@ def _learned(training: Execution) -> dict[str, Any]:
     human = sum(table.rows for role in roles if (table := training.read.table(role)))
     machine = training.rows_taught()
     share = None if machine is None else machine / (human + machine)
-    method = training.method if training.read.has("pool") else "supervised"
-    return {"human": human, "machine": machine, "machine_share": share, "method": method}
+    return {"human": human, "machine": machine, "machine_share": share, "method": training.method}
 
 
 def _learned_words(stage: str, rows: dict[str, Any]) -> str:

@@ -75,7 +75,8 @@ def test_what_a_model_learned(state: Truth, model: str) -> None:
     stage = stage_of(state.record_of(model))
     assert trainings[stage]["human"] == state.human(model)
     assert trainings[stage]["machine"] == state.machine(model)
-    assert set(trainings) == {"train_baseline", stage}
+    assert set(trainings) == ({stage} if stage == "evaluate" else {"train_baseline", stage})
+    assert (trainings[stage]["method"] == "supervised") == (stage != "retrain")
     threshold = params_of(state.record_of("student")).get("pseudo_label", {})
     assert threshold == {}  # the gate's, which no training reads
 
@@ -146,8 +147,11 @@ def test_the_bill_has_the_score_of_the_model_that_it_names(state: Truth, name: s
         each["type"]: float(each["value"]) for each in card["quantitativeAnalysis"]["performanceMetrics"]
     }
     assert next(iter(scores.values())) == pytest.approx(state.score(model))
-    kind = {"train_baseline": "supervised", "retrain": "semi-supervised"}[stage_of(state.record_of(model))]
+    stage = stage_of(state.record_of(model))
+    kind = {"train_baseline": "supervised", "retrain": "semi-supervised", "evaluate": "supervised"}[stage]
     assert card["modelParameters"]["approach"]["type"] == kind
+    net = params_of(state.record_of("student"))["model"]["architecture"]
+    assert (card["modelParameters"]["architectureFamily"] == net) == (stage != "evaluate")
     assert card["modelParameters"]["task"] == ("regression" if name == "own values" else "classification")
 
 
@@ -180,7 +184,7 @@ def test_a_release_is_refused_where_the_chain_is_stale(
         assert done is None
     assert run("verify", str(tmp_path / "out"), "--key", str(public)).exit_code == 0
     card = (tmp_path / "out" / "README.md").read_text()
-    assert re.search(r"^\| the (baseline|student) on the holdout \| \|$", card, re.MULTILINE)
+    assert re.search(r"^\| the (baseline|student|reference) on the holdout \| \|$", card, re.MULTILINE)
 
 
 def run_raw(*arguments: str) -> str | None:

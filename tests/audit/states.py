@@ -269,13 +269,19 @@ class Truth:
         if not place.exists():
             place = self.project.root.with_name("source") / "models" / model / "model.safetensors"
         weights = hashlib.sha256(place.read_bytes()).hexdigest()
+        fits = ["evaluate"] if self.is_simple(model) else ["train_baseline", "retrain"]
         made = [
             record
             for record in self.records
-            if stage_of(record) in ("train_baseline", "retrain")
+            if stage_of(record) in fits
             and weights in [each["digest"]["sha256"] for each in record["subject"]]
         ]
         return max(made, key=finished)  # of two that made the same bytes the one that ran last
+
+    def is_simple(self, model: str) -> bool:
+        """Whether it is the champion that scikit-learn fitted where both nets were measured."""
+        metrics = json.loads((self.project.root / "reports/metrics.json").read_bytes())
+        return model == "champion" and metrics["champion"] == "reference"
 
     def read(self, record: dict[str, Any], path: str) -> list[dict[str, Any]]:
         """The rows of a table that an execution read, without their inputs; none if it read no such table."""
@@ -294,12 +300,14 @@ class Truth:
         """Labels by people that a model's weights learned."""
         record = self.record_of(model)
         refit = any("/validated/" in each["name"] for each in record["subject"])
-        roles = ["labeled", *(["validation"] if refit else [])]
+        roles = ["labeled", *(["validation"] if refit or self.is_simple(model) else [])]
         return sum(len(self.read(record, f"data/splits/{role}.parquet")) for role in roles)
 
     def taught(self, model: str) -> list[str] | None:
         """Pool rows whose machine label they learned; None if the training recorded none."""
         record = self.record_of(model)
+        if self.is_simple(model):
+            return []
         learned = [each for each in record["subject"] if each["name"].endswith("learned.parquet")]
         if learned:
             rows = pq.read_table(self.blobs[learned[0]["digest"]["sha256"]]).to_pylist()
@@ -322,7 +330,9 @@ class Truth:
     def score(self, model: str) -> float:
         """The holdout score that metrics.json has of the model with these weights."""
         metrics = json.loads((self.project.root / "reports/metrics.json").read_bytes())
-        side = {"train_baseline": "baseline", "retrain": "student"}[stage_of(self.record_of(model))]
+        side = {"train_baseline": "baseline", "retrain": "student", "evaluate": "reference"}[
+            stage_of(self.record_of(model))
+        ]
         scores = metrics[side]["holdout"]
         return scores.get("accuracy", scores.get("r2"))
 
