@@ -71,6 +71,7 @@ def verify(
     ] = None,
     identity: Annotated[str | None, typer.Option(help="Or who signed it by Sigstore.")] = None,
     identity_provider: Annotated[str | None, typer.Option(help="And the URL that vouches for them.")] = None,
+    tag: Annotated[str | None, typer.Option(help="The git tag here that a release must agree with.")] = None,
     remote: Annotated[bool, typer.Option(help="Read every object of the DVC remote, too.")] = False,
     resume: Annotated[bool, typer.Option(help="Take up an interrupted run.")] = False,
     uncommitted: Annotated[bool, typer.Option(help="Let tracked files differ from the commit.")] = False,
@@ -86,11 +87,13 @@ def verify(
 
         answer = verify_project(remote, resume, uncommitted, key)
     else:
-        from selfsame.audit.release import is_release, verify_release
+        from selfsame.audit.release import held_against_tag, is_release, verify_release
 
         if not is_release(release):
             raise SelfsameError(f"{release}: no release", "name a folder that 'selfsame release' wrote")
         answer = verify_release(release, _signer(release, key, identity, identity_provider))
+        if tag is not None:
+            answer.problems.extend(held_against_tag(release, tag))
     if as_json:
         _echo_json(answer.as_dict())
     else:

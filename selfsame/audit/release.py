@@ -22,7 +22,7 @@ from selfsame.audit.walk import Walker
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import LINEAGE, RELEASE_MODEL, RELEASE_SUMS, WEIGHTS
-from selfsame.git import git
+from selfsame.git import committed_sha256s, git, resolve, tags_with
 
 
 def make_release(
@@ -146,6 +146,40 @@ def verify_release(folder: Path, signer: Path | Identity) -> Report:
         "signatures": 1,
     }
     return Report(problems, checked)
+
+
+def held_against_tag(folder: Path, tag: str) -> list[Problem]:
+    """Compare a release with the tag that anchors it, in the repository here.
+
+    The tag's message must have the digest and the weights, and the commit that it stands at the records and, in
+    its ``dvc.lock``, the model: a tag that was moved, or made anew for something else, hasn't.
+
+    Raises:
+        SelfsameError: there is no such tag, or its commit has no ``dvc.lock``.
+    """
+    digest = sha256_file(folder / RELEASE_SUMS)
+    weights = sha256_file(folder / RELEASE_MODEL / WEIGHTS)
+    message = next((each.message for each in tags_with(RELEASE_WORD) if each.name == tag), "no release's tag")
+    problems = []
+    if f"sha256:{digest} " not in message or f"weights sha256:{weights}" not in message:
+        problems.append(
+            _broken(f"tag {tag}", f"a message with sha256:{digest} and weights sha256:{weights}", message)
+        )
+    commit = resolve(tag)
+    records = [path.relative_to(folder).as_posix() for path in files_under(folder / LINEAGE)]
+    held = committed_sha256s(commit, records)
+    lacking = [name for name in records if held.get(name) != Path(name).stem]
+    if lacking:
+        found = f"{len(lacking)} of them not, {lacking[0]} among them"
+        problems.append(
+            _broken(f"tag {tag}", f"the {len(records)} records of the release in its commit", found)
+        )
+    snapshot = Snapshot(tag)
+    made = {digest for out in snapshot.outs.values() for digest in snapshot.recorded(out).values()}
+    if weights not in made:
+        found = f"commit {commit[:12]}, whose dvc.lock names other models"
+        problems.append(_broken(f"tag {tag}", "a commit whose dvc.lock names the release's model", found))
+    return problems
 
 
 def _read_sums(folder: Path) -> dict[str, str]:

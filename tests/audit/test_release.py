@@ -16,7 +16,7 @@ from sigstore.oidc import IdentityError
 
 from selfsame.audit.case import Case
 from selfsame.audit.questions import answer_all
-from selfsame.audit.release import make_release, verify_release
+from selfsame.audit.release import held_against_tag, make_release, verify_release
 from selfsame.audit.signature import Identity
 from selfsame.audit.snapshot import Snapshot
 from selfsame.core.errors import SelfsameError
@@ -119,6 +119,29 @@ def test_another_key_is_refused(copy: Path, tmp_path: Path) -> None:
     (tmp_path / "none.pub").write_text("no key")
     with pytest.raises(SelfsameError, match=r"none\.pub: no public key"):
         verify_release(copy, tmp_path / "none.pub")
+
+
+def test_a_release_is_held_against_its_tag(
+    real_copy: Project, keys: tuple[Path, Path], tmp_path: Path
+) -> None:
+    make_release(Snapshot(), CHAMPION, tmp_path / "out", keys[0], tag="v1")
+    assert held_against_tag(tmp_path / "out", "v1") == []
+    message = real_copy.run("git", "tag", "-l", "--format=%(contents)", "v1")
+
+    def moved(to: str, words: str) -> list[str]:
+        real_copy.run("git", "tag", "-f", "-a", "v1", to, "-m", words)
+        return [problem.expected for problem in held_against_tag(tmp_path / "out", "v1")]
+
+    second = real_copy.run("git", "log", "--format=%H", "--grep=^second$").strip()
+    first = real_copy.run("git", "log", "--format=%H", "--grep=^first$").strip()
+    sources = real_copy.run("git", "log", "--format=%H", "--grep=^sources$").strip()
+    assert moved(second, message) == ["a commit whose dvc.lock names the release's model"]
+    assert moved(first, message) == []  # the same model, of the same records
+    assert "a message with" in moved("HEAD", message.replace("weights sha256:", "weights sha256:0"))[0]
+    with pytest.raises(SelfsameError, match="no such file"):
+        moved(sources, message)
+    with pytest.raises(SelfsameError, match="no such revision"):
+        held_against_tag(tmp_path / "out", "v2")
 
 
 def test_the_digest_is_anchored_in_a_tag(real_copy: Project, keys: tuple[Path, Path], tmp_path: Path) -> None:
