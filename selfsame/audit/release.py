@@ -151,8 +151,8 @@ def verify_release(folder: Path, signer: Path | Identity) -> Report:
 def held_against_tag(folder: Path, tag: str) -> list[Problem]:
     """Compare a release with the tag that anchors it, in the repository here.
 
-    The tag's message must have the digest and the weights, and the commit that it stands at the records and, in
-    its ``dvc.lock``, the model: a tag that was moved, or made anew for something else, hasn't.
+    The tag's message must have the digest and the weights, and the commit that it stands at the records and,
+    in its ``dvc.lock``, the model: a tag that was moved, or made anew for something else, hasn't.
 
     Raises:
         SelfsameError: there is no such tag, or its commit has no ``dvc.lock``.

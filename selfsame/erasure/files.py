@@ -17,7 +17,7 @@ from selfsame.params.data import DataParams, Images, Table
 from selfsame.sources.delimited import Layout, open_text
 from selfsame.sources.files import Reading, TableFile, open_table_file
 from selfsame.sources.images import find_photos
-from selfsame.sources.labels_table import by_name
+from selfsame.sources.labels_table import Names
 from selfsame.sources.words import tidy
 from selfsame.start.survey import Survey
 
@@ -63,14 +63,17 @@ def copy_without(found: Survey, params: DataParams, rows: Collection[int], copy:
         for path in changed:
             (copy / path).unlink()
         if album.table:
-            names = by_name(album.table.path, [photo.path for photo in album.photos])
+            known = Names([photo.path for photo in album.photos])
             table = open_table_file(album.table.path, Reading())
-            kept = len(words)
+            column = table.names.index(album.table.names)
             place = album.table.path.relative_to(root)
-            words += _rewrite(
-                table, copy / place, lambda _, values: any(names.get(tidy(value)) in gone for value in values)
-            )
-            changed += [place] if len(words) > kept else []
+
+            def names_one(_: int, values: list[str]) -> bool:
+                return tidy(values[column]) in known and known[tidy(values[column])] in gone
+
+            count, lines = _rewrite(table, copy / place, names_one)
+            words += lines
+            changed += [place] if count else []
         return Taken(tuple(changed), tuple(words))
     assert found.analysis is not None
     changed, start = [], 0
@@ -79,7 +82,7 @@ def copy_without(found: Survey, params: DataParams, rows: Collection[int], copy:
         start += count
         if own:
             place = Path() if root.is_file() else file.path.relative_to(root)
-            words += _rewrite(file, copy / place, lambda row, _, own=own: row in own)  # type: ignore[misc]
+            words += _rewrite(file, copy / place, lambda row, _, own=own: row in own)[1]  # type: ignore[misc]
             changed.append(place)
     return Taken(tuple(changed), tuple(words))
 
@@ -98,11 +101,12 @@ def _link(root: Path, copy: Path) -> None:
             target.symlink_to(path.resolve())
 
 
-def _rewrite(file: TableFile, target: Path, drop: Drop) -> list[bytes]:
-    """Write a table's file to ``target`` without some rows; return what was left out, where it is text."""
+def _rewrite(file: TableFile, target: Path, drop: Drop) -> tuple[int, list[bytes]]:
+    """Write a table's file to ``target`` without some rows; count them, and return their lines."""
     target.unlink()  # the link
     if file.layout is not None:
-        return _rewrite_text(file.layout, target, drop)
+        lines = _rewrite_text(file.layout, target, drop)
+        return len(lines), lines
     if file.sheet is not None:
         raise SelfsameError(
             f"{file.path}: erase can't write Excel files",
@@ -111,7 +115,7 @@ def _rewrite(file: TableFile, target: Path, drop: Drop) -> list[bytes]:
     table = pq.read_table(file.path)
     stay = [not drop(row, [str(value) for value in values.values()]) for row, values in _rows(table)]
     pq.write_table(table.filter(np.array(stay)), target)
-    return []
+    return stay.count(False), []
 
 
 def _rows(table: "pq.Table") -> Iterator[tuple[int, dict[str, object]]]:

@@ -20,12 +20,14 @@ class LabelsTable:
     """What a table says of photos.
 
     Attributes:
+        names: its column with the photos' names.
         target: its column with the class.
         rows: of every photo that it names the class's word and the further columns.
         kept: names of the further columns.
     """
 
     path: Path
+    names: str = ""
     target: str = ""
     rows: dict[Path, tuple[str, dict[str, str | None]]] = field(default_factory=dict)
     kept: tuple[str, ...] = ()
@@ -60,7 +62,7 @@ def read_labels_table(path: Path, photos: list[Path], target: str | None) -> Lab
             f"{path}: lies beside photos, and none of its columns names them; its first row has {words}",
             "give it a column with the photos' file names, or remove it",
         )
-    found = LabelsTable(path)
+    found = LabelsTable(path, names_file)
     if any(name in known for name in file.names):
         found.faults.append(
             Fault(
