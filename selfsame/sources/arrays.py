@@ -8,6 +8,8 @@ import gzip
 import io
 import math
 import re
+import struct
+import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -42,6 +44,19 @@ LAYOUT = (
 COLORS = (1, 3, 4)
 PIECE_BYTES = 1 << 20
 MOST_DIMENSIONS = 4
+BOMB_BYTES, BOMB_RATIO = 1 << 30, 200  # what an archive may unpack to, if it is so many times what it takes
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    zlib.error,
+    zipfile.BadZipFile,
+    RuntimeError,  # a password, or a way of packing that isn't known
+    MemoryError,
+    OverflowError,
+    struct.error,
+)
 
 
 @dataclass
@@ -94,17 +109,27 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays of one file by their names."""
     try:
         if path.suffix.lower() == ".npz":
+            _refuse_bomb(path)
             with np.load(path) as found:  # refuses pickled objects
                 return {name: found[name] for name in found.files}
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
         with gzip.open(path) if packed else path.open("rb") as stream:
             return {path.name.removesuffix(".gz"): _idx(stream)}
-    except (OSError, EOFError, ValueError, KeyError, zlib.error) as error:
+    except UNREADABLE as error:
         if "allow_pickle" in str(error):
             what = f"{path}: neither an idx nor an npz file of numbers: it holds Python objects, a pickle"
             raise SelfsameError(what, "save text as text, for example y.astype(str)") from None
         raise SelfsameError(f"{path}: neither an idx nor an npz file of numbers: {error}", LAYOUT) from None
+
+
+def _refuse_bomb(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        packed, unpacked = (
+            sum(getattr(each, name) for each in archive.infolist()) for name in ("compress_size", "file_size")
+        )
+    if unpacked > max(BOMB_BYTES, BOMB_RATIO * packed):
+        raise ValueError(f"it would unpack to {unpacked:,} bytes, {unpacked // max(packed, 1)} times its own")
 
 
 def _idx(stream: IO[bytes]) -> np.ndarray:

@@ -2,13 +2,11 @@
 
 import codecs
 import csv
-import gzip
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mode
-from typing import IO
 
 import pyarrow as pa
 
@@ -18,7 +16,8 @@ from selfsame.sources.words import NUMBER
 
 SEPARATORS = ",;\t|"
 SAMPLE_CHARACTERS = 256 * 1024
-SAMPLE_LINES = 3  # however long
+SAMPLE_LINES = 3  # however long, up to
+LONGEST_LINE = 1 << 24
 MARKS = {  # the longer ones first: that of UTF-32 begins as that of UTF-16 does
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -69,13 +68,8 @@ def opened(path: Path) -> pa.NativeFile:
 
 def open_text(path: Path, encoding: str) -> io.TextIOWrapper:
     """Open a file's text, unpacked, its line ends as they are."""
-    return io.TextIOWrapper(
-        _unpacked(path), encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline=""
-    )
-
-
-def _unpacked(path: Path) -> IO[bytes]:
-    return gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")
+    raw = io.BufferedReader(opened(path))
+    return io.TextIOWrapper(raw, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="")
 
 
 def records(layout: Layout) -> Iterator[tuple[int, int, list[str]]]:
@@ -110,7 +104,7 @@ def start_of(path: Path, chosen: str | None) -> tuple[str, str]:
         codecs.lookup(encoding)
         with open_text(path, encoding) as lines:
             text = lines.read(SAMPLE_CHARACTERS)
-            while text.count("\n") < SAMPLE_LINES and (line := lines.readline()):
+            while text.count("\n") < SAMPLE_LINES and (line := lines.readline(LONGEST_LINE)):
                 text += line
             whole = not lines.read(1)
     except LookupError:
@@ -243,7 +237,7 @@ def why_not(layout: Layout, width: int, said: str) -> SelfsameError:
 
 def no_utf8(path: Path, encoding: str) -> SelfsameError:
     """Say at which line a file's bytes are not of the encoding, and what they may be."""
-    with _unpacked(path) as raw:
+    with io.BufferedReader(opened(path)) as raw:
         for number, line in enumerate(raw, start=1):
             try:
                 line.decode(encoding)

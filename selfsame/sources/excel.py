@@ -37,6 +37,8 @@ def read_sheet(path: Path, header: bool, skip_rows: int) -> tuple[tuple[str, ...
             "save the one that you want as CSV",
         )
     rows = [[_word(each) for each in row] for row in next(iter(used.values()))[skip_rows:]]
+    if not any(any(row) for row in rows):
+        raise SelfsameError(f"{path}: no rows below the first {skip_rows}", "set data.skip_rows to fewer")
     width = max(place + 1 for row in rows for place, word in enumerate(row) if word)
     rows = [[*row[:width], *[None] * (width - len(row))] for row in rows]
     filled = [sum(bool(word and word.strip()) for word in row) for row in rows]
