@@ -44,7 +44,7 @@ def decide(given: Given, info: TableInfo, params: SplitParams, examples: str) ->
         SelfsameError: rows repeat each other, contradict each other, or are too few; a withdrawn example is
             not there; or own data leave no pool.
     """
-    repeats = find_repeats(given.ids, given.labels, given.own)
+    repeats = find_repeats(given)
     if params.duplicates != "drop_contradicting":
         refuse_contradictions(repeats, given.labels, info.classes, examples)
     if params.duplicates == "stop":

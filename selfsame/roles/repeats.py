@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from selfsame.core.errors import SelfsameError
+from selfsame.roles.given import Given
 
 NAMED = 5  # rows or pairs that a message names, of however many there are
 
@@ -28,24 +29,22 @@ class Repeats:
         return others
 
 
-def find_repeats(ids: np.ndarray, labels: np.ndarray, set_aside: np.ndarray) -> Repeats:
+def find_repeats(given: Given) -> Repeats:
     """Compare all rows.
 
     Of equal rows one with a label stays before one without; then one that the source sets aside, so that
-    its holdout and validation stay what they were; then the first.
-
-    Args:
-        ids: (N, 2) uint64, the same for rows of the same inputs.
-        labels: (N,) float64, NaN where none is given.
-        set_aside: (N,) int8, the higher the sooner kept.
+    its holdout and validation stay what they were; then, so that the order of rows means nothing, the one of
+    the earliest time and of the lowest group; then the first.
     """
+    ids, labels = given.ids, given.labels
     kept, contradicting = np.arange(len(ids)), np.zeros(len(ids), bool)
     halves = np.sort(ids[:, 0])  # few are alike: only those are looked at more closely
     again = halves[1:][halves[1:] == halves[:-1]]
     if not len(again):
         return Repeats(kept, contradicting)
     rows = np.flatnonzero(np.isin(ids[:, 0], again))
-    rows = rows[np.lexsort((rows, -set_aside[rows], np.isnan(labels[rows]), ids[rows, 1], ids[rows, 0]))]
+    marks = [each[rows] for each in (given.group, given.time) if each is not None]
+    rows = rows[np.lexsort((rows, *marks, -given.own[rows], np.isnan(labels[rows]), *ids[rows].T[::-1]))]
     starts = np.r_[True, (ids[rows[1:]] != ids[rows[:-1]]).any(axis=1)]
     group = np.cumsum(starts) - 1
     kept[rows] = rows[starts][group]

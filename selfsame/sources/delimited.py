@@ -104,8 +104,8 @@ def start_of(path: Path, chosen: str | None) -> tuple[str, str]:
         codecs.lookup(encoding)
         with open_text(path, encoding) as lines:
             text = lines.read(SAMPLE_CHARACTERS)
-            while text.count("\n") < SAMPLE_LINES and (line := lines.readline(LONGEST_LINE)):
-                text += line
+            for _ in range(max(0, SAMPLE_LINES - text.count("\n")) if "\0" not in text else 0):
+                text += lines.readline(LONGEST_LINE)
             whole = not lines.read(1)
     except LookupError:
         raise SelfsameError(

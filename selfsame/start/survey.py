@@ -109,7 +109,7 @@ def look(data: DataParams, split: SplitParams, place: Path, analysis: Analysis |
         if found.source is not None:
             info = found.source.info
             found.given = gather(_parts(found, found.source.batches, info), info, split)
-            found.repeats = find_repeats(found.given.ids, found.given.labels, found.given.own)
+            found.repeats = find_repeats(found.given)
     except SelfsameError as error:
         found.faults.append(Fault(error.what, error.fix))
     return found

@@ -174,3 +174,21 @@ def test_the_order_of_rows_means_nothing() -> None:
         )
         decisions.append(decide(gather([part], INFO, params), INFO, params, "examples").roles)
     assert (decisions[0][turned] == decisions[1]).all()
+
+
+@pytest.mark.parametrize("name", ["group_column", "time_column"])
+def test_of_copies_in_several_groups_or_times_the_same_stays_in_any_order(name: str) -> None:
+    inputs = np.concatenate([INPUTS, INPUTS[:60]])  # 60 rows once more, of other patients and times
+    marks = pa.array(list(map(str, np.random.default_rng(3).permutation(len(inputs)) // 5)))
+    ids, known = halves(id_column(inputs)), np.r_[labels(), labels()[:60]]
+    params = SplitParams.model_validate(
+        {"labels_per_class": "all", "duplicates": "drop", "empty_pool": "allow", name: "mark"}
+    )
+    kept = []
+    for order in (np.arange(len(inputs)), np.arange(len(inputs))[::-1]):
+        chosen = {"mark": marks.take(pa.array(order))}
+        part = Part(ids[order], known[order], np.zeros(len(order), np.int8), chosen, inputs[order])
+        decision = decide(gather([part], INFO, params), INFO, params, "examples")
+        stays = ~decision.repeats.dropped
+        kept.append(dict(zip(order[stays].tolist(), decision.roles[stays].tolist(), strict=True)))
+    assert kept[0] == kept[1]
