@@ -44,6 +44,7 @@ INFO = TableInfo(
     tuple(f"class {each}" for each in range(CLASSES)),
     features=tuple(f"x{each}" for each in range(FEATURES)),
 )
+TURNS = 4
 MOST_TIME, MOST_MEMORY = 1.3, 1.1
 
 
@@ -54,8 +55,11 @@ def main() -> None:
         folder = Path(name)
         make_project(folder)
         few, many = (write_rows(folder / f"{count}.parquet", count) for count in (10**5, rows))
-        parts = dict(zip(("reading", "the bare net", "writing"), bare(folder, many), strict=True))
-        seconds, peak = min(predict(folder, many) for _ in range(2))
+        # The least of some, by turns: other work on the machine only adds.
+        found = [(bare(folder, many), predict(folder, many)) for _ in range(TURNS)]
+        least = min((each for each, _ in found), key=sum)
+        parts = dict(zip(("reading", "the bare net", "writing"), least, strict=True))
+        seconds, peak = min(each for _, each in found)
         _, peak_few = predict(folder, few)
         ratio, memory = seconds / sum(parts.values()), peak / peak_few
         said = ", ".join(f"{name} {each:.2f} s" for name, each in parts.items())

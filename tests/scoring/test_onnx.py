@@ -105,7 +105,7 @@ def test_nets_scale_resize_and_look_more_than_once(name: str) -> None:
         model = replace(model, views=Views(3, read_augmentation(limits)))
     raw = np.random.default_rng(0).integers(0, 256, (5, 3, 12, 10)).astype(np.uint8)
     expected = (model.logits(torch.from_numpy(raw)) / 1.7).softmax(dim=1)
-    made = run(session_of(export_graph(model, 1.7).SerializeToString()), {"raw": raw})
+    made = run(session_of(export_graph(model.ready(), 1.7).SerializeToString()), {"raw": raw})
     np.testing.assert_allclose(made["said"], expected, atol=1e-5)
 
 
@@ -130,7 +130,7 @@ def test_a_committee_is_a_graph_too(classes: int, members: tuple[str, ...]) -> N
     model = Model(net, params, info, scaling)
     raw = random.normal(size=(200, 4))
     raw[::7, 1] = np.nan
-    made = run(session_of(export_graph(model, None).SerializeToString()), {"raw": raw})
+    made = run(session_of(export_graph(model.ready(), None).SerializeToString()), {"raw": raw})
     np.testing.assert_allclose(made["said"], model.said(model.logits(torch.from_numpy(raw))), atol=1e-5)
 
 
