@@ -182,8 +182,8 @@ def _of_the_gate(findings: Findings) -> Iterator[str]:
         return
     if findings.champion is findings.reference:
         yield (
-            "The pool did not help: on validation a simple model is farther ahead of what was trained than "
-            "luck explains, so that everything that was learned from the pool is left aside."
+            "The pool did not help: on rows that neither has learned, a simple model is farther ahead of "
+            "what was trained than luck explains, so that all that was learned from the pool is left aside."
         )
     elif findings.champion is findings.baseline:
         yield (
