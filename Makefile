@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 MADE := $(wildcard .scratch data/raw data/splits data/pseudo_labels models/[!R]* reports/*.html reports/*.csv)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up results bench test torture lint docs clean
+.PHONY: help install run up results bench test torture lint vulnerabilities docs clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -45,6 +45,13 @@ lint: install ## check style and types
 	ruff check .
 	ruff format --check .
 	mypy
+
+# In an environment of its own, made each time: what it installs is no part of the product. A version that could
+# not be asked about, or no network, is an error too.
+vulnerabilities: ## ask PyPI for known vulnerabilities of every pinned version (network needed)
+	$(PYTHON) -m venv --clear .scratch/pip-audit
+	.scratch/pip-audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	.scratch/pip-audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 docs: install ## build the documentation site, .scratch/site/index.html; a broken link fails
 	mkdocs build --quiet

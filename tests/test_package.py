@@ -82,12 +82,27 @@ def test_the_version_is_the_same_wherever_it_is_named() -> None:
 
 def test_the_workflow_runs_what_the_project_runs_and_every_python_that_it_names() -> None:
     workflow = YAML(typ="safe").load(ROOT / ".github" / "workflows" / "ci.yml")
-    (job,) = workflow["jobs"].values()
-    assert [step["run"] for step in job["steps"] if "run" in step] == ["bash .ci/run"]
+    ran = {
+        name: [step["run"] for step in job["steps"] if "run" in step]
+        for name, job in workflow["jobs"].items()
+    }
+    assert ran == {"all": ["bash .ci/run"], "vulnerabilities": ["make vulnerabilities"]}
+    assert "continue-on-error" not in str(workflow)
+    job = workflow["jobs"]["all"]
     classified = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["project"]["classifiers"]))
     assert job["strategy"]["matrix"]["python"] == classified
     oldest = f">={classified[0]}"
     assert PROJECT["project"]["requires-python"] == oldest
+
+
+def test_every_pin_can_be_asked_about_and_what_cannot_is_an_error() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert all(re.fullmatch(r"#.*|[\w.-]+==[\w.]+", line) for line in lines), lines
+    done = subprocess.run(
+        ["make", "--dry-run", "vulnerabilities"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    asking = done.stdout.splitlines()[-1]
+    assert asking.endswith("pip-audit --strict --no-deps --disable-pip --requirement constraints.txt")
 
 
 def test_what_is_needed_is_pinned() -> None:

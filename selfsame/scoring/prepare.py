@@ -170,7 +170,9 @@ class Preparation:
                 return square_photo(image, height, place)
             else:
                 pixels = np.asarray(image.convert("L"))
-        except (OSError, SyntaxError, ValueError, OverflowError, Image.DecompressionBombError) as error:
+        except SelfsameError:
+            raise
+        except Exception as error:  # a broken file lets Pillow's parsers raise whatever there is
             raise SelfsameError(f"{place}: can't be read as an image: {error}", "replace the file") from None
         if pixels.shape != (height, width):
             raise SelfsameError(

@@ -44,8 +44,11 @@ def read_photo(path: Path, size: int) -> np.ndarray:
             warnings.simplefilter("ignore")  # of odd metadata; what matters is an error
             with Image.open(path) as image:
                 return square_photo(image, size, str(path))
-    except (OSError, SyntaxError, ValueError, OverflowError, Image.DecompressionBombError) as error:
-        reason = str(error).replace(f"cannot identify image file {str(path)!r}", "no known format of images")
+    except SelfsameError:
+        raise
+    except Exception as error:  # a broken file lets Pillow's parsers raise whatever there is
+        reason = str(error) or type(error).__name__
+        reason = reason.replace(f"cannot identify image file {str(path)!r}", "no known format of images")
         fix = INSTEAD.get(path.suffix.lower(), "replace the file")
         raise SelfsameError(f"{path}: can't be read as an image: {reason}", f"{fix}, or remove it") from None
 

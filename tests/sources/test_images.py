@@ -117,13 +117,21 @@ def test_a_large_jpeg_is_as_good_when_not_all_of_it_is_decoded(tmp_path: Path) -
     assert np.abs(square - np.linspace(8, 247, 16)).max() < 4
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", "cut"], ids=["empty", "text", "cut"])
+@pytest.mark.parametrize(
+    "content", [b"", b"no image", "cut", "no size"], ids=["empty", "text", "cut", "no size"]
+)
 def test_a_broken_file_is_named(content: bytes | str, garden: Path) -> None:
     path = garden / "watch" / "9.jpg"
     if content == "cut":
         random = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
         Image.fromarray(random).save(path)
         content = path.read_bytes()[:-2000]
+    if content == "no size":  # a TIFF whose second page says nothing of itself
+        Image.new("L", (9, 9)).save(path, "tiff")
+        whole = path.read_bytes()
+        first = int.from_bytes(whole[4:8], "little")
+        end = first + 2 + 12 * int.from_bytes(whole[first : first + 2], "little")
+        content = whole[:end] + len(whole).to_bytes(4, "little") + whole[end + 4 :] + bytes(6)
     assert isinstance(content, bytes)
     path.write_bytes(content)
     with pytest.raises(SelfsameError, match=r"watch/9\.jpg: can't be read as an image") as caught:
