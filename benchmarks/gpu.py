@@ -169,6 +169,7 @@ class Bench:
     Attributes:
         seconds: for each of ``resnet`` and ``fixmatch``.
         small: so few epochs that a CPU shows the way in seconds.
+        beside: what else the machine did meanwhile, for the page.
     """
 
     scratch: Path
@@ -177,6 +178,7 @@ class Bench:
     seconds: float
     small: bool
     helpers: ThreadPoolExecutor
+    beside: str | None = None
 
     def project(self, name: str, preset: str, changes: dict[str, Any]) -> Project:
         """Return a project on the bench's device, in a folder of its own."""
@@ -370,6 +372,7 @@ def measure(out: Path, parts: list[str], bench: Bench) -> dict[str, Any]:
         except Exception as error:  # whatever it is
             results[name] = {"error": f"{type(error).__name__}: {error}"[-2000:]}
         results[name]["seconds"] = time.monotonic() - started
+        results[name]["beside"] = bench.beside
         results["seconds"] = time.monotonic() - begun
         if "curve" in results[name]:
             (out / "gpu-fixmatch.csv").write_text(results[name].pop("curve"), encoding="utf-8")
@@ -394,12 +397,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--seconds", type=float, default=60, help="of each of resnet and fixmatch")
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
+    parser.add_argument("--beside", help="what else the machine does meanwhile; the page tells it")
     parser.add_argument("--small", action="store_true", help="a few epochs: shows that it runs")
     own = parser.parse_args()
     own.out.mkdir(parents=True, exist_ok=True)
     data = own.data_dir and own.data_dir.resolve()
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(8) as helpers:
-        measure(own.out, own.only, Bench(Path(scratch), data, own.device, own.seconds, own.small, helpers))
+        bench = Bench(Path(scratch), data, own.device, own.seconds, own.small, helpers, own.beside)
+        measure(own.out, own.only, bench)
 
 
 if __name__ == "__main__":

@@ -152,9 +152,10 @@ SOURCES = """\
 MNIST, photos, breast cancer and housing were drawn before the scikit-learn baseline could be champion, and
 with a promotion level of 0.1 where it is 0.3 now; all other rows after.
 
-CIFAR-10 is not in the table: its presets and code are there, the lossless data and a CUDA GPU were not at
-hand. The figures to beat are those of USB (results/classic_cv.csv, best test error): FixMatch 4.97 % with
-250 labels, 4.29 % with 4,000."""
+CIFAR-10 is not in the table: its lossless data were not at hand, nor a GPU for the hours that five draws of
+its presets take; what some minutes of one gave on a lossy copy stands on the page "On a GPU". The figures to
+beat are those of USB (results/classic_cv.csv, best test error): FixMatch 4.97 % with 250
+labels, 4.29 % with 4,000."""
 
 
 class Workplace:

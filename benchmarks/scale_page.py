@@ -46,7 +46,7 @@ the workers; DVC still hashes what a stage reads and writes, once, on the machin
 
 ## Not tested
 
-More than the rows above; images; more than one machine; GPUs; several machines for `training.processes`; the
+More than the rows above; images; more than one machine; more than one GPU ([one was](gpu.md)); several machines for `training.processes`; the
 speed of two Ray workers against one and of training steps, which a machine that others use can't tell; ten
 kills of a large labeling (a small one is killed at every third part in `tests/tasks/test_pseudo_label.py`). Pools at `s3://…` are not read.
 """

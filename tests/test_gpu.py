@@ -38,16 +38,19 @@ def training(accuracy: float) -> dict[str, Any]:
 def test_the_page_tells_figures_failures_and_what_was_not_run() -> None:
     from gpu_page import write_page
 
+    slow = training(0.92) | {"share_of_bare": 0.4}
     machine = {"card": "a card", "torch": "2.11.0", "python": "3.12.3", "cores": 16}
     text = write_page(
         {
             "machine": machine,
-            "resnet": {"epochs": 9, "T15": training(0.91), "T5": training(0.92)},
+            "resnet": {"epochs": 9, "T15": training(0.91), "T5": slow, "beside": "three draws"},
             "mnist": {"error": "RuntimeError: out of memory\nmore"},
         }
     )
     assert "a card beside 16 CPU cores, torch 2.11.0" in text
     assert "(T15) | 10,000 | 50 | 10.0 | 1.00 | 0.90 | 90% | 0.80 | 2.50 | 0.9100 |" in text
+    assert "The goal of 90% is met by 1 of 2." in text and "What limits it was not profiled." in text
+    assert "**The machine had other work**: `resnet` beside three draws." in text
     assert "`digits` was not run." in text and "`mnist` failed: RuntimeError: out of memory\n" in text
     assert "after 9 epochs each" in text and "lossy JPEGs" in text
 
