@@ -9,6 +9,7 @@ from selfsame.report.scores import compare
 from selfsame.report.words import a, architecture, capital, count, family, p_value, percent
 
 FEW = 0.2  # of the pool: where fewer rows are accepted, another gate is looked for
+SHORT = 0.1  # by so much the labeled rows lack the most frequent class before another draw is advised
 DROPPED = {
     "repeat": "repeat the inputs of another row, which stays",
     "contradicting": "have the inputs of another row and another label, so that all copies are left out",
@@ -98,12 +99,33 @@ def warnings(findings: Findings) -> list[str]:
 def suggestions(findings: Findings) -> list[str]:
     """Say what would help, that which helps most first."""
     found = []
-    if "worse" in (verdict(findings.against_reference), verdict(findings.against_constant)):
+    reference = findings.reference
+    helps = reference.holdout.errors.sum() < findings.constant.holdout.errors.sum()
+    if verdict(findings.against_reference) == "worse" or (
+        verdict(findings.against_constant) == "worse" and helps
+    ):
         found.append(
-            f"Another family of models: one that learns from so few rows, as {a(findings.reference.name)} "
-            f"does (model.architecture: {architecture(findings.reference.name, findings.target.words)})."
+            f"Another family of models: one that learns from so few rows, as {a(reference.name)} does "
+            f"(model.architecture: {architecture(reference.name, findings.target.words)})."
         )
-    return found + more_labels(findings) + other_gates(findings)
+    return found + other_shares(findings) + more_labels(findings) + other_gates(findings)
+
+
+def other_shares(findings: Findings) -> list[str]:
+    """Advise rows as they come, or another score, where the most frequent class wins for lack of its rows."""
+    if verdict(findings.against_constant) != "worse":
+        return []
+    kinds, constant = findings.target.kinds, findings.constant.holdout
+    most = kinds(constant.predicted[:1])[0]
+    shares = [float((kinds(labels) == most).mean()) for labels in (findings.labeled, constant.actual)]
+    if shares[0] >= shares[1] - SHORT:
+        return []
+    return [
+        f"Other shares of the classes, or another score: {percent(shares[1], 0)} of the holdout rows are "
+        f"{findings.target.named(constant.predicted[0])}, but {percent(shares[0], 0)} of the labeled ones, "
+        "so that models expect too few of them. A split.labels_per_class below 1 labels rows as they come; "
+        "where rare classes matter as much, evaluate.metric: balanced_accuracy says so."
+    ]
 
 
 def more_labels(findings: Findings) -> list[str]:

@@ -97,6 +97,13 @@ def test_the_most_frequent_class_that_is_better_is_told_of_first() -> None:
     )
     assert "gets 85.0\N{NO-BREAK SPACE}% of 60 holdout rows right, the " in headline(findings)
     assert metrics(findings)["constant"]["champion_is"] == "worse"
+    (said,) = suggestions(findings)  # and no other family, where the simple model is no better
+    assert said.startswith(
+        "Other shares of the classes, or another score: 85\N{NO-BREAK SPACE}% of the holdout"
+    )
+    assert "are cat, but 36\N{NO-BREAK SPACE}% of the labeled ones" in said
+    as_it_comes = replace(findings, labeled=np.repeat([0, 1, 2], [12, 1, 1]))
+    assert not any("Other shares" in each for each in suggestions(as_it_comes))
 
 
 def test_the_mean_that_is_better_is_told_of_first() -> None:
