@@ -18,7 +18,7 @@ from selfsame.audit.verdict import Report
 from selfsame.audit.walk import gap_problem
 from selfsame.audit.witness import unwitnessed
 from selfsame.core.errors import SelfsameError
-from selfsame.core.layout import LOCK_FILE
+from selfsame.core.layout import GRAPH_FILE, LOCK_FILE
 from selfsame.git import commits_of, read_blob
 
 
@@ -89,7 +89,11 @@ def _named_ever() -> set[str]:
 
 
 def _unlocked(snapshot: Snapshot) -> Iterator[Problem]:
-    """Name outputs that are there and of which ``dvc.lock`` knows nothing."""
+    """Name outputs that are there and of which ``dvc.lock`` knows nothing, and stages that it alone knows."""
+    for name in snapshot.lock.keys() - snapshot.stages.keys():
+        found = f"stage {name}, which {GRAPH_FILE} doesn't have"
+        fix = f"delete its entry: 'dvc remove {name}' would have"
+        yield Problem("stale", LOCK_FILE.as_posix(), f"the stages of {GRAPH_FILE} alone", found, fix)
     for spec in snapshot.stages.values():
         for path in spec.outputs:
             if path not in snapshot.outs and Path(path).exists():

@@ -1,6 +1,8 @@
 """``dvc.lock`` held against the records: which executions made what it says that every stage made."""
 
 from collections.abc import Iterator
+from os.path import normpath
+from pathlib import Path
 
 from selfsame.audit.records import Problem, Record
 from selfsame.audit.snapshot import Snapshot, is_below
@@ -53,6 +55,7 @@ def _differences(record: Record, stage: LockedStage, snapshot: Snapshot) -> Iter
     """Say in what an execution was another than ``dvc.lock`` has it, as far as the record has md5s."""
     if record.command != stage.cmd:
         yield f"command {stage.cmd}"
+    yield from _unnamed(record, stage)
     for section, values in stage.params.items():
         if record.written.get(section) != values:
             yield f"params {section}"
@@ -61,6 +64,15 @@ def _differences(record: Record, stage: LockedStage, snapshot: Snapshot) -> Iter
         known = {name: md5 for name, md5 in read.items() if is_below(name, dep.path.as_posix())}
         if known and None not in known.values() and md5_of(dep.path, known) != dep.md5:
             yield f"{dep.path} of md5 {dep.md5}"
+
+
+def _unnamed(record: Record, stage: LockedStage) -> Iterator[str]:
+    """Name files that an execution read or ran and ``dvc.lock`` doesn't have among its dependencies."""
+    here = Path.cwd()  # of data elsewhere DVC writes the way there
+    known = [normpath(here / dep.path) for dep in stage.deps]
+    for name in (*record.inputs, *record.code):
+        if not any(is_below(normpath(here / name), place) for place in known):
+            yield f"no dependency {name}"
 
 
 def _md5(files: dict[str, str], locked: Locked) -> str | None:

@@ -9,7 +9,7 @@ from project import Project as RealProject
 from real_project import copy_project, make_real_project
 from toy_project import FILES, Project
 
-pytest.register_assert_rewrite("state_answers")
+pytest.register_assert_rewrite("state_answers", "clever")
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +36,31 @@ def project(finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     shutil.copytree(finished.root, root)
     monkeypatch.chdir(root)
     return Project(root)
+
+
+@pytest.fixture(scope="session")
+def twice(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Two results, both committed, and the first taken back; code that no stage reads is committed too."""
+    project = Project(tmp_path_factory.mktemp("twice") / "project")
+    shutil.copytree(finished.root, project.root)
+    for name in ("selfsame/audit/page.py", "flows/pipeline.py"):
+        (project.root / name).parent.mkdir(parents=True)
+        (project.root / name).write_text("ANSWER = 42\n")
+    project.commit()
+    for old, new in (("parts: 2", "parts: 3"), ("parts: 3", "parts: 2")):
+        project.set(old, new)
+        project.repro()
+        project.commit()
+    return project
+
+
+@pytest.fixture
+def clever_project(twice: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A copy of it to change, with the current folder in it."""
+    copy = Project(tmp_path / "project")
+    shutil.copytree(twice.root, copy.root)
+    monkeypatch.chdir(copy.root)
+    return copy
 
 
 @pytest.fixture(scope="session")

@@ -4,55 +4,13 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from clever import Change, edit, judge, lock_of, section
 from toy_project import Project
 
 from selfsame.audit.verify import verify
-
-Change = Callable[[Project], tuple[str, str]]  # returns the verdict, and what a problem must name
-
-
-@pytest.fixture(scope="module")
-def twice(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Two results, both committed, and the first taken back; code that no stage reads is committed too."""
-    project = Project(tmp_path_factory.mktemp("twice") / "project")
-    shutil.copytree(finished.root, project.root)
-    for name in ("selfsame/audit/page.py", "flows/pipeline.py"):
-        (project.root / name).parent.mkdir(parents=True)
-        (project.root / name).write_text("ANSWER = 42\n")
-    project.commit()
-    for old, new in (("parts: 2", "parts: 3"), ("parts: 3", "parts: 2")):
-        project.set(old, new)
-        project.repro()
-        project.commit()
-    return project
-
-
-@pytest.fixture
-def project(twice: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    copy = Project(tmp_path / "project")
-    shutil.copytree(twice.root, copy.root)
-    monkeypatch.chdir(copy.root)
-    return copy
-
-
-def edit(path: str, old: str, new: str) -> None:
-    text = Path(path).read_text()
-    assert old in text, path
-    Path(path).write_text(text.replace(old, new))
-
-
-def lock_of(project: Project, revision: str) -> str:
-    return project.run("git", "show", f"{revision}:dvc.lock") + "\n"
-
-
-def section(lock: str, stage: str) -> str:
-    found = re.search(rf"^  {stage}:\n(?:   .*\n)+", lock, re.MULTILINE)
-    assert found
-    return found[0]
 
 
 def code_that_no_stage_reads(project: Project) -> tuple[str, str]:
@@ -288,13 +246,10 @@ CHANGES = [
 ]
 
 
-def test_nothing_is_wrong_before(project: Project) -> None:
+def test_nothing_is_wrong_before(clever_project: Project) -> None:
     assert verify().problems == []
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
-def test_a_clever_change_is_named(project: Project, change: Change) -> None:
-    verdict, named = change(project)
-    report = verify()
-    assert any(named in f"{problem.path} {problem.found}" for problem in report.problems), report.problems
-    assert report.verdict == verdict, report.problems
+def test_a_clever_change_is_named(clever_project: Project, change: Change) -> None:
+    judge(clever_project, change)
