@@ -300,7 +300,9 @@ def _write(path: Path, value: Any) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what the results page says, and write it.")
-    parser.add_argument("--only", nargs="*", default=[""], help="rows whose names contain one of these")
+    parser.add_argument(
+        "--only", nargs="*", default=[""], help="rows of these names, or whose names contain one"
+    )
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--gpu", nargs="*", default=[], help="rows that use a GPU, as --only names them")
     parser.add_argument("--data-dir", type=Path, help="has the folders mnist, california-housing, …")
@@ -309,7 +311,13 @@ def main() -> None:
     parser.add_argument("--no-run", action="store_true", help="write the page from what is at hand")
     options = parser.parse_args()
     if not options.no_run:
-        rows = [row for row in ROWS if any(word in row.name for word in options.only)]
+        names = {row.name for row in ROWS}
+        wanted = [(word, word in names) for word in options.only]
+        rows = [
+            row
+            for row in ROWS
+            if any(row.name == word if whole else word in row.name for word, whole in wanted)
+        ]
         run_rows(rows, options.draws, options.data_dir, options.jobs, options.gpu)
     results: dict[str, dict[int, Any]] = {row.name: {} for row in ROWS}
     for row in ROWS:

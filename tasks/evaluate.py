@@ -23,6 +23,7 @@ import numpy as np
 
 from selfsame.core.annotations import read_annotations
 from selfsame.core.digests import sha256_file, sha256_json
+from selfsame.core.graph_file import by_stem
 from selfsame.core.layout import HISTORY, LEARNED, OUT_OF_FOLD, PROFILE, VALIDATED, WEIGHTS
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, count_rows, read_column, take_all, take_inputs
@@ -41,7 +42,7 @@ from selfsame.report.data_checks import (
     measure_drift,
 )
 from selfsame.report.doubtful import doubt, doubtful_file, doubtful_gallery, settled
-from selfsame.report.files import digest_files, read_history, settings_of, write_csv
+from selfsame.report.files import digest_files, dotted, read_history, settings_of, write_csv
 from selfsame.report.findings import Findings, ModelFindings, metrics
 from selfsame.report.gallery import gate_galleries, mistakes
 from selfsame.report.gate import Gate
@@ -294,7 +295,12 @@ def main(stage: Stage) -> None:
         ),
         refitted=(stage.inputs["student"] / VALIDATED).is_dir(),
         method=read_config(stage.inputs["student"])["recipe"]["retrain"]["method"],
-        settings=settings_of(stage),
+        settings={
+            **settings_of((stage.inputs["baseline"], stage.inputs["student"]), stage.inputs["pseudo_labels"]),
+            by_stem(stage.spec.outputs)["champion"].as_posix(): dotted(
+                {name: section.model_dump() for name, section in stage.params.items()}
+            ),
+        },
         digests=digest_files(stage.inputs.values()),
         teachers=tuple(sorted(set(read_column(stage.inputs["pseudo_labels"], "teacher")))),
         checks=checks(stage, kept, target, gate, accounted["near_copies"], judged, answers),

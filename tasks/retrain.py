@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, read_column
 from selfsame.engine import resources
+from selfsame.params.compute import ComputeParams
+from selfsame.params.model import ModelParams
 from selfsame.params.retrain import Online, RetrainParams, SelfTraining
+from selfsame.params.training import TrainingParams
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +50,7 @@ def main(stage: Stage) -> None:
     from selfsame.learning.batches import load_pool
     from selfsame.learning.fit import fit_model
     from selfsame.learning.loop import Plan
+    from selfsame.learning.run import TrainingRun
 
     own = stage.section("retrain", RetrainParams)
     method = choose_method(own, stage.inputs["labeled"])
@@ -60,7 +64,18 @@ def main(stage: Stage) -> None:
         own.pool_batch_size,
         own.strong_augmentation if isinstance(own, SelfTraining) else None,
     )
-    fit_model(stage, plan, pool, folder=stage.outputs["student"])
+    run = TrainingRun.of(
+        "retrain",
+        stage.inputs,
+        stage.spec.code,
+        stage.section("compute", ComputeParams),
+        stage.section("model", ModelParams),
+        stage.section("training", TrainingParams),
+        own,
+        plan,
+        pool,
+    )
+    fit_model(run, stage.outputs["student"])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,10 @@ Out: ``models/baseline``, the weights of the best validation loss; for a regress
 
 from selfsame.core.layout import ENSEMBLE
 from selfsame.core.stage import Stage
+from selfsame.params.compute import ComputeParams
+from selfsame.params.model import ModelParams
 from selfsame.params.train_baseline import TrainBaselineParams
+from selfsame.params.training import TrainingParams
 
 
 def main(stage: Stage) -> None:
@@ -15,13 +18,24 @@ def main(stage: Stage) -> None:
     from selfsame.learning.fit import fit_model
     from selfsame.learning.loop import Plan
     from selfsame.learning.methods import supervised
+    from selfsame.learning.run import TrainingRun
 
     own = stage.section("train_baseline", TrainBaselineParams)
     baseline = stage.outputs["baseline"]
     for member in range(own.ensemble_members + 1):
         plan = Plan(supervised(), own.seed + member, own.max_epochs, own.patience_epochs)
         folder = baseline / ENSEMBLE / f"{member:02d}" if member else baseline
-        fit_model(stage, plan, pool=None, folder=folder)
+        run = TrainingRun.of(
+            "train_baseline",
+            stage.inputs,
+            stage.spec.code,
+            stage.section("compute", ComputeParams),
+            stage.section("model", ModelParams),
+            stage.section("training", TrainingParams),
+            own,
+            plan,
+        )
+        fit_model(run, folder)
 
 
 if __name__ == "__main__":

@@ -273,6 +273,15 @@ def test_tasks_import_no_other_task() -> None:
         assert not [name for name in imported_names(file, ROOT) if package_of(name) == "tasks"], file
 
 
+def test_the_library_is_given_no_stage() -> None:
+    takers = {
+        file.relative_to(ROOT).as_posix()
+        for file in (ROOT / "selfsame").rglob("*.py")
+        if "selfsame.core.stage.Stage" in imported_names(file, ROOT)
+    }
+    assert takers == {"selfsame/runner.py"}
+
+
 def test_dvc_is_known_to_one_module() -> None:
     importers = {
         file.relative_to(ROOT).as_posix()

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,12 @@ class TrainingData:
     pool: PoolExamples | None
     scaling: Scaling
     classes: int  # 0 for a regression, whose labels are standardised float32
+
+    def to(self, device: torch.device) -> Self:
+        """Return the same rows on another device."""
+        validation = None if self.validation is None else self.validation.to(device)
+        pool = None if self.pool is None else self.pool.to(device)
+        return replace(self, labeled=self.labeled.to(device), validation=validation, pool=pool)
 
 
 @dataclass(frozen=True)

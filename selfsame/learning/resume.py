@@ -21,7 +21,6 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from selfsame.core.digests import files_under, sha256_file, sha256_json
-from selfsame.core.stage import Stage
 from selfsame.learning.distributed import rank
 
 SCRATCH = Path(".scratch/resume")  # may be deleted at any time
@@ -103,6 +102,11 @@ class Checkpoints:
 
     A file's name is the digest of its bytes, so that a torn or altered one is known and left alone.
 
+    Args:
+        folder: named by its training's key.
+        seconds: at least so long between two of them, which are written at the end of an epoch; 0: after
+            every epoch, whatever it costs.
+
     Attributes:
         resumed_from_epoch: the last epoch that was not trained again; None for an unbroken training.
     """
@@ -111,17 +115,6 @@ class Checkpoints:
         self._folder, self._seconds = folder, seconds
         self._due = monotonic() + seconds
         self.resumed_from_epoch: int | None = None
-
-    @classmethod
-    def of(cls, stage: Stage, seed: int, device: torch.device, seconds: float) -> "Checkpoints":
-        """Name the checkpoint of this stage's training on this device.
-
-        Args:
-            seed: the training's own: a stage may train several nets.
-            seconds: at least so long between two of them, which are written at the end of an epoch; 0: after
-                every epoch, whatever it costs.
-        """
-        return cls(SCRATCH / stage.spec.name / training_key(stage, seed, device), seconds)
 
     def restore(self, training: Mapping[str, Moving]) -> list[Row]:
         """Put ``training`` where the checkpoint left it; return the history until there, or none."""
@@ -185,22 +178,21 @@ class Checkpoints:
         return json.loads(tensors.pop(HISTORY).numpy().tobytes()), tensors
 
 
-def training_key(stage: Stage, seed: int, device: torch.device) -> str:
-    """Digest all that decides a training's bytes: inputs, code, parameters, seed, torch, the machine."""
-    values: dict[str, Any] = {
-        "inputs": {stem: _digests(path) for stem, path in stage.inputs.items()},
-        "code": {path: _digests(Path(path)) for path in stage.spec.code},
-        "params": {name: section.model_dump() for name, section in stage.params.items()},
+def training_key(decided_by: Mapping[str, Any], seed: int, device: torch.device) -> str:
+    """Digest all that decides a training's bytes: what the caller knows, seed, torch, the machine.
+
+    Args:
+        decided_by: digests of inputs and code, and the parameters, as JSON.
+        seed: the training's own: a stage may train several nets.
+    """
+    values = {
+        **decided_by,
         "seed": seed,
         "torch": torch.__version__,
         "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()],
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     }
     return sha256_json(values)
-
-
-def _digests(path: Path) -> list[str]:
-    return [sha256_file(file) for file in files_under(path)]
 
 
 def _say(message: str) -> None:

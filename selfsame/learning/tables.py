@@ -1,58 +1,48 @@
 """What both training stages do where the model is no net: fit families on rows, score, save the folder."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import nn
 
 from selfsame.core.layout import LEARNED, OUT_OF_FOLD, VALIDATED
-from selfsame.core.stage import Stage
-from selfsame.core.tables import TableInfo
 from selfsame.families.committee import fit_and_judge
 from selfsame.families.fit import fit_family, out_of_fold
 from selfsame.families.rows import Rows, together
-from selfsame.learning.batches import Examples, PoolExamples, load_examples
+from selfsame.learning.batches import Examples
 from selfsame.learning.distributed import rank
-from selfsame.learning.loop import Plan
 from selfsame.learning.objective import build_objective
 from selfsame.learning.pool import Round, write_learned
-from selfsame.model.inputs import Scaling
+from selfsame.learning.run import TrainingRun
 from selfsame.model.models import Model, save_model, save_validation
 from selfsame.params.model import Committee, FittedParams
-from selfsame.params.training import TrainingParams
 
 
-def fit_table(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path) -> None:
-    """Fit a family or a committee on the stage's labeled rows and ``pool``, and write it to ``folder``.
+def fit_table(run: TrainingRun, folder: Path) -> None:
+    """Fit a family or a committee on labeled and accepted pool rows, and write it to ``folder``.
 
     With ``training.refit_on_validation`` the folder ``validated`` in it holds the one that validation rows
     may judge, and ``folder`` one that has learned them too; of the baseline also what models like it, of the
     other folds, say out of fold of every labeled and validation row.
-
-    Args:
-        pool: the pool rows that the method learns from; None for the baseline.
     """
-    params, training = stage.section("model", FittedParams), stage.section("training", TrainingParams)
-    info = TableInfo.of(stage.inputs["labeled"])
-    scaling = Scaling.load(stage.inputs["scaling"])
-    labeled, validation = (
-        load_examples(stage.inputs[role]).standardised(scaling) for role in ("labeled", "validation")
-    )
-    rows, held = _rows(labeled, 1.0, info), _rows(validation, 1.0, info)
+    params, plan, data = run.params, run.plan, run.data
+    labeled, validation, pool = data.labeled, data.validation, data.pool
+    assert isinstance(params, FittedParams)
+    assert validation is not None
+    rows, held = _rows(labeled, 1.0, data.classes), _rows(validation, 1.0, data.classes)
     extra = None
     if pool is not None and pool.accepted.any():
-        accepted = pool.standardised(scaling)[pool.accepted.nonzero()[:, 0]]
+        accepted = pool[pool.accepted.nonzero()[:, 0]]
         # Together these rows count so many times the labeled ones, and none of them more than one of those.
         weight = min(plan.method.ramp_up.weight * len(labeled) / len(accepted), 1.0)
-        extra = _rows(accepted, weight, info)
+        extra = _rows(accepted, weight, data.classes)
 
     def fit(learned: Rows) -> tuple[Model, np.ndarray]:
         net, judged = _fit(params, learned, extra, plan.seed)
-        return Model(net, params, info, scaling, recipe_of(stage)), judged
+        return run.model(net), judged
 
     model, _ = fit(rows)
-    objective = build_objective(training, labeled.labels, len(info.classes))
+    objective = build_objective(run.training, labeled.labels, data.classes)
     losses = {
         "training_loss": objective.measure(model.logits(labeled.inputs), labeled.labels)["validation_loss"]
     }
@@ -66,7 +56,7 @@ def fit_table(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path)
             record = [pool.labels.int()], [pool.accepted], [pool.accepted.int()]
             write_learned(folder / LEARNED, plan.method.name, [Round(1, pool.teacher)], pool, *record)
 
-    if training.refit_on_validation:
+    if run.training.refit_on_validation:
         save(folder / VALIDATED)
         model, judged = fit(together(rows, held))
         if pool is None and not rank():  # the pool's labels come of a teacher that has learned these rows
@@ -77,16 +67,6 @@ def fit_table(stage: Stage, plan: Plan, pool: PoolExamples | None, folder: Path)
         save_validation(folder, row)
 
 
-def recipe_of(stage: Stage) -> dict[str, Any]:
-    """Return the parameters of a training, by section, as its model's folder tells them."""
-    recipe = {name: section.model_dump() for name, section in stage.params.items() if name != "model"}
-    if (
-        stage.section("training", TrainingParams).processes == 1
-    ):  # as folders say it that were written before there was a choice
-        del recipe["training"]["processes"]
-    return recipe
-
-
 def _fit(params: FittedParams, rows: Rows, extra: Rows | None, seed: int) -> tuple[nn.Module, np.ndarray]:
     if isinstance(params, Committee):
         return fit_and_judge(params.families, rows, extra, seed)
@@ -94,8 +74,6 @@ def _fit(params: FittedParams, rows: Rows, extra: Rows | None, seed: int) -> tup
     return fitted, out_of_fold(params.architecture, rows, seed).numpy()
 
 
-def _rows(examples: Examples, weight: float, info: TableInfo) -> Rows:
+def _rows(examples: Examples, weight: float, classes: int) -> Rows:
     labels = examples.labels.numpy()
-    return Rows(
-        examples.inputs.numpy(), labels, np.full(len(labels), weight, dtype=np.float64), len(info.classes)
-    )
+    return Rows(examples.inputs.numpy(), labels, np.full(len(labels), weight, dtype=np.float64), classes)

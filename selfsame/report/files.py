@@ -5,17 +5,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from selfsame.core.digests import files_under, sha256_file
-from selfsame.core.graph_file import by_stem
 from selfsame.model.folder import read_config
 from selfsame.selection.record import read_decision
-
-if TYPE_CHECKING:
-    from selfsame.core.stage import Stage
 
 # Of a gate's record: what it was told or found, not what it measured.
 GATE_SETTINGS = (
@@ -47,19 +43,17 @@ def dotted(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {f"{section}.{key}": value for section, keys in sections.items() for key, value in keys.items()}
 
 
-def settings_of(stage: Stage) -> dict[str, dict[str, Any]]:
-    """Return the parameters that are known of what each stage made, by its path and their dotted keys.
+def settings_of(models: Iterable[Path], pseudo_labels: Path) -> dict[str, dict[str, Any]]:
+    """Return the parameters that models and pseudo-labels tell of themselves, by path and dotted key.
 
-    Those of the models stand in their folders, those of the gate in its record; the last are the stage's own.
+    Those of the models stand in their folders, those of the gate in its record.
     """
-    pseudo_labels, champion = stage.inputs["pseudo_labels"], by_stem(stage.spec.outputs)["champion"]
-    decision = read_decision(pseudo_labels)
     told = {}
-    for name in ("baseline", "student"):
-        config = read_config(stage.inputs[name])
-        told[stage.inputs[name]] = {"model": config["model"], **config["recipe"]}
+    for folder in models:
+        config = read_config(folder)
+        told[folder] = {"model": config["model"], **config["recipe"]}
+    decision = read_decision(pseudo_labels)
     told[pseudo_labels] = {"gate": {key: decision[key] for key in GATE_SETTINGS if key in decision}}
-    told[champion] = {name: section.model_dump() for name, section in stage.params.items()}
     return {path.as_posix(): dotted(sections) for path, sections in told.items()}
 
 

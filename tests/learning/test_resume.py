@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from test_device import needs_cuda
-from test_fit import stage
+from test_fit import stage, training_run
 from tiny import (
     ALL_TECHNIQUES,
     NORMED_AND_DROPPED,
@@ -32,7 +32,7 @@ from selfsame.core.stage import Stage
 from selfsame.learning.fit import fit_model
 from selfsame.learning.loop import Row, train
 from selfsame.learning.methods import Method, supervised
-from selfsame.learning.resume import SCRATCH, Checkpoints, training_key
+from selfsame.learning.resume import SCRATCH, Checkpoints
 from selfsame.model.device import prepare_device
 from selfsame.model.nets import detached_state
 from selfsame.observe.notes import take_notes
@@ -121,7 +121,7 @@ def train_in(folder: Path, name: str, log: Path | None = None) -> None:
     if log is not None:
         sys.stderr = log.open("w")
     how = plan(METHODS[name], max_epochs=20, patience_epochs=20)
-    fit_model(stage(folder), how, pool_examples(POOL), folder / "model")
+    fit_model(training_run(stage(folder), how, pool_examples(POOL)), folder / "model")
     if log is not None:
         sys.stderr.flush()
 
@@ -265,11 +265,11 @@ def test_the_key_is_all_that_decides_the_result(tmp_path: Path, monkeypatch: pyt
     code = Path("step.py")
     code.write_text("1")
     given = stage(tmp_path)
-    cpu = torch.device("cpu")
 
     def key(seed: int = 0, **params: Any) -> str:
         spec = type(given.spec)("train", "", "", ("step.py",), (), (), tuple(given.params))
-        return training_key(Stage(spec, given.inputs, {}, {**given.params, **params}), seed, cpu)
+        staged = Stage(spec, given.inputs, {}, {**given.params, **params})
+        return training_run(staged, plan(seed=seed)).checkpoint_folder.name
 
     keys = [
         key(),
@@ -296,13 +296,13 @@ def test_the_record_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     Path("params.yaml").write_text("monitoring: {tensorboard: false, checkpoint_seconds: 0.0}\n")
     take_notes()
     given, how = stage(tmp_path), plan(max_epochs=EPOCHS)
-    checkpoints = Checkpoints.of(given, how.seed, torch.device("cpu"), 0.0)
+    checkpoints = Checkpoints(training_run(given, how).checkpoint_folder, 0.0)
     torch.manual_seed(how.seed)
     with pytest.raises(Killed):
         run_until(checkpoints, how)
-    fit_model(given, how, None, tmp_path / "model")
+    fit_model(training_run(given, how), tmp_path / "model")
     assert take_notes() == [{"resumedFromEpoch": 2, "seed": 0}]
-    fit_model(given, how, None, tmp_path / "again")
+    fit_model(training_run(given, how), tmp_path / "again")
     assert take_notes() == []
     assert files_in(tmp_path / "model") == files_in(tmp_path / "again")
 
@@ -316,10 +316,12 @@ def test_another_net_of_the_same_stage_is_another_training(
     given, member = stage(tmp_path), plan(max_epochs=EPOCHS, seed=1)
     torch.manual_seed(member.seed)
     with pytest.raises(Killed):
-        run_until(Checkpoints.of(given, member.seed, torch.device("cpu"), 0.0), member)
-    fit_model(given, plan(max_epochs=EPOCHS), None, tmp_path / "first")  # another seed: not taken up here …
+        run_until(Checkpoints(training_run(given, member).checkpoint_folder, 0.0), member)
+    fit_model(
+        training_run(given, plan(max_epochs=EPOCHS)), tmp_path / "first"
+    )  # another seed: not taken up here …
     assert take_notes() == []
-    fit_model(given, member, None, tmp_path / "second")  # … but here
+    fit_model(training_run(given, member), tmp_path / "second")  # … but here
     assert take_notes() == [{"resumedFromEpoch": 2, "seed": 1}]
 
 

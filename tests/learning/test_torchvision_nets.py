@@ -9,7 +9,7 @@ import torchvision
 import torchvision.transforms.v2
 from pydantic import ValidationError
 from safetensors.torch import save_file
-from test_fit import stage
+from test_fit import stage, training_run
 from tiny import IMAGES, SCALING, examples, fresh_net, model_params, plan, training_data, training_params
 from torch import Tensor, nn
 
@@ -153,7 +153,7 @@ def test_a_model_folder_needs_the_weights_file_no_more(tmp_path: Path) -> None:
     given = stage(tmp_path)
     chosen = params(image_pixels=40, freeze_backbone=True, **keys)
     given = type(given)(given.spec, given.inputs, given.outputs, {**given.params, "model": chosen})
-    fit_model(given, plan(max_epochs=1), None, tmp_path / "model")
+    fit_model(training_run(given, plan(max_epochs=1)), tmp_path / "model")
     Path(keys["weights"]).unlink()
     model = load_model(tmp_path / "model")
     assert model.scaling.size == (40, 40)
