@@ -114,6 +114,7 @@ def test_the_folder_is_the_trained_net_with_what_it_needs(tmp_path: Path) -> Non
     assert model.recipe == {
         "compute": {"device": "cpu", "cpu_threads": 1},
         "training": ALL_TECHNIQUES.model_dump(exclude={"processes"}),  # one is not told
+        "train": TrainBaselineParams().model_dump(),
     }
     for key, value in model.net.state_dict().items():
         assert torch.equal(value, net.state_dict()[key]), key
