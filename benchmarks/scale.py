@@ -37,6 +37,7 @@ CLASSES = tuple("abcdefghij")
 TABLES = TableInfo("scale", "classification", CLASSES, features=tuple(f"f{n:02d}" for n in range(30)))
 IMAGES = TableInfo("scale", "classification", CLASSES, image_shape=(3, 32, 32))
 WRITTEN = 10_000  # rows made at once
+KILLED_PARTS = 25  # of the pool that is labeled between kills
 PARAMS: dict[str, dict[str, Any]] = {
     "split": {
         "labels_per_class": 5,
@@ -175,33 +176,43 @@ def stages(folder: Path, kind: str, rows: int) -> dict[str, Any]:
 
 
 def kills(folder: Path, rows: int) -> dict[str, Any]:
-    """Kill ``pseudo_label`` ten times at random; count the parts whose finished work was done again."""
+    """Kill ``pseudo_label`` ten times, each time a random while after it has got on by a part or two.
+
+    Returns:
+        among others how many tables' predictions were finished after each kill; none of them was made again.
+    """
     make(folder, "tables", rows)
+    split = {**PARAMS["split"], "rows_per_part": rows // KILLED_PARTS, "holdout_fraction": 1000 / rows}
+    write_params(folder, "tables", rows, split=split)
     for stage in STAGES[:2]:
         measure(folder, "-m", f"tasks.{stage}")
     whole = measure(folder, "-m", "tasks.pseudo_label")
     expected = [sha256_file(file) for file in files_under(folder / "data/pseudo_labels")]
     shutil.rmtree(folder / ".scratch")
     shutil.rmtree(folder / "data/pseudo_labels")
-    draw, done, finished = random.Random(0), [], {}
-    for _ in range(10):
+    draw, done, finished = random.Random(0), [], heard(folder)
+    while len(done) < 10:
         process = start(folder, "-m", "tasks.pseudo_label")
-        time.sleep(draw.uniform(0.25, 0.6) * whole["wall"])
-        if process.poll() is not None:  # it was done before it could be killed
-            break
+        enough = min(len(finished) + draw.randint(1, 2), len(expected))
+        while process.poll() is None and len(heard(folder)) < enough:
+            time.sleep(0.005)
+        time.sleep(draw.uniform(0, whole["wall"] / KILLED_PARTS / 4))
+        assert process.poll() is None, "it was done before it could be killed"
         process.kill()
         process.wait()
-        now = {
-            file: file.stat().st_mtime_ns
-            for file in files_under(folder / ".scratch")
-            if file.suffix == ".safetensors" and not file.name.startswith(".partial-")
-        }
-        assert all(now.get(file) == when for file, when in finished.items())
+        now = heard(folder)
+        assert now.items() >= finished.items(), "a finished part was made again"
         finished = now
         done.append(len(now))
     measure(folder, "-m", "tasks.pseudo_label")
     same = [sha256_file(file) for file in files_under(folder / "data/pseudo_labels")] == expected
     return {"rows": rows, "parts": len(expected), "finished": done, "same": same}
+
+
+def heard(folder: Path) -> dict[Path, int]:
+    """Return the kept predictions of whole tables and parts, and when each was written."""
+    files = (folder / ".scratch/kept/pseudo_label").glob("[!.]*.safetensors")
+    return {file: file.stat().st_mtime_ns for file in files}
 
 
 def ray(folder: Path, rows: int) -> dict[str, Any]:

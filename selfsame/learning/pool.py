@@ -47,6 +47,7 @@ class Pool:
         self._examples, self._method = Examples(examples.inputs, examples.labels), method
         self.rounds: list[Round] = []
         self._recorded: dict[str, list[Tensor]] = {name: [] for name in _RECORDED}
+        self._made: list[tuple[Tensor, Tensor]] = []  # rows and the classes of a step's own, on the device
         self.batches = EndlessBatches(torch.empty(0, dtype=torch.int64), batch_size, generator)
         self._own_labels = method.pool_rows == "all"  # then a round is a pass over the pool
         if self._own_labels:
@@ -93,6 +94,7 @@ class Pool:
         self._open(begun, (labels.argmax(dim=1) if labels.dim() == 2 else labels).cpu(), taught)
 
     def _open(self, begun: Round, labels: Tensor, taught: Tensor) -> None:
+        self._settle()
         self.rounds.append(begun)
         narrow = labels if labels.is_floating_point() else labels.int()
         unused = torch.zeros(len(taught), dtype=torch.int32)
@@ -111,12 +113,22 @@ class Pool:
         """Record that a step taught ``rows`` (N,) the classes (N,), distributions (N, K) or values (N,)."""
         self._recorded["uses"][-1][rows] += 1
         if self._own_labels:
-            made = (taught.argmax(dim=1) if taught.dim() == 2 else taught).cpu()
-            self._recorded["labels"][-1][rows] = made.int()
-            self._recorded["taught"][-1][rows] = True
+            self._made.append((rows, taught.argmax(dim=1) if taught.dim() == 2 else taught))
+
+    def _settle(self) -> None:
+        """Record what steps made since the last time: one transfer for all of them, and no step waits."""
+        if not self._made:
+            return
+        rows, made = zip(*self._made, strict=True)
+        labels = torch.cat(made).int().cpu()
+        for own, values in zip(rows, labels.split([len(own) for own in rows]), strict=True):
+            self._recorded["labels"][-1][own] = values
+            self._recorded["taught"][-1][own] = True
+        self._made.clear()
 
     def state(self) -> dict[str, Tensor]:
         """Return stream, labels and record, to go on from there another time."""
+        self._settle()
         described = json.dumps([asdict(each) for each in self.rounds]).encode()
         recorded = {name: torch.stack(values) for name, values in self._recorded.items() if values}
         batches = {f"batches.{name}": value for name, value in self.batches.state().items()}
@@ -135,6 +147,7 @@ class Pool:
 
     def write(self, path: Path, examples: PoolExamples) -> None:
         """Write what the training was taught of every row of ``examples``, which is its pool."""
+        self._settle()
         write_learned(path, self._method.name, self.rounds, examples, **self._recorded)
 
 

@@ -72,6 +72,23 @@ def test_the_labels_that_were_learned_are_rebuilt_from_the_record(
     assert taught and +recorded(tmp_path / "learned.parquet") == taught
 
 
+def test_what_steps_make_themselves_is_fetched_once_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU is not waited for in every step; that the record is the same is asked above."""
+    fetched, cpu = 0, Tensor.cpu
+
+    def fetching(values: Tensor) -> Tensor:
+        nonlocal fetched
+        fetched += values.dtype == torch.int32  # classes, as they are recorded
+        return cpu(values)
+
+    how = plan(methods()["online"], pool_batch_size=2, max_epochs=10)
+    monkeypatch.setattr(Tensor, "cpu", fetching)
+    _, pool = train(fresh_net(), training_data(POOL), how, ALL_TECHNIQUES, lambda _: None)
+    assert pool is not None
+    pool.state()
+    assert fetched == len(pool.rounds) == 3  # thirty steps of two rows, of a pool of twenty
+
+
 @pytest.mark.parametrize("name", ["offline", "self_training"])
 def test_the_first_round_is_the_gates_and_every_further_one_names_its_teacher(
     name: str, tmp_path: Path

@@ -1,10 +1,16 @@
 """Near copies between roles are found; rows that only are close are none."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from selfsame.core.errors import SelfsameError
-from selfsame.roles.near import LIMIT, near_copies, refuse_copies
+from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
+from selfsame.roles import near
+from selfsame.roles.near import LIMIT, look_for_copies, near_copies, refuse_copies
 
 PATIENTS, EACH = 40, 10
 
@@ -52,3 +58,38 @@ def test_many_stop_and_few_do_not() -> None:
     refuse_copies([(row, row) for row in range(4)], "examples")
     with pytest.raises(SelfsameError, match=r"31 of 100 .* \(rows 0 and 0, rows 1 and 1, rows 2 and 2 …\)"):
         refuse_copies([(row, row if row < 31 else -1) for row in range(100)], "examples")
+
+
+def test_tables_of_any_size_are_compared_in_bounded_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many rows of each table are looked at, evenly spaced, and no more, however many there are."""
+    info = TableInfo("near", "classification", ("a", "b"), features=("u", "v", "w", "x"))
+    schema = info.schema(pa.field("source_row", pa.int64(), nullable=False))
+    rows = np.random.default_rng(0).normal(size=(1300, 4))
+    rows[1000:1300:100] = rows[0:500:200] + 1e-4  # the first row that judges of each table has a copy
+
+    def table(first: int, end: int) -> Path:
+        own, path = rows[first:end], tmp_path / f"{first}.parquet"
+        columns = [pa.array(example_ids(own)), *input_columns(own, info), pa.array(np.zeros(len(own), int))]
+        with TableWriter(path, schema) as writer:
+            writer.write(pa.record_batch([*columns, pa.array(np.arange(first, end))], schema=schema))
+        return path
+
+    sizes = []
+
+    def counting(judges: np.ndarray, learned: Iterable[np.ndarray]) -> np.ndarray:
+        parts = list(learned)
+        sizes.append((len(judges), sum(map(len, parts))))
+        return near_copies(judges, parts)
+
+    monkeypatch.setattr(near, "near_copies", counting)
+    monkeypatch.setattr(near, "JUDGES", 9)
+    monkeypatch.setattr(near, "VALUES", 6 * 4)
+    judging, learned = (
+        [table(first, first + 100) for first in (1000, 1100, 1200)],
+        [table(0, 501), table(501, 1000)],
+    )
+    found = dict(look_for_copies(judging, learned))
+    assert sizes == [(9, 12)]
+    assert [found[row] for row in (1000, 1100, 1200)] == [0, 200, 400]
