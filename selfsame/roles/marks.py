@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from selfsame.core.dates import to_moments
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
 from selfsame.params.split import SplitParams
@@ -78,14 +80,9 @@ def times(words: pa.ChunkedArray, params: SplitParams) -> np.ndarray:
     """
     found = _found(words, params.time_pattern, "time_pattern").combine_chunks()
     if params.time_format is None:
-        try:
+        with suppress(pa.ArrowInvalid):
             return _floats(found.cast(pa.float64()))
-        except pa.ArrowInvalid:
-            short = pc.replace_substring(pc.utf8_slice_codeunits(found, 0, 19), "T", " ")
-            fits = pc.match_substring_regex(short, r"^\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?$")
-            moments = pc.if_else(fits, short, None).cast(pa.timestamp("s"))
-    else:
-        moments = pc.strptime(found, format=params.time_format, unit="s", error_is_null=True)
+    moments = to_moments(found, params.time_format)
     bad = pc.and_(moments.is_null(), found.is_valid()).to_numpy(zero_copy_only=False)
     if bad.any():
         written = params.time_format or "a number or ISO 8601 (2024-12-31)"

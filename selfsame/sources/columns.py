@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from selfsame.core.dates import to_moments
 from selfsame.core.tables import Column
 from selfsame.sources.files import Reading
 from selfsame.sources.words import tidy
@@ -221,15 +222,7 @@ def to_dates(values: pa.Array, pattern: str | None, reading: Reading) -> pa.Arra
     """
     if is_date(values.type):
         return values.cast(pa.timestamp("s"), safe=False)
-    words = to_words(values, reading)
-    if pattern is None:
-        words = pc.replace_substring_regex(
-            words, r" ?(Z|[+-]\d{2}:?\d{2})$", ""
-        )  # the clock of the place counts
-        short = pc.replace_substring(pc.utf8_slice_codeunits(words, 0, 19), "T", " ")
-        fits = pc.match_substring_regex(short, r"^\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?$")
-        return pc.if_else(fits, short, None).cast(pa.timestamp("s"))
-    return pc.strptime(words, format=pattern, unit="s", error_is_null=True)
+    return to_moments(to_words(values, reading), pattern)
 
 
 def by_name(columns: Sequence[Column]) -> Mapping[str, Column]:

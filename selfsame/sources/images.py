@@ -21,6 +21,7 @@ from selfsame.sources.labels_table import LabelsTable, read_labels_table
 from selfsame.sources.photo import read_photo
 from selfsame.sources.place import Place, is_pool, look_through, parts
 from selfsame.sources.source import TRAIN, Batch, Source
+from selfsame.sources.words import tidy
 
 BATCH_BYTES = 16 * 1024 * 1024  # of decoded photos; while it writes them, Parquet holds ten times as much
 FILE = "file"  # the further column with a photo's place
@@ -95,8 +96,9 @@ def find_photos(root: Path, params: Images) -> Album:
     if not place.files:
         raise SelfsameError(f"data.path = {root}: no photo is there", LAYOUT)
     top = _inner(place)
-    own = parts(sorted({file.relative_to(top).parts[0] for file in place.files}), top)
     tables = [file for file in place.files if _is_table(file)]
+    beside = {file for file in tables if file.parent == top}
+    own = parts(sorted({file.relative_to(top).parts[0] for file in place.files if file not in beside}), top)
     if tables:
         return _of_table(place, params, tables, lambda file: _own(file, top, own))
     faults = [
@@ -111,7 +113,7 @@ def find_photos(root: Path, params: Images) -> Album:
             part = folders.pop(0)
             folders = ["unlabeled"] if part in flat else folders
         if folders:
-            word = "" if is_pool(folders[0]) else folders[0]
+            word = "" if is_pool(folders[0]) else tidy(folders[0])
             photos.append(Photo(file, word, _own(file, top, own)))
         else:
             outside.append(place.name(file))

@@ -33,10 +33,10 @@ THOUSANDS = re.compile(  # in groups of two too, as in India
     re.ASCII,
 )
 POINT_THOUSANDS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?", re.ASCII)
-ANY_NUMBER = (
-    re.compile(  # however it is written: other digits, signs, brackets for a minus, D for an exponent
-        r"[-+(\u2212\u2013]?(\d+|\d{1,3}([.,'’_ \u00a0\u202f]\d{2,3})+)([.,]\d+)?([eEdD][+-]?\d+)?\)?"
-    )
+# However it is written: other digits and signs, brackets for a minus, D for an exponent, quotes, thousands.
+ANY_NUMBER = re.compile(
+    r"(=?[\"'])?[-+(\u2212\u2013]?(\d+|\d{1,3}([.,'’_ \u00a0\u202f]\d{2,3})+)([.,]\d+)?([eEdD][+-]?\d+)?"
+    r"\)?[\"']?"
 )
 UNIT = re.compile(r"(?P<before>[€$£¥]\s?)?[+-]?\d[\d.,]*\s?(?P<after>[^\d\s.,:/-][^\d]*)?")
 DATE = re.compile(

@@ -11,7 +11,7 @@ from selfsame.core.errors import SelfsameError
 from selfsame.params.data import Arrays, DataParams, Images, Table
 from selfsame.sources.analysis import Analysis, analyze_table
 from selfsame.sources.delimited import NoHeaderError, PreambleError, open_text
-from selfsame.sources.faults import listed
+from selfsame.sources.faults import counted, listed
 from selfsame.sources.files import (
     EXCEL_ENDINGS,
     PARQUET_ENDINGS,
@@ -243,15 +243,19 @@ def _mend_target(draft: Draft, found: Analysis, kind: str | None) -> bool:
         return True
     if not target.classes.doubtful or "unlabeled_values" in keys or "classes" in keys:
         return False
-    doubtful = target.classes.doubtful
+    doubtful, names = target.classes.doubtful, target.classes.names
     empty = sum(target.classes.unlabeled.values())
-    if empty and not set(doubtful) & {"-1"}:
-        draft.set(
-            "classes", list(target.classes.names), f"other rows are empty, so {listed(doubtful)} is one"
-        )
+    if len(names) - len(doubtful) < 2:
+        draft.set("classes", list(names), f"without {listed(doubtful)} there are fewer than two")
+    elif empty and not set(doubtful) & {"-1"}:
+        draft.set("classes", list(names), f"other rows are empty, so {listed(doubtful)} is one")
     else:
         marks = [*(word for word in target.classes.unlabeled if word), *doubtful]
-        draft.set("unlabeled_values", marks, f"{listed(doubtful)} looks like a mark for no label")
+        rows = counted(sum(target.words[word] for word in doubtful), "row")
+        why = (
+            f"{listed(doubtful)} looks like a mark for no label ({rows}); if it is a class, set data.classes"
+        )
+        draft.set("unlabeled_values", marks, why)
     return True
 
 

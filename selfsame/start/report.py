@@ -99,7 +99,9 @@ def _columns(found: Survey) -> Iterator[str]:
         seen = found.analysis.seen[name]
         missing = rows - seen.known
         mark = "! " if verdict.fault else "? " if verdict.note else ""
-        lines.append((mark + (name or "''"), verdict.kind, f"{missing:,}" if missing else "", verdict.why))
+        lines.append(
+            (mark + (_class(name) or "''"), verdict.kind, f"{missing:,}" if missing else "", verdict.why)
+        )
     yield from _aligned(lines[: SHOWN_COLUMNS + 1])
     if len(lines) > SHOWN_COLUMNS + 1:
         yield f"  and {len(lines) - SHOWN_COLUMNS - 1} more columns"

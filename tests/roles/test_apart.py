@@ -113,6 +113,12 @@ def test_rows_without_a_label_are_the_pools_whenever_they_are() -> None:
     ("kept", "changes", "said"),
     [
         ({"t": ["x"] * ROWS}, {"time_column": "t"}, "400 values are not a number or ISO 8601"),
+        ({"t": ["2023-02-29"] * ROWS}, {"time_column": "t"}, "400 values are not a number or ISO 8601"),
+        (
+            {"t": ["31.04.2024"] * ROWS},
+            {"time_column": "t", "time_format": "%d.%m.%Y"},
+            "400 values are not %d.%m.%Y",
+        ),
         ({"t": [None, *range(1, ROWS)]}, {"time_column": "t"}, "1 labeled rows have no time"),
         (
             {"t": ["1.2.2024"] * ROWS},

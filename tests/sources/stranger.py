@@ -185,6 +185,20 @@ REFUSED = {
         plain(when=[("2024-01-{:02}", "{:02}.01.2024")[row % 2].format(row % 28 + 1) for row in range(ROWS)]),
         ("'when' has dates or times", "in several ways"),
     ),
+    "days that no calendar has": (
+        plain(when=[f"{row % 31 + 1:02}.04.2024" for row in range(ROWS)]),
+        ("has 1 value that are not written as %d.%m.%Y, first '31.04.2024' in line 32",),
+        {"date_columns": {"when": "%d.%m.%Y"}},
+    ),
+    "days that no calendar has, in ISO 8601": (
+        plain(when=[f"2023-02-{row % 30 + 1:02}" for row in range(ROWS)]),
+        ("has 4 values that are not ISO 8601", "first '2023-02-29' in line 30"),
+        {"date_columns": {"when": None}},
+    ),
+    "numbers as a spreadsheet's text": (
+        plain(a=lambda a: f'="{abs(a)}"'),
+        ("'a' has numbers, but not all as",),
+    ),
     "days in Parquet": (
         parquet(BASE | {"when": array(list(range(ROWS)), pa.date32())}),
         ("of the type date32", "data.date_columns to {when: null}"),

@@ -174,6 +174,24 @@ def test_photos_to_judge_by_without_class_folders_go_to_the_pool(tmp_path: Path)
     assert album.notes == ["test has no class folders: its photos go to the pool"]
 
 
+def test_a_table_lies_beside_parts_and_a_class_may_have_a_space_too_many(tmp_path: Path) -> None:
+    for file in ("train/1.png", "train/2.png", "test/1.png", "test/2.png"):
+        photo(tmp_path / file)
+    (tmp_path / "labels.csv").write_text(
+        "file,label\n"
+        + "".join(
+            f"{part}/{number}.png,{'xy'[number - 1]}\n" for part in ("train", "test") for number in (1, 2)
+        )
+    )
+    album = find_photos(tmp_path, PHOTOS)
+    assert album.faults == []
+    assert [(each.word, each.own) for each in album.photos] == [("x", 2), ("y", 2), ("x", 0), ("y", 0)]
+    photo(tmp_path / "own" / "cat " / "1.png")
+    photo(tmp_path / "own" / "cat" / "2.png")
+    photo(tmp_path / "own" / "dog" / "1.png")
+    assert find_photos(tmp_path / "own", PHOTOS).classes.names == ("cat", "dog")
+
+
 LISTED = {  # how labels.csv calls the photos a/1.png, b/1.png, b/2.png
     "with the other slash": ("a\\1.png", "b\\1.png", "b\\2.png"),
     "with another computer's folders": ("C:\\me\\a\\1.png", "/home/me/b/1.png", "/home/me/2.png"),

@@ -95,6 +95,11 @@ GUESSED = {  # rows of a table with target y → key and value that init writes
         "data.unlabeled_values",
         ["-1"],
     ),
+    "-1 for one of two classes": (
+        ["x,y"] + [f"{row * 7 % 11 + row},{(1, -1)[row % 2] if row < 30 else ''}" for row in range(40)],
+        "data.classes",
+        ["-1", "1"],
+    ),
     "None beside empty labels": (
         ["x,y"] + [f"{row * 7 % 11 + row},{('None', 'Mild', '')[row % 3]}" for row in range(40)],
         "data.classes",
