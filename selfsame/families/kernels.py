@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from selfsame.model.families import Kernel, ProcessOfClass, ProcessOfClasses, Pr
 MOST_ROWS_OF_A_PROCESS = 2000  # its time grows with their cube …
 MOST_ROWS_TO_TUNE_A_PROCESS = 400  # … and its kernel is fitted to these in so many steps:
 TUNING_STEPS = 15  # on California housing as good as a hundred, in half the time
+MOST_ROWS_OF_SUPPORT_VECTORS = 5000  # its time grows with their square …
+MOST_ROWS_TO_TUNE_SUPPORT_VECTORS = 2000  # … and it is fitted thirty times to find its cost and width
 MOST_LENGTHS = 20  # features that get a length scale of their own
 
 
@@ -77,10 +80,14 @@ def _kernel(fitted: Any, seen: np.ndarray) -> Kernel:
 
 def support_vectors(rows: Rows, seed: int) -> nn.Module:
     """Fit a support vector machine, its cost and its kernel's width by cross-validation."""
+    rows = heaviest(rows, MOST_ROWS_OF_SUPPORT_VECTORS, seed)
     features, seen = see(rows, standardised, seed)
     gamma = 1 / (seen.shape[1] * max(seen.var(), 1e-12))
-    search = estimators.support_vectors(rows, gamma)
-    fitted = search.fit(seen, rows.labels, sample_weight=rows.weights).best_estimator_
+    few = heaviest(replace(rows, inputs=seen), MOST_ROWS_TO_TUNE_SUPPORT_VECTORS, seed)
+    search = estimators.support_vectors(few, gamma)
+    fitted = search.fit(few.inputs, few.labels, sample_weight=few.weights).best_estimator_
+    if len(few.labels) < len(seen):
+        fitted = fitted.fit(seen, rows.labels, rows.weights)
     dual, bias = fitted.dual_coef_.T, fitted.intercept_
     if rows.classes > 2:
         dual = _of_pairs(fitted.dual_coef_, fitted.n_support_)

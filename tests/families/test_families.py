@@ -178,3 +178,14 @@ def test_rows_that_nobody_vouches_for_weigh_no_member() -> None:
     plain, taught = (fit_committee(["linear", "boosting"], rows, extra, 0) for extra in (None, wrong))
     assert torch.equal(plain.weight, taught.weight) and torch.equal(plain.temperature, taught.temperature)
     assert not torch.equal(outputs(plain, rows.inputs), outputs(taught, rows.inputs))
+
+
+def test_support_vectors_of_many_rows_are_tuned_on_few_and_learn_from_the_heaviest(
+    monkeypatch: pytest.MonkeyPatch, fitted: list[Any]
+) -> None:
+    monkeypatch.setattr("selfsame.families.kernels.MOST_ROWS_OF_SUPPORT_VECTORS", 50)
+    monkeypatch.setattr("selfsame.families.kernels.MOST_ROWS_TO_TUNE_SUPPORT_VECTORS", 30)
+    rows = some_rows(2, 60)
+    fit_family("support_vectors", replace(rows, weights=np.repeat([1.0, 0.1], [50, 10])), 0)
+    counts = [len(seen) for _, seen in fitted]
+    assert counts[-1] == 50 and max(counts[:-1]) == 30
