@@ -47,7 +47,7 @@ the workers; DVC still hashes what a stage reads and writes, once, on the machin
 
 ## Not tested
 
-* More than 300,000 rows of tables, and images beyond a hundred (of which one sees that the steps run): 10⁶ and
+* More than 300,000 rows of tables, and images but for 600 (on which the steps run): 10⁶ and
   10⁷ rows and 10⁵ images are drawn on from the line, not seen; nor is that seconds a row stay within 15 %.
 * Ray on more than one machine; whether two workers are faster than one, by how much; a worker of the stage killed
   (a small function's was). Training steps against bare ones on one and two threads: other work on the machine hides both.
@@ -99,9 +99,10 @@ def write_page(results: dict[str, Any], page: Path, plot: Path) -> None:
     if "kills" in results:
         found = results["kills"]
         lines += [
-            f"`pseudo_label` of {found['rows']:,} rows in {found['parts']} parts was killed {len(found['finished'])} times at random: "
+            f"`pseudo_label` of {found['rows']:,} rows in {found['parts']} parts was killed {len(found['finished'])} times, a random while after "
+            "it had got on by a part or two (or, towards the end, at its start): "
             f"no finished part was made again, and the bytes were {'the same' if found['same'] else 'others'}. "
-            f"Finished files after each kill: {', '.join(map(str, found['finished']))}.",
+            f"Parts whose predictions were finished after each kill (and one table of those who judge): {', '.join(map(str, found['finished']))}.",
             "",
         ]
     page.write_text("\n".join(lines) + TAIL, encoding="utf-8")

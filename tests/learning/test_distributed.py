@@ -46,8 +46,10 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(folder: Path, processes: int, **changes: dict[str, Any]) -> subprocess.Popen[str]:
-    """Start the stage ``train_baseline`` as DVC does."""
+def start(
+    folder: Path, processes: int, stage: str = "train_baseline", **changes: dict[str, Any]
+) -> subprocess.Popen[str]:
+    """Start a stage as DVC does."""
     written = read_yaml(ROOT / "params.yaml")
     for values in (TINY, TECHNIQUES, changes, {"training": {"processes": processes}}):
         with_overrides(
@@ -55,20 +57,22 @@ def start(folder: Path, processes: int, **changes: dict[str, Any]) -> subprocess
         )
     YAML().dump(written, folder / "params.yaml")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SELFSAME_OBSERVE": "0"}
-    command = [sys.executable, "-m", "tasks.train_baseline"]
+    command = [sys.executable, "-m", f"tasks.{stage}"]
     return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
 
 
-def history(folder: Path) -> np.ndarray:
-    with (folder / "models/baseline/history.csv").open() as file:
+def history(folder: Path, model: str = "baseline") -> np.ndarray:
+    with (folder / "models" / model / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     return np.array([[float(value) for value in row.values()] for row in rows])
 
 
-def trained(split: Path, folder: Path, processes: int, **changes: dict[str, Any]) -> Path:
+def trained(
+    split: Path, folder: Path, processes: int, stage: str = "train_baseline", **changes: dict[str, Any]
+) -> Path:
     """Return a copy of the folder in which the stage has run to its end."""
     shutil.copytree(split, folder)
-    process = start(folder, processes, **changes)
+    process = start(folder, processes, stage, **changes)
     _, said = process.communicate(timeout=250)
     assert process.returncode == 0, said
     return folder
@@ -89,6 +93,24 @@ def test_two_processes_train_as_one(split: Path, tmp_path: Path) -> None:
     assert [recipe["training"].get("processes") for recipe in recipes] == [None, 2]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["offline", "online", "self_training"])
+def test_two_processes_learn_from_the_pool_as_one(method: str, split: Path, tmp_path: Path) -> None:
+    run_task("train_baseline", split)
+    run_task("pseudo_label", split)
+    own: dict[str, Any] = {"method": method, "max_epochs": 6, "pool_batch_size": 15}
+    if method == "self_training":
+        own |= {"relabel_every_epochs": 2, "strong_augmentation": {"name": "table", "noise_std": 0.2}}
+    one, two = (
+        trained(split, tmp_path / str(count), count, "retrain", retrain=own, pseudo_label={"threshold": 0.6})
+        for count in (1, 2)
+    )
+    np.testing.assert_allclose(history(two, "student"), history(one, "student"), rtol=TOLERANCE)
+    found, expected = (load_file(each / "models/student/model.safetensors") for each in (two, one))
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-2, atol=1e-4, err_msg=name)
+
+
 def test_a_process_that_fails_ends_the_stage_with_its_message(split: Path, tmp_path: Path) -> None:
     folder = tmp_path / "failing"
     shutil.copytree(split, folder)
@@ -103,7 +125,11 @@ def test_a_process_that_fails_ends_the_stage_with_its_message(split: Path, tmp_p
 def test_a_killed_process_ends_the_stage_and_the_next_run_goes_on(split: Path, tmp_path: Path) -> None:
     import psutil
 
-    longer = {"train_baseline": {"max_epochs": 400}, "monitoring": {"checkpoint_seconds": 0.0}}
+    longer = {
+        "train_baseline": {"max_epochs": 60},
+        "training": {"refit_on_validation": False},
+        "monitoring": {"checkpoint_seconds": 0.0},
+    }
     whole = trained(split, tmp_path / "whole", 2, **longer)
     folder = tmp_path / "killed"
     shutil.copytree(split, folder)
