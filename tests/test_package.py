@@ -99,7 +99,11 @@ def test_every_pin_can_be_asked_about_and_what_cannot_is_an_error() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     assert all(re.fullmatch(r"#.*|[\w.-]+==[\w.]+", line) for line in lines), lines
     done = subprocess.run(
-        ["make", "--dry-run", "vulnerabilities"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "--dry-run", "vulnerabilities"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     asking = done.stdout.splitlines()[-1]
     assert asking.endswith("pip-audit --strict --no-deps --disable-pip --requirement constraints.txt")

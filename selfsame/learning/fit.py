@@ -59,8 +59,8 @@ def _fit_net(run: TrainingRun, folder: Path) -> None:
         if rank():
             return
         save_model(folder, run.model(net), history)
-        if data.pool is not None and taught is not None:
-            taught.write(folder / LEARNED, data.pool)
+        if run.pool is not None and taught is not None:
+            taught.write(folder / LEARNED, run.pool)
 
     if training.refit_on_validation:
         save(folder / VALIDATED)

@@ -169,6 +169,7 @@ def write_learned(
     Args:
         labels, taught, uses: for each round (N,) labels, whether to be taught, and how often they were.
     """
+    assert examples.labels.dim() == 2 or examples.labels.dtype != torch.float32, "values in their own unit"
     values = pa.float64() if examples.labels.dtype == torch.float64 else pa.int64()
     if values == pa.float64():  # in their own unit, as the gate recorded them; there is one round
         labels = [examples.labels.cpu()] * len(rounds)

@@ -30,7 +30,8 @@ class TrainingRun:
 
     Attributes:
         name: shown while it runs.
-        data: on the CPU.
+        data: on the CPU, with labels as a net is to give them.
+        pool: that of the data, with its labels in their own unit, as the record has them.
         recipe: the parameters by section, told in the model's folder.
         decided_by: what decides its bytes besides its seed and the machine, as JSON: digests of inputs and
             code, and the parameters.
@@ -41,6 +42,7 @@ class TrainingRun:
     training: TrainingParams
     plan: Plan
     data: TrainingData
+    pool: PoolExamples | None
     info: TableInfo
     device: torch.device
     recipe: dict[str, Any]
@@ -86,7 +88,7 @@ class TrainingRun:
         recipe = {key: dict(values) for key, values in told.items() if key != "model"}
         if training.processes == 1:  # as folders say it that were written before there was a choice
             del recipe["training"]["processes"]
-        return cls(name, model, training, plan, data, info, device, recipe, decided_by)
+        return cls(name, model, training, plan, data, pool, info, device, recipe, decided_by)
 
     def model(self, net: nn.Module) -> Model:
         """Return what is saved of a net."""

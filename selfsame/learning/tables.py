@@ -52,9 +52,9 @@ def fit_table(run: TrainingRun, folder: Path) -> None:
         if rank():
             return
         save_model(folder, model, [row])
-        if pool is not None:
-            record = [pool.labels.int()], [pool.accepted], [pool.accepted.int()]
-            write_learned(folder / LEARNED, plan.method.name, [Round(1, pool.teacher)], pool, *record)
+        if run.pool is not None:
+            record = [run.pool.labels.int()], [run.pool.accepted], [run.pool.accepted.int()]
+            write_learned(folder / LEARNED, plan.method.name, [Round(1, run.pool.teacher)], run.pool, *record)
 
     if run.training.refit_on_validation:
         save(folder / VALIDATED)
