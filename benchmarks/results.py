@@ -149,7 +149,7 @@ SOURCES = """\
 [c] Lee, Pseudo-Label, ICML 2013 workshop: errors of 4.30 and 16.15 %.
 [d] Rasmus et al., Semi-Supervised Learning with Ladder Networks, 2015 (arXiv 1507.02672): 0.84 and 1.06 %.
 
-MNIST and breast cancer were drawn before roles were drawn by a keyed hash, before the scikit-learn baseline
+MNIST was drawn before roles were drawn by a keyed hash, before the scikit-learn baseline
 could be champion, and with a promotion level of 0.1 where it is 0.3 now; all other rows after. Of today's
 code a GPU has made two draws of MNIST with 100 labels, 0.9898 and 0.9911, and one student of 1,000, 0.9936
 (the page "On a GPU").
