@@ -138,7 +138,7 @@ def _mnist(own: dict[str, Any]) -> str:
 def _resnet(own: dict[str, Any]) -> str:
     return (
         f"**T15 and T5.** The tutorials report 0.8134 and with DisturbLabel 0.8246. Here {own['T15']['holdout_accuracy']:.4f} and "
-        f"{own['T5']['holdout_accuracy']:.4f}, after {own['epochs']} epochs each (as many as a minute had room for), batches of 256, "
+        f"{own['T5']['holdout_accuracy']:.4f}, after {own['epochs']} epochs each (as many as 45 s for both had room for), batches of 256, "
         "SGD on a one-cycle schedule, flips and shifts, bfloat16; one run each, on the JPEG copy, and another recipe than theirs. "
         f"{_disturbed(own)}"
     )

@@ -5,6 +5,8 @@ Out: ``models/baseline``, the weights of the best validation loss; for a regress
 ``ensemble``: nets like it from further seeds, by whose agreement its pseudo-labels are judged.
 """
 
+from dataclasses import replace
+
 from selfsame.core.layout import ENSEMBLE
 from selfsame.core.stage import Stage
 from selfsame.params.compute import ComputeParams
@@ -22,20 +24,20 @@ def main(stage: Stage) -> None:
 
     own = stage.section("train_baseline", TrainBaselineParams)
     baseline = stage.outputs["baseline"]
+    plan = Plan(supervised(), own.seed, own.max_epochs, own.patience_epochs)
+    run = TrainingRun.of(
+        "train_baseline",
+        stage.inputs,
+        stage.spec.code,
+        stage.section("compute", ComputeParams),
+        stage.section("model", ModelParams),
+        stage.section("training", TrainingParams),
+        own,
+        plan,
+    )
     for member in range(own.ensemble_members + 1):
-        plan = Plan(supervised(), own.seed + member, own.max_epochs, own.patience_epochs)
         folder = baseline / ENSEMBLE / f"{member:02d}" if member else baseline
-        run = TrainingRun.of(
-            "train_baseline",
-            stage.inputs,
-            stage.spec.code,
-            stage.section("compute", ComputeParams),
-            stage.section("model", ModelParams),
-            stage.section("training", TrainingParams),
-            own,
-            plan,
-        )
-        fit_model(run, folder)
+        fit_model(replace(run, plan=replace(plan, seed=own.seed + member)), folder)
 
 
 if __name__ == "__main__":
