@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from browser import Browser, open_browser
 
-from selfsame.processes import kill_group, leader_options, lock
+from selfsame.processes import kill_group, leader_options, lock, runs
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -52,6 +53,19 @@ TOY_GRAPH = {  # a diamond: prepare → left, right → join
     "right": ["prepare.txt"],
     "join": ["left.txt", "right.txt"],
 }
+
+
+PATIENCE_SECONDS = 20.0  # for a process that was killed: it may first have to leave the kernel
+
+
+def has_ended(pid: int) -> bool:
+    """Wait a little for a process that was told to end; true when it has, even if nobody reaped it."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while psutil.pid_exists(pid) and runs(psutil.Process(pid)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 SHARED = "SELFSAME_TESTS"  # folder that all processes of a test run share; its name ends in the first's id

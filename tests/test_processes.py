@@ -2,24 +2,12 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 
-from selfsame.processes import LOOK_SECONDS, kill_group, leader_options, lock, runs
-
-PATIENCE_SECONDS = 20.0
-
-
-def ended(pid: int) -> bool:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while psutil.pid_exists(pid) and runs(psutil.Process(pid)):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
+from selfsame.processes import LOOK_SECONDS, kill_group, leader_options, lock
+from tests.conftest import PATIENCE_SECONDS, has_ended
 
 
 def test_a_lock_keeps_others_out_and_is_shared_by_readers(tmp_path: Path) -> None:
@@ -45,7 +33,7 @@ def test_a_group_is_killed_whole() -> None:
         assert process.stdout is not None
         grandchild = int(process.stdout.readline())
         kill_group(process.pid)
-    assert ended(grandchild)
+    assert has_ended(grandchild)
     kill_group(process.pid)  # which has ended: nothing
 
 
@@ -72,7 +60,7 @@ def test_a_process_ends_with_its_parent(between: list[str], watch_only: bool) ->
         pid = int(process.stdout.readline())
         process.kill()
         process.wait()
-        assert ended(pid)
+        assert has_ended(pid)
     assert LOOK_SECONDS <= 1
 
 
@@ -97,4 +85,4 @@ def test_a_group_ends_with_its_standard_input() -> None:
     process.stdin.close()
     assert process.wait(PATIENCE_SECONDS) < 0
     process.stdout.close()
-    assert ended(grandchild)
+    assert has_ended(grandchild)

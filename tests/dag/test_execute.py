@@ -8,13 +8,12 @@ import threading
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from selfsame.dag import execute
 from selfsame.dag.execute import read_lines, run_stage
 from selfsame.dag.workspace import hold_workspace
-from tests.conftest import Toy
+from tests.conftest import Toy, has_ended
 
 
 def bring_up(stage: str, force: bool = False) -> tuple[execute.Outcome, list[str]]:
@@ -77,10 +76,10 @@ def test_letting_go_kills_the_stage(toy: Toy) -> None:
             target=lambda: outcomes.append(run_stage(workspace, "prepare", lambda _: None))
         )
         thread.start()
-        pid = toy.wait_for_start("prepare")
+        stage = toy.wait_for_start("prepare")
     thread.join(10)
     assert outcomes[0].kind == "failed"
-    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    assert has_ended(stage)
 
 
 def test_waits_for_paths_held_by_another_dvc(toy: Toy) -> None:

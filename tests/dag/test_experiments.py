@@ -22,7 +22,7 @@ from selfsame.dag.experiments import (
     run_trial,
     with_overrides,
 )
-from tests.conftest import ROOT, Toy
+from tests.conftest import ROOT, Toy, has_ended
 
 RUN = """
 from selfsame.dag.experiments import run_trial
@@ -156,9 +156,7 @@ def test_a_killed_trial_leaves_nothing_broken_and_resumes(committed: Toy) -> Non
     )
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    while stage.is_running() and stage.status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline, "the stage outlived its trial"
-        time.sleep(0.05)
+    assert has_ended(stage.pid), "the stage outlived its trial"
     assert contents(committed) == before
     assert committed.dvc("exp", "list") == ""
     committed.set("right", sleep=0)
