@@ -61,10 +61,13 @@ PATIENCE_SECONDS = 20.0  # for a process that was killed: it may first have to l
 def has_ended(pid: int) -> bool:
     """Wait a little for a process that was told to end; true when it has, even if nobody reaped it."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while psutil.pid_exists(pid) and runs(psutil.Process(pid)):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
+    try:
+        while runs(psutil.Process(pid)):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+    except psutil.NoSuchProcess:
+        pass
     return True
 
 
