@@ -244,9 +244,9 @@ def main(stage: Stage) -> None:
     labels["holdout"] = read_column(stage.inputs["holdout"], "label")
     write_champion(stage, promotion.champion, reference, judged[REFERENCE])
     gate = target.gate(stage.inputs["pseudo_labels"], stage.inputs["hidden_labels"])
-    judges = gate.record.judged_on
+    role = gate.record.calibrated_on
     calibration = target.calibration(
-        answers(f"{promotion.champion}.validated", judges), read_column(stage.inputs[judges], "label"), gate
+        answers(f"{promotion.champion}.validated", role), read_column(stage.inputs[role], "label"), gate
     )
     calibration.save(stage.outputs["champion"])
     said = [answers(promotion.champion, role) for role in ("pool", "holdout")]

@@ -62,11 +62,11 @@ def main(stage: Stage) -> None:
         kept,
     )
     # The calibration set, if there is one.
-    judged_on = "calibration" if count_rows(stage.inputs["calibration"]) else "validation"
+    calibrated_on = "calibration" if count_rows(stage.inputs["calibration"]) else "validation"
     heard = Heard(
-        judged_on=judged_on,
-        truth=read_column(stage.inputs[judged_on], "label"),
-        judges=teachers.hear(stage.inputs[judged_on].absolute()),
+        calibrated_on=calibrated_on,
+        truth=read_column(stage.inputs[calibrated_on], "label"),
+        calibration=teachers.hear(stage.inputs[calibrated_on].absolute()),
         teachers=teachers.weights,
         unit=values and values["std"],
     )
@@ -76,14 +76,14 @@ def main(stage: Stage) -> None:
     given = resources()
     with start_engine(given, compute.cpu_threads) as over, TemporaryFile(dir=made.parent) as file:
         briefs = Briefs(file)
-        rows = len(heard.judges) * count_rows(stage.inputs["pool"])
+        rows = len(heard.calibration) * count_rows(stage.inputs["pool"])
         with progress("pseudo_label", total=rows, unit="row") as bar:
             local = partial(teachers.brief, seen=lambda rows: bar.update(advance=rows))
             for part, (brief, used) in zip(parts, over(teachers.brief, parts, local), strict=True):
                 briefs.add(brief)
                 kept.used |= used
                 if given.engine != "local":
-                    bar.update(advance=len(heard.judges) * count_rows(part))
+                    bar.update(advance=len(heard.calibration) * count_rows(part))
         decision = gate.decide(heard, briefs, FIRST_ROUND)
         written = list(over(partial(teachers.write, decision=decision), list(enumerate(parts))))
     for number, path in enumerate(written):

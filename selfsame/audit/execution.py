@@ -92,7 +92,11 @@ class Execution:
         if self.is_labeling:
             judged = "judged the teacher and the gate with its human label"
             return (
-                OWN_LABEL if role == "pool" else judged if role == self.gate.get("judged_on", role) else None
+                OWN_LABEL
+                if role == "pool"
+                else judged
+                if role == self.gate.get("calibrated_on", role)
+                else None
             )
         if role == "validation":
             return "chose the champion with its human label"

@@ -81,7 +81,7 @@ def how_threshold_was_chosen(case: Case) -> Asked:
     if labeling is None:
         return "No machine label is behind it, so no threshold.", {}
     params, gate = labeling.record.params.get("pseudo_label", {}), labeling.gate
-    role = gate.get("judged_on")
+    role = gate.get("calibrated_on")
     if gate.get("rule", "threshold") == "threshold":
         # From what the gate did: a threshold left at its default stands in no params.yaml.
         threshold = next(iter(gate.get("thresholds", ())), params.get("threshold"))
@@ -93,7 +93,7 @@ def how_threshold_was_chosen(case: Case) -> Asked:
     if role:
         also = ", ".join(stage for stage in used if stage != labeling.record.stage) or "nothing else"
         how += (
-            f" {gate['judged_rows']} {role} rows measured how often the teacher is right at which "
+            f" {gate['calibration_rows']} {role} rows measured how often the teacher is right at which "
             f"confidence; they were also read by {also}."
         )
     return how, {"params": params, "gate": gate, "judges_used_by": used}

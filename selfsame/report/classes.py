@@ -142,7 +142,7 @@ class Classes:
         record = gate.record
         assert isinstance(record, GateRecord)
         threshold = record.guarantee[0] if record.guarantee else record.thresholds[0]
-        return Calibration.of_classes(said, self.kinds(labels), record.judged_on, threshold)
+        return Calibration.of_classes(said, self.kinds(labels), record.calibrated_on, threshold)
 
     def offers(self, gate: Gate) -> list[Offer]:
         """Return every twentieth threshold, and those that would guarantee a precision."""
@@ -226,7 +226,7 @@ class Classes:
                 "largest_class_share": self.largest(gate)[1],
             },
             "calibration": {
-                "rows": record.judged_rows,
+                "rows": record.calibration_rows,
                 "temperature": record.temperature,
                 "error_before": record.before.error,
                 "error_after": record.after.error,

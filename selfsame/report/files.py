@@ -22,7 +22,7 @@ GATE_SETTINGS = (
     "prior",
     "temperature",
     "largest_ensemble_std",
-    "judged_on",
+    "calibrated_on",
 )
 
 

@@ -103,7 +103,7 @@ class Values:
         )
 
     def calibration(self, said: np.ndarray, labels: np.ndarray, gate: Gate) -> Calibration:  # noqa: D102
-        return Calibration.of_values(said - labels, gate.record.judged_on)
+        return Calibration.of_values(said - labels, gate.record.calibrated_on)
 
     def offers(self, gate: Gate) -> list[Offer]:
         """Return the levels whose error was seen on the calibration set."""
@@ -113,7 +113,7 @@ class Values:
             Offer(
                 f"pseudo_label.largest_ensemble_std: {level:.3g}",
                 gate.at(level),
-                f"off by {value(error)} (root mean square of {rows} {record.judged_on} rows)",
+                f"off by {value(error)} (root mean square of {rows} {record.calibrated_on} rows)",
                 error <= CLOSE * record.unit,
             )
             for level, rows, error in record.seen
@@ -153,8 +153,8 @@ class Values:
             },
             "agreement": {
                 "members": len(record.members),
-                "rows": record.judged_rows,
-                "accepted": record.judged_accepted,
+                "rows": record.calibration_rows,
+                "accepted": record.calibration_accepted,
                 "rmse_all": record.error_of_all,
                 "rmse_accepted": record.error_of_accepted,
             },

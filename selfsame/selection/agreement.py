@@ -44,8 +44,8 @@ class AgreementRecord:
         unit: that standard deviation.
         members: sha256 of the weights of every net of the ensemble, the baseline, whose digest stands in
             the column ``teacher``, first.
-        judged_on: the role whose rows show what agreement is worth.
-        judged_rows, judged_accepted: how many they are, and how many of them the gate would accept.
+        calibrated_on: the role whose rows show what agreement is worth.
+        calibration_rows, calibration_accepted: how many they are, and how many of them the gate would accept.
         error_of_all, error_of_accepted: of the ensemble's mean on these rows.
         verdict: all of that in one sentence.
         seen: spreads, how many of these rows each would accept, and their error.
@@ -55,9 +55,9 @@ class AgreementRecord:
     largest_ensemble_std: float
     unit: float
     members: tuple[str, ...]
-    judged_on: str
-    judged_rows: int
-    judged_accepted: int
+    calibrated_on: str
+    calibration_rows: int
+    calibration_accepted: int
     error_of_all: float | None
     error_of_accepted: float | None
     verdict: str
@@ -95,7 +95,7 @@ def judge(
     values: np.ndarray,
     truth: np.ndarray,
     *,
-    judged_on: str,
+    calibrated_on: str,
     largest_ensemble_std: float,
     unit: float,
     members: tuple[str, ...],
@@ -107,7 +107,7 @@ def judge(
     of_accepted = root_mean_square((mean - truth)[accepted])
     verdict = (
         f"Nets may differ by {largest_ensemble_std:g} of the labeled values' standard deviation: of "
-        f"{len(truth)} {judged_on} rows that lets {accepted.sum()} through"
+        f"{len(truth)} {calibrated_on} rows that lets {accepted.sum()} through"
     )
     if of_accepted is not None:
         verdict += f", with an error (root mean square) of {of_accepted:.4g}, against {of_all:.4g} of all"
@@ -116,9 +116,9 @@ def judge(
         largest_ensemble_std=largest_ensemble_std,
         unit=unit,
         members=members,
-        judged_on=judged_on,
-        judged_rows=len(truth),
-        judged_accepted=int(accepted.sum()),
+        calibrated_on=calibrated_on,
+        calibration_rows=len(truth),
+        calibration_accepted=int(accepted.sum()),
         error_of_all=of_all,
         error_of_accepted=of_accepted,
         verdict=f"{verdict}.",
@@ -148,9 +148,9 @@ class ByAgreement:
         """See on rows of known value what agreement is worth."""
         assert heard.unit is not None
         record = judge(
-            heard.judges,
+            heard.calibration,
             heard.truth,
-            judged_on=heard.judged_on,
+            calibrated_on=heard.calibrated_on,
             largest_ensemble_std=self.largest_ensemble_std,
             unit=heard.unit,
             members=heard.teachers,

@@ -65,14 +65,14 @@ class ByConfidence:
 
     def decide(self, heard: Heard, pool: Briefs, teaching_round: int) -> "ConfidenceDecision":
         """Calibrate the teacher, choose thresholds, and where the balance cuts."""
-        own, judges = self.own, Labels.of(heard.judges[0])
+        own, calibration = self.own, Labels.of(heard.calibration[0])
         truth = heard.truth.astype(np.int64)
-        right = judges.labels == truth
-        temperature = fit_temperature(judges.probabilities, truth)
-        thresholds, verdict = choose_thresholds(own, pool, judges, right)
+        right = calibration.labels == truth
+        temperature = fit_temperature(calibration.probabilities, truth)
+        thresholds, verdict = choose_thresholds(own, pool, calibration, right)
         guaranteed = {
             precision: lowest_threshold(
-                pool.confidences(), judges.confidence, right, precision, 1 - OFFERED_AT
+                pool.confidences(), calibration.confidence, right, precision, 1 - OFFERED_AT
             )
             for precision in OFFERED
         }
@@ -83,13 +83,13 @@ class ByConfidence:
             if isinstance(own, TargetPrecisionGate)
             else None,
             verdict=verdict,
-            judged_on=heard.judged_on,
-            judged_rows=len(right),
+            calibrated_on=heard.calibrated_on,
+            calibration_rows=len(right),
             temperature=temperature,
-            before=measure_reliability(judges.confidence, right),
-            after=measure_reliability(judges.calibrated(temperature), right),
+            before=measure_reliability(calibration.confidence, right),
+            after=measure_reliability(calibration.calibrated(temperature), right),
             balance=own.balance.name,
-            prior=tuple(own.prior(judges.probabilities.shape[1]).tolist()),
+            prior=tuple(own.prior(calibration.probabilities.shape[1]).tolist()),
             guaranteed=tuple((precision, search.threshold) for precision, search in guaranteed.items()),
         )
         cut = cut_of(own, pool, thresholds)
@@ -143,7 +143,7 @@ class ConfidenceDecision:
 
 
 def choose_thresholds(
-    own: ThresholdGate | TargetPrecisionGate, pool: Briefs, judges: Labels, right: np.ndarray
+    own: ThresholdGate | TargetPrecisionGate, pool: Briefs, calibration: Labels, right: np.ndarray
 ) -> tuple[np.ndarray, str]:
     """Choose every class's threshold.
 
@@ -153,19 +153,19 @@ def choose_thresholds(
     Returns:
         (K,) float32 thresholds, NaN where no label is to be accepted, and why, in one sentence.
     """
-    classes = judges.probabilities.shape[1]
+    classes = calibration.probabilities.shape[1]
     if isinstance(own, ThresholdGate):
         return np.full(classes, own.threshold, np.float32), "The threshold is a fixed one."
     error, target = 1 - own.confidence_level, own.target_precision
     if not own.per_class:
-        search = lowest_threshold(pool.confidences(), judges.confidence, right, target, error)
+        search = lowest_threshold(pool.confidences(), calibration.confidence, right, target, error)
         return np.full(classes, _or_nan(search), np.float32), _verdict(own, [search], len(right))
     # All classes' guarantees hold at once with the confidence level: each has its part of the error.
     searches = [
         lowest_threshold(
             pool.confidences(partial(_is_of, label)),
-            judges.confidence[judges.labels == label],
-            right[judges.labels == label],
+            calibration.confidence[calibration.labels == label],
+            right[calibration.labels == label],
             target,
             error / classes,
         )
@@ -183,7 +183,7 @@ def _or_nan(search: Search) -> float:
     return np.nan if search.threshold is None else search.threshold
 
 
-def _verdict(own: TargetPrecisionGate, searches: list[Search], judges: int) -> str:
+def _verdict(own: TargetPrecisionGate, searches: list[Search], calibration_rows: int) -> str:
     guarantee = f"a precision of {own.target_precision:g} with a confidence of {own.confidence_level:g}"
     found = [search for search in searches if search.threshold is not None]
     of_class = f" for {len(found)} of {len(searches)} classes" if own.per_class else ""
@@ -191,13 +191,13 @@ def _verdict(own: TargetPrecisionGate, searches: list[Search], judges: int) -> s
         right, rows = sum(search.right for search in found), sum(search.rows for search in found)
         return (
             f"The lowest threshold that guarantees {guarantee} was found{of_class}: {right} of {rows} labels "
-            f"at or above it are right in the calibration set of {judges} rows."
+            f"at or above it are right in the calibration set of {calibration_rows} rows."
         )
     needed = searches[0].needed
     return (
         f"No threshold guarantees {guarantee}, so nothing is accepted. To show it, at least {needed} "
         f"{'rows of a class' if own.per_class else 'rows'} at or above a threshold must all be right; the "
-        f"calibration set has {judges} rows."
+        f"calibration set has {calibration_rows} rows."
     )
 
 

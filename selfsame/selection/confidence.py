@@ -24,28 +24,28 @@ class Calibration:
     """What turns a model's outputs into a confidence or an interval.
 
     Attributes:
-        judged_on: the role of the rows that it was fitted on, and how many they are.
+        calibrated_on: the role of the rows that it was fitted on, and how many they are.
         temperature: of classes: that of the softmax; above 1 for an overconfident model.
         threshold: of classes: calibrated confidence below which a person should look; that of the gate, whose
             target precision is a confidence too; None for no such rows.
         half_widths: of values: half of an interval's width, by level; None where the rows are too few.
     """
 
-    judged_on: str
-    judged_rows: int
+    calibrated_on: str
+    calibration_rows: int
     temperature: float | None = None
     threshold: float | None = None
     half_widths: dict[str, float | None] = field(default_factory=dict)
 
     @classmethod
     def of_classes(
-        cls, probabilities: np.ndarray, labels: np.ndarray, judged_on: str, threshold: float | None
+        cls, probabilities: np.ndarray, labels: np.ndarray, calibrated_on: str, threshold: float | None
     ) -> Self:
         """Fit to (N, K) probabilities and (N,) labels of the rows that judge."""
-        return cls(judged_on, len(labels), fit_temperature(probabilities, labels), threshold)
+        return cls(calibrated_on, len(labels), fit_temperature(probabilities, labels), threshold)
 
     @classmethod
-    def of_values(cls, errors: np.ndarray, judged_on: str) -> Self:
+    def of_values(cls, errors: np.ndarray, calibrated_on: str) -> Self:
         """Fit to (N,) errors, predicted − true, of the rows that judge.
 
         Split conformal prediction (Lei et al., JASA 2018): of rows like these, an interval of a level holds
@@ -57,7 +57,7 @@ class Calibration:
             f"{level:g}": float(sizes[rank - 1]) if rank <= len(sizes) else None
             for level, rank in ranks.items()
         }
-        return cls(judged_on, len(errors), half_widths=widths)
+        return cls(calibrated_on, len(errors), half_widths=widths)
 
     def save(self, folder: Path) -> None:
         """Write it into a model's folder."""

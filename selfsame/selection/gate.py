@@ -21,16 +21,16 @@ class Heard:
     """What M teachers say of rows that show what their word is worth: probabilities or values.
 
     Attributes:
-        judged_on: the role of the calibration set, which these rows are.
+        calibrated_on: the role of the calibration set, which these rows are.
         truth: (J,) their labels.
-        judges: (M, J, K) or (M, J).
+        calibration: (M, J, K) or (M, J).
         teachers: sha256 of the weights of each teacher's file.
         unit: standard deviation of the labeled values; None of classes.
     """
 
-    judged_on: str
+    calibrated_on: str
     truth: np.ndarray
-    judges: np.ndarray
+    calibration: np.ndarray
     teachers: tuple[str, ...]
     unit: float | None
 

@@ -22,9 +22,9 @@ class GateRecord:
         thresholds: (K,) lowest confidence accepted, by pseudo-label; None where no label is accepted.
         guarantee: (target precision, confidence level) of a searched threshold; None for a fixed one.
         verdict: why these thresholds, in one sentence.
-        judged_on: the role whose rows calibrated and judged: ``validation``, which also stopped the
+        calibrated_on: the role whose rows calibrated and judged: ``validation``, which also stopped the
             teacher's training, or ``calibration``, which nothing else has seen.
-        judged_rows: how many they are.
+        calibration_rows: how many they are.
         temperature: above 1 for an overconfident teacher.
         before, after: reliability on the judging rows, by raw and by calibrated confidence.
         balance: ``none``, ``top_k`` or ``prior``.
@@ -37,8 +37,8 @@ class GateRecord:
     thresholds: tuple[float | None, ...]
     guarantee: tuple[float, float] | None
     verdict: str
-    judged_on: str
-    judged_rows: int
+    calibrated_on: str
+    calibration_rows: int
     temperature: float
     before: Reliability
     after: Reliability

@@ -46,17 +46,17 @@ def rows_needed(target: float, error: float) -> int:
     return ceil(log(error / STARTS) / log(target))
 
 
-def candidates(pool_confidence: Pieces, judges: int, needed: int) -> np.ndarray:
+def candidates(pool_confidence: Pieces, calibration_rows: int, needed: int) -> np.ndarray:
     """Return the thresholds to test, in order: descending, (M,) of the pool's own confidences.
 
     Args:
         pool_confidence: of all its rows.
-        judges: labeled rows that will judge.
+        calibration_rows: labeled rows that will judge.
         needed: how many of them a threshold must keep to pass; the first candidate is expected to.
     """
-    if needed > judges or not (rows := count_values(pool_confidence)):
+    if needed > calibration_rows or not (rows := count_values(pool_confidence)):
         return np.empty(0, dtype=np.float32)
-    shares = np.linspace(needed / judges, 1, CANDIDATES)
+    shares = np.linspace(needed / calibration_rows, 1, CANDIDATES)
     # Each the quantile 1 − share of the pool, by NumPy's method "lower".
     return np.unique(ranked(pool_confidence, np.floor((rows - 1) * (1 - shares)).astype(np.int64)))[::-1]
 

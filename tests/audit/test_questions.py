@@ -94,7 +94,7 @@ def test_3_the_threshold_was_set_by_hand(answers: dict[int, Answer]) -> None:
     assert answers[3].evidence["params"]["threshold"] == 0.6
     assert "Set by hand to 0.6" in answers[3].answer and "no rows" in answers[3].answer
     gate = json.loads(pq.read_schema("data/pseudo_labels/part-00000.parquet").metadata[b"gate"])
-    assert answers[3].evidence["gate"] == gate and gate["judged_on"] == "validation"
+    assert answers[3].evidence["gate"] == gate and gate["calibrated_on"] == "validation"
     assert f"{len(table('data/splits/validation.parquet'))} validation rows" in answers[3].answer
     readers = ["train_baseline", "pseudo_label", "retrain", "evaluate"]
     assert answers[3].evidence["judges_used_by"] == readers

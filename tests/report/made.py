@@ -68,8 +68,8 @@ def class_record(threshold: float, classes: int, **changes: Any) -> GateRecord:
         thresholds=(float(np.float32(threshold)),) * classes,
         guarantee=None,
         verdict="The threshold is a fixed one.",
-        judged_on="validation",
-        judged_rows=20,
+        calibrated_on="validation",
+        calibration_rows=20,
         temperature=1.5,
         before=measure_reliability(np.full(20, 0.95), right),
         after=measure_reliability(np.full(20, 0.99), right),
@@ -158,7 +158,9 @@ def value_gate(error: np.ndarray | None = None) -> Gate:
     """Return a pool of 20 rows that are off by twice their spread, in units of 10."""
     spread = np.linspace(0.05, 1, 20, dtype=np.float32)
     said = np.stack([TRUTH - 2, TRUTH + 2])
-    record = judge(said, TRUTH, judged_on="validation", largest_ensemble_std=0.5, unit=10.0, members=MEMBERS)
+    record = judge(
+        said, TRUTH, calibrated_on="validation", largest_ensemble_std=0.5, unit=10.0, members=MEMBERS
+    )
     error = 20.0 * spread if error is None else error
     levels = np.unique(spread)
     return Gate(

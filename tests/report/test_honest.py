@@ -241,7 +241,9 @@ def test_a_threshold_that_would_guarantee_a_precision_is_offered() -> None:
 
 def test_a_larger_spread_is_recommended_for_values() -> None:
     said = np.stack([TRUTH - 1, TRUTH + 1])
-    record = judge(said, TRUTH, judged_on="validation", largest_ensemble_std=0.05, unit=10.0, members=MEMBERS)
+    record = judge(
+        said, TRUTH, calibrated_on="validation", largest_ensemble_std=0.05, unit=10.0, members=MEMBERS
+    )
     gate = replace(value_gate(), record=record)
     gate = replace(gate, accepted=gate.trust <= 0.05)
     (offer,) = suggestions(value_findings(gate=gate))

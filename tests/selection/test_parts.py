@@ -80,10 +80,10 @@ def test_a_cut_keeps_the_most_confident_and_of_equal_ones_the_first() -> None:
     ids=lambda asked: "-".join(map(str, asked)),
 )
 def test_parts_and_slices_decide_as_one(asked: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
-    judges = said(400, 3)
-    lucky = np.random.default_rng(5).random(400) < judges[0].max(axis=1)
-    truth = np.where(lucky, judges[0].argmax(axis=1), judges[0].argmin(axis=1))
-    heard = Heard("validation", truth, judges, ("ab" * 32,), None)
+    calibration = said(400, 3)
+    lucky = np.random.default_rng(5).random(400) < calibration[0].max(axis=1)
+    truth = np.where(lucky, calibration[0].argmax(axis=1), calibration[0].argmin(axis=1))
+    heard = Heard("validation", truth, calibration, ("ab" * 32,), None)
     gate, pool = ByConfidence(section("pseudo_label", **asked)), said(ROWS, 4)
 
     def decide(pieces: list[np.ndarray], rows: int) -> tuple[pa.Schema, pa.Table]:

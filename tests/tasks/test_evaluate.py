@@ -69,8 +69,8 @@ def write_inputs(root: Path, random: np.random.Generator) -> None:
         thresholds=(0.75,) * 3,
         guarantee=None,
         verdict="The threshold is a fixed one.",
-        judged_on="validation",
-        judged_rows=30,
+        calibrated_on="validation",
+        calibration_rows=30,
         temperature=1.0,
         before=certain,
         after=certain,
@@ -207,7 +207,7 @@ def test_the_champions_confidence_is_fitted_on_the_rows_that_judge_the_gate(work
     labels = read_column(validation, "label")
     said = answer_table(load_model(workspace / "models/student"), validation)
     assert calibration.temperature == fit_temperature(said, labels)
-    assert (calibration.judged_on, calibration.judged_rows) == ("validation", len(labels))
+    assert (calibration.calibrated_on, calibration.calibration_rows) == ("validation", len(labels))
     assert calibration.threshold == 0.75  # the gate's
 
 

@@ -148,7 +148,7 @@ def test_the_calibrated_confidence_is_that_of_the_recorded_temperature(trained: 
     validation = trained / "data/splits/validation.parquet"
     judges, truth = answer_table(model, validation), read_column(validation, "label")
     assert record.temperature == fit_temperature(judges, truth) != 1
-    assert (record.judged_on, record.judged_rows) == ("validation", len(truth))
+    assert (record.calibrated_on, record.calibration_rows) == ("validation", len(truth))
     assert sum(record.before.right) == sum(record.after.right) == (judges.argmax(axis=1) == truth).sum()
     assert [precision for precision, _ in record.guaranteed] == [0.8, 0.9, 0.95, 0.99]
 
@@ -157,7 +157,7 @@ def test_rows_set_aside_for_the_gate_judge_alone(trained: Path) -> None:
     run_task("split", trained, split={"calibration_fraction": 0.6})
     label(trained, 0.6)
     record = GateRecord.of(trained / OUT)
-    assert (record.judged_on, record.judged_rows) == ("calibration", 12)
+    assert (record.calibrated_on, record.calibration_rows) == ("calibration", 12)
 
 
 @pytest.mark.parametrize("per_class", [False, True])

@@ -93,11 +93,11 @@ def test_the_record_says_what_agreement_is_worth_on_rows_of_known_value(labeled:
     said = np.stack([answer_table(load_model(folder), validation) for folder in folders])
     errors = said.mean(axis=0) - read_column(validation, "label")
     accepted = said.std(axis=0) / record.unit <= 0.3
-    assert (record.judged_on, record.judged_rows) == ("validation", ROWS["validation"])
-    assert record.judged_accepted == accepted.sum() > 0
+    assert (record.calibrated_on, record.calibration_rows) == ("validation", ROWS["validation"])
+    assert record.calibration_accepted == accepted.sum() > 0
     assert record.error_of_all == pytest.approx(np.sqrt((errors**2).mean()))
     assert record.error_of_accepted == pytest.approx(np.sqrt((errors[accepted] ** 2).mean()))
-    assert str(record.judged_accepted) in record.verdict
+    assert str(record.calibration_accepted) in record.verdict
 
 
 def test_the_student_learns_the_accepted_values_in_the_labels_unit(labeled: Path) -> None:
