@@ -39,7 +39,7 @@ test: install ## run the tests, on four cores at most
 	pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 torture: install ## kill, spoil and crowd a small pipeline (half an hour); ARGS="kills --times 100"
-	python benchmarks/torture.py $(or $(ARGS),kills callers corruption life ticks)
+	PYTHONPATH=. python benchmarks/torture.py $(or $(ARGS),kills callers corruption life ticks)
 
 lint: install ## check style and types
 	ruff check .

@@ -10,6 +10,7 @@ limit is passed, by wall time or by process time (user + system).
 """
 
 import os
+import random
 import resource
 import shutil
 import socket
@@ -20,7 +21,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -147,38 +148,46 @@ def start_project(folder: Path) -> Path:
     return folder
 
 
+def free_port() -> int:
+    """Return a port that nobody listens on, of those that no client is given before the server takes it."""
+    for port in random.Random().sample(range(20_000, 32_000), 100):
+        with suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            return port
+    sys.exit("no free port")
+
+
 @contextmanager
 def prefect_server(environment: dict[str, str]) -> Iterator[str]:
     """Run a Prefect server on a free loopback port; yield the address of its API."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    server = subprocess.Popen(
-        [str(BIN / command[0]), *command[1:]],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_until_healthy(url, server)
-        yield url
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def wait_until_healthy(url: str, server: "subprocess.Popen[bytes]") -> None:
-    """Return once the server answers; fail if it ends or takes longer than ``SERVER_SECONDS``."""
-    deadline = time.monotonic() + SERVER_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
+    with Path(environment["PREFECT_HOME"]).with_suffix(".log").open("a+") as log:
+        server = subprocess.Popen(
+            [str(BIN / command[0]), *command[1:]], env=environment, stdout=log, stderr=log
+        )
         try:
-            with urllib.request.urlopen(f"{url}/health", timeout=2):
-                return
+            if fault := wait_until_healthy(url, server):
+                sys.exit(f"{fault}\n{Path(log.name).read_text()}")
+            yield url
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def wait_until_healthy(url: str, server: "subprocess.Popen[bytes]") -> str:
+    """Wait for the server's answer; say why none came."""
+    deadline = time.monotonic() + SERVER_SECONDS
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            return f"the Prefect server ended with status {server.returncode}"
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=10):
+                return ""
         except OSError:
             time.sleep(0.3)
-    sys.exit(f"no Prefect server at {url} after {SERVER_SECONDS} s")
+    return f"no Prefect server at {url} after {SERVER_SECONDS} s"
 
 
 if __name__ == "__main__":

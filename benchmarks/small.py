@@ -14,7 +14,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 STAGES = {"one": "source", "two": "one", "three": "two", "four": "three"}
+WAYS = {
+    "dvc repro": ["dvc", "--wait-for-lock", "repro"],
+    "flow": [sys.executable, "flow.py"],
+    "dvc exp run": ["dvc", "exp", "run"],
+}
 SECONDS = 0.3  # that a stage takes
+REAL_STAGES = [f"tasks.{path.stem}".encode() for path in (ROOT / "tasks").glob("[!_]*.py")]
 SIZE = 2000  # how often an output repeats its digest
 STAGE = f"""
 import hashlib, sys, time
@@ -99,7 +105,13 @@ def environment(folder: Path) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PYTHONFAULTHANDLER": "1",  # a process that crashes says where
     }
+
+
+def load() -> str:
+    """Return how many processes wanted a core in the last minute."""
+    return f"{os.getloadavg()[0]:.0f}"
 
 
 def shell(*command: str) -> "subprocess.CompletedProcess[str]":
@@ -149,8 +161,8 @@ def _is(path: Path, text: str) -> bool:
 
 
 def stages_alive(folder: Path) -> list[int]:
-    """Return the processes that run a stage of the project."""
-    return _alive(folder, b"work.py")
+    """Return the processes that run a stage of the project, this one or the real one."""
+    return _alive(folder, b"work.py", *REAL_STAGES)
 
 
 def dvcs_alive(folder: Path) -> list[int]:

@@ -1,86 +1,42 @@
-"""A long life, made short: what grows, and what a schedule does while everything around it is killed."""
+"""What a schedule does while everything around it is killed."""
 
 import itertools
 import json
 import os
 import random
-import socket
-import statistics
 import subprocess
 import sys
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
+from noop import free_port
 from ruamel.yaml import YAML
-from small import ROOT, STAGES, commit, read_params, shell, write_params, wrong
+from small import ROOT, STAGES, load, read_params, stages_alive, write_params, wrong
 
-FLOW = [sys.executable, "flow.py"]
-EVERY_SECONDS = 15
+EVERY_SECONDS = 6
 TARGETS = ("flow", "worker", "server", "worker and flow", "make up", "all at once")
 PATIENCE_SECONDS = 300
+SCHEDULER_SECONDS = 10  # after a deployment until Prefect has planned its ticks anew
 SKIPPED, SILENCE_MINUTES = "Skipped", 10  # as flows.runs has them
-
-
-def life(times: int, chance: random.Random) -> None:
-    """Run ``times`` no-ops and a fifth as many edits; state what grows."""
-
-    def size(*names: str) -> float:
-        files = (file for name in names for file in Path(name).rglob("*") if file.is_file())
-        return sum(file.stat().st_size for file in files) / 1e6
-
-    def measure() -> dict[str, float]:
-        return {
-            "cache": size(".dvc/cache"),
-            "lineage": size("lineage"),
-            "scratch": size(".scratch", ".dvc/tmp"),
-            "database": size(os.environ["PREFECT_HOME"]),
-        }
-
-    shell(*FLOW)
-    before, seconds = measure(), []
-    for _ in range(times):
-        began = time.monotonic()
-        run = shell(*FLOW)
-        seconds.append(time.monotonic() - began)
-        if run.returncode:
-            sys.exit(f"{run.returncode} {run.stdout} {run.stderr}")
-    between = measure()
-    edits = max(1, times // 5)
-    for number in range(edits):
-        values = read_params()
-        values[chance.choice(list(STAGES))] = number
-        write_params(values)
-        run = shell(*FLOW)
-        if run.returncode or wrong():
-            sys.exit(f"edit {number}: {run.returncode} {wrong()} {run.stdout} {run.stderr}")
-    after = measure()
-    tenth = max(1, times // 10)
-    first, last = statistics.median(seconds[:tenth]), statistics.median(seconds[-tenth:])
-    print(f"{times} no-ops: first tenth {first:.2f} s, last tenth {last:.2f} s; then {edits} edits")
-    print(f"  {'MB':10} {'at first':>10} {'no-ops':>10} {'edits':>10}")
-    for name in before:
-        print(f"  {name:10} {before[name]:10.2f} {between[name]:10.2f} {after[name]:10.2f}")
-    commit()
-    freed = shell(sys.executable, "-m", "selfsame.cli", "gc", "--delete")
-    print(f"  gc: {freed.stdout.splitlines()[0]}; cache then {size('.dvc/cache'):.2f} MB")
 
 
 class Up:
     """``make up``, started again whenever it was killed."""
 
     def __init__(self) -> None:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.port = listener.getsockname()[1]
+        self.port = free_port()
         os.environ |= {"PREFECT_SERVER_API_PORT": str(self.port), "PREFECT_WORKER_QUERY_SECONDS": "2"}
         table = YAML(typ="safe").load(ROOT / "prefect.yaml")
-        own = {"entrypoint": "flow.py:small", "schedules": [{"interval": EVERY_SECONDS}], "parameters": {}}
+        schedule = {"interval": EVERY_SECONDS, "anchor_date": "2020-01-01T00:00:00+00:00", "timezone": "UTC"}
+        own = {"entrypoint": "flow.py:small", "schedules": [schedule], "parameters": {}}
         table["deployments"] = [table["deployments"][0] | own]
         YAML().dump(table, Path("prefect.yaml"))
         self.log = Path("../up.log").open("w")  # noqa: SIM115 (for as long as this process lives)
@@ -96,21 +52,27 @@ class Up:
                 sys.exit(f"make up: {text}")
             time.sleep(0.5)
 
-    def strike(self, target: str) -> None:
-        """Kill something at once; what ``make up`` doesn't keep is started again here, as systemd would."""
+    def strike(self, target: str) -> bool:
+        """Kill something at once; what ``make up`` doesn't keep is started again here, as systemd would.
+
+        Tell whether a flow was at work at that moment.
+        """
         top = psutil.Process(self.process.pid)
-        chosen = [top] if target in ("make up", "all at once") else []
+        chosen, busy = [top] if target in ("make up", "all at once") else [], False
         for one in top.children(recursive=True):
-            words = " ".join(one.cmdline())
-            kind = "server" if " server start" in words else "worker" if " worker start" in words else "flow"
-            if kind in target or target == "all at once":
-                chosen.append(one)
+            with suppress(psutil.NoSuchProcess):
+                words = " ".join(one.cmdline())
+                member = next((name for name in ("server", "worker") if f" {name} start" in words), "flow")
+                busy = busy or member == "flow"
+                if member in target or target == "all at once":
+                    chosen.append(one)
         for one in chosen:
             with suppress(psutil.NoSuchProcess):
                 one.kill()
         if top in chosen:
             self.process.wait()
             self.start()
+        return busy
 
     def ask(self, path: str, body: dict[str, Any]) -> Any:
         """Ask the server, which may be away for a while."""
@@ -134,51 +96,94 @@ class Up:
         return [run for run in found if run["auto_scheduled"]]
 
 
-def ticks(times: int, chance: random.Random) -> None:
-    """Let a schedule run, change something now and then, and kill something every few ticks."""
+@dataclass(frozen=True)
+class Blow:
+    """What was killed and when, whether in the middle of a run, and when ``make up`` was there again."""
+
+    target: str
+    moment: float
+    busy: bool
+    back: float
+
+
+def ticks(numbers: Iterable[int], chance: random.Random) -> None:
+    """Let a schedule run through as many ticks; change something, kill something, wait a little, again.
+
+    Eight blows of ten wait until a stage is at work, the others fall at any time.
+    """
     up = Up()
-    strikes: list[tuple[str, float]] = []
-    end = time.time() + times * EVERY_SECONDS
+    blows: list[Blow] = []
     try:
-        while time.time() < end:
-            values = read_params()
-            values[chance.choice(list(STAGES))] = chance.randrange(1000)
-            write_params(values)
-            time.sleep(chance.uniform(1, 4) * EVERY_SECONDS)
-            target = TARGETS[len(strikes) % len(TARGETS)]
-            up.strike(target)
-            strikes.append((target, time.time()))
+        for _ in _ticking(numbers):
+            write_params(read_params() | {chance.choice(list(STAGES)): chance.randrange(1000)})
+            if chance.random() < 0.8:
+                patience = time.monotonic() + 10 * EVERY_SECONDS
+                while not stages_alive(Path.cwd()) and time.monotonic() < patience:
+                    time.sleep(0.05)
+                time.sleep(chance.uniform(0, 2))
+            else:
+                time.sleep(chance.uniform(0, 4) * EVERY_SECONDS)
+            target, moment = TARGETS[len(blows) % len(TARGETS)], time.time()
+            blows.append(Blow(target, moment, up.strike(target), time.time()))
+            print(f"blow {len(blows)}: {target}, {'in a run' if blows[-1].busy else 'between runs'}, "
+                  f"{blows[-1].back - moment:.0f} s to be up, load {load()}", flush=True)  # fmt: skip
+            if len(blows) % 10 == 0:
+                tell(up.runs(), blows)
+            time.sleep(chance.uniform(2, 5) * EVERY_SECONDS)
         calm = time.time()
         while not [run for run in up.runs() if _succeeded(run) and _when(run["start_time"]) > calm]:
             if time.time() > calm + PATIENCE_SECONDS:
                 sys.exit("nothing succeeds any more")
             time.sleep(2)
-        tell(up.runs(), strikes)
+        tell(up.runs(), blows)
+        if wrong():
+            sys.exit(f"wrong at the end: {wrong()}")
     finally:
         up.process.terminate()
         up.process.wait(60)
 
 
-def tell(runs: list[dict[str, Any]], strikes: list[tuple[str, float]]) -> None:
+def _ticking(numbers: Iterable[int]) -> Iterator[int]:
+    """Take numbers as time passes, one in ``EVERY_SECONDS``."""
+    begun = time.monotonic()
+    for number in numbers:
+        if number * EVERY_SECONDS >= time.monotonic() - begun:
+            yield number
+
+
+def tell(runs: list[dict[str, Any]], blows: list[Blow]) -> None:
     """Print what became of the ticks, and how many passed after each blow before one succeeded again."""
-    due = [_when(run["expected_start_time"]) for run in runs]
-    gaps = [round((after - before) / EVERY_SECONDS) for before, after in itertools.pairwise(due)]
-    if doubled := gaps.count(0):
-        sys.exit(f"{doubled} ticks are doubled")
+    due = Counter(round(_when(run["expected_start_time"])) for run in runs)
+    lost = [moment for moment in range(min(due), max(due), EVERY_SECONDS) if moment not in due]
+    away = [
+        moment
+        for moment in lost
+        if any(blow.moment < moment < blow.back + SCHEDULER_SECONDS for blow in blows)
+    ]
+    if doubled := [moment for moment, count in due.items() if count > 1 or moment % EVERY_SECONDS]:
+        sys.exit(f"{len(doubled)} ticks are doubled or between two: {doubled}")
     silent: dict[str, list[int]] = {}
-    for target, moment in strikes:
-        after = [run for run in runs if _when(run["expected_start_time"]) > moment]
-        lost = itertools.takewhile(lambda run: not _succeeded(run) and run["state"]["name"] != SKIPPED, after)
-        silent.setdefault(target, []).append(len(list(lost)))
+    for blow in blows:
+        after = [run for run in runs if _when(run["expected_start_time"]) > blow.moment]
+        failed = itertools.takewhile(
+            lambda run: not _succeeded(run) and run["state"]["name"] != SKIPPED, after
+        )
+        silent.setdefault(blow.target, []).append(len(list(failed)))
+    print(f"{len(runs)} ticks, none doubled; {len(lost)} not planned, {len(away)} of them while all was down")
+    print(f"  {len(blows)} blows, {sum(blow.busy for blow in blows)} in the middle of a run")
     kinds = Counter(run["state"]["name"] for run in runs)
-    stuck = [run["name"] for run in runs[:-2] if run["state"]["type"] in ("RUNNING", "PENDING")]
-    print(f"{len(runs)} ticks, {sum(gap - 1 for gap in gaps)} lost, none doubled; {len(strikes)} blows")
     print("  ended as: " + ", ".join(f"{name} {count}" for name, count in kinds.most_common()))
+    said = Counter(
+        (run["state"]["message"] or "NOT A WORD")
+        for run in runs
+        if run["state"]["type"] in ("FAILED", "CRASHED")
+    )
+    for words, count in said.most_common():
+        print(f"    {count} said: {' '.join(words.split())[:300]}")
+    stuck = [run["name"] for run in runs[:-2] if run["state"]["type"] in ("RUNNING", "PENDING")]
     print(f"  still open: {len(stuck)} (closed {SILENCE_MINUTES} minutes after they were handed over)")
     for target, counts in silent.items():
-        print(f"  {target:16} {len(counts)} times; ticks that failed after it: {counts}")
-    if wrong():
-        sys.exit(f"wrong at the end: {wrong()}")
+        print(f"  {target:16} {len(counts)} times; ticks that failed after it: {counts}", flush=True)
 
 
 def _succeeded(run: dict[str, Any]) -> bool:

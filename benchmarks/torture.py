@@ -1,16 +1,18 @@
 """What breaks a pipeline in operation, done on purpose.
 
-``python benchmarks/torture.py PART … [--times N] [--seed S]``, of
+``python benchmarks/torture.py PART … [--times N] [--minutes M] [--seed S]``, of
 
 * ``kills``: ``dvc repro``, a flow and ``dvc exp run``, killed at random moments by turns at stage, DVC, top
   process, process group, and all at once. The next run must end well without hand work, with the right bytes,
   and no two stages may ever be alive at once.
+* ``real-kills``: the same with the six real stages, compared with bytes that were computed without DVC.
 * ``callers``: twenty callers at once, ``dvc repro`` and flows.
 * ``corruption``: locks, ``dvc.lock``, cache objects, notes and outputs cut short or filled with garbage:
   recovered, or one sentence.
 * ``disk``: a disk that is full or read-only under the cache, DVC's own files, records, scratch and Prefect's
   database. Needs root, for a small disk to be mounted.
 * ``life``: runs that find nothing to do, and edits: how long a no-op takes, and what grows.
+* ``month``: the rows that a month of ticks leaves in the server's database, and what removes them.
 * ``ticks``: server, worker and a schedule as ``make up`` starts them, killed at random.
 
 It makes its project and its server in a temporary folder, prints a table, and exits with status 1 at the
@@ -18,6 +20,8 @@ first difference.
 """
 
 import argparse
+import itertools
+import math
 import os
 import random
 import shutil
@@ -29,18 +33,22 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from growth import life
+from month import month
 from noop import prefect_server
 from small import (
     STAGES,
+    WAYS,
     commit,
     dvcs_alive,
     environment,
-    expected,
+    load,
     make_project,
     read_params,
     shell,
@@ -48,22 +56,14 @@ from small import (
     write_params,
     wrong,
 )
-from ticks import life, ticks
+from spoil import corruption, disk
+from ticks import ticks
 
-WAYS = {
-    "dvc repro": ["dvc", "--wait-for-lock", "repro"],
-    "flow": [sys.executable, "flow.py"],
-    "dvc exp run": ["dvc", "exp", "run"],
-}
+from tests.project import TINY, Project, compute_anew
+
 TARGETS = ("stage", "dvc", "top", "group", "all")
-LONGEST_SECONDS = {
-    "dvc repro": 5.0,
-    "flow": 9.0,
-    "dvc exp run": 6.0,
-}  # after which a kill comes at the latest
 ENDED_WITHIN_SECONDS = 10
 CALLERS = 20
-LITTLE_DISK = 20_000_000
 
 
 class Overlaps:
@@ -99,8 +99,73 @@ def _waits(pid: int) -> bool:
         return True
 
 
+@dataclass(frozen=True)
+class Subject:
+    """What is killed.
+
+    Attributes:
+        ways: the commands that bring it up to date, by name.
+        change: makes some of it stale.
+        wrong: names the outputs that aren't what they must be.
+        seconds: from the start of its first stage until a kill comes at the latest.
+    """
+
+    ways: dict[str, list[str]]
+    change: Callable[[], None]
+    wrong: Callable[[], list[str]]
+    seconds: float
+
+
+def kills(numbers: Iterable[int], chance: random.Random) -> None:
+    """Kill, run again, compare: four trivial stages."""
+
+    def change() -> None:
+        write_params(read_params() | {chance.choice(list(STAGES)): chance.randrange(1000)})
+
+    kill_and_mend(Subject(WAYS, change, wrong, 2.5), numbers, chance)
+
+
+def real_kills(numbers: Iterable[int], chance: random.Random) -> None:
+    """Kill the six real stages, which learn little from a small table, in any of two draws of it.
+
+    The bytes that must come of a draw are computed first, in an empty folder without DVC. Nothing is
+    restored: notes of runs and what the stages keep for themselves are removed before each.
+    """
+    project = Project.create(Path.cwd().with_name("real"), TINY)
+    os.chdir(project.root)
+    references = {}
+    for seed in (0, 1):
+        project.set("split", seed=seed)
+        references[seed] = compute_anew(project)
+    drawn = 0
+
+    def change() -> None:
+        nonlocal drawn
+        drawn = 1 - drawn
+        project.set("split", seed=drawn)
+        for folder in (".dvc/cache/runs", ".scratch"):
+            shutil.rmtree(folder, ignore_errors=True)
+        Path("dvc.lock").unlink(missing_ok=True)
+
+    def differing() -> list[str]:
+        made, right = project.digests(), references[drawn]
+        return sorted(name for name in made.keys() | right.keys() if made.get(name) != right.get(name))
+
+    change()
+    began = time.monotonic()
+    done = shell(*WAYS["dvc repro"])
+    seconds = time.monotonic() - began
+    if done.returncode or differing():
+        sys.exit(f"undisturbed: {differing()}\n{done.stdout}\n{done.stderr}")
+    print(
+        f"undisturbed: {seconds:.0f} s, the bytes that were computed without DVC; load {load()}", flush=True
+    )
+    ways = WAYS | {"flow": [sys.executable, "-m", "selfsame.cli", "run"]}
+    kill_and_mend(Subject(ways, change, differing, seconds), numbers, chance)
+
+
 def kill(
-    target: str, top: "subprocess.Popen[bytes]", chance: random.Random
+    target: str, top: "subprocess.Popen[bytes]", chance: random.Random, seconds: float
 ) -> tuple[str, list[psutil.Process]]:
     """Wait for a random moment and send SIGKILL; return what was hit, and all that ran below."""
     folder = Path.cwd()
@@ -109,7 +174,7 @@ def kill(
     else:
         while top.poll() is None and not stages_alive(folder):
             time.sleep(0.02)
-        time.sleep(chance.uniform(0, 2.5))
+        time.sleep(chance.uniform(0, seconds))
     find = {"stage": stages_alive, "dvc": dvcs_alive}.get(target)
     deadline = time.monotonic() + 10
     while find and not find(folder) and top.poll() is None and time.monotonic() < deadline:
@@ -127,26 +192,27 @@ def kill(
     return target if chosen else "nothing", family
 
 
-def kills(times: int, chance: random.Random) -> None:
-    """Kill, run again, compare."""
+def kill_and_mend(subject: Subject, numbers: Iterable[int], chance: random.Random) -> None:
+    """Start, kill, run again, compare."""
     done: Counter[tuple[str, str]] = Counter()
     again: list[float] = []
     gone: list[float] = []
     cut = 0
     with Overlaps() as overlaps:
-        for number in range(times):
+        for number in numbers:
             way, target = list(WAYS)[number % len(WAYS)], TARGETS[number // len(WAYS) % len(TARGETS)]
-            values = read_params()
-            values[chance.choice(list(STAGES))] = chance.randrange(1000)
-            write_params(values)
+            subject.change()
             if way == "dvc exp run":
                 commit()
             top = subprocess.Popen(
-                WAYS[way], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+                subject.ways[way],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
             )
-            hit, family = kill(target, top, chance)
+            hit, family = kill(target, top, chance, subject.seconds)
             done[way, hit] += 1
-            top.wait(120)  # it sees its stage fail, or is dead: a shell reaps it too
+            top.wait(300)  # it sees its stage fail, or is dead: a shell reaps it too
             # What a killed flow started ends by itself a moment later. DVC gives up on paths that it holds,
             # and takes a process that is dead but not reaped yet for a living one.
             began = time.monotonic()
@@ -154,19 +220,24 @@ def kills(times: int, chance: random.Random) -> None:
                 sys.exit(f"kill {number} ({way}, {target}): {left} still there")
             gone.append(time.monotonic() - began)
             began = time.monotonic()
-            finish = shell(*WAYS["flow" if number % 2 else "dvc repro"])
+            finish = shell(*subject.ways["flow" if number % 2 else "dvc repro"])
             again.append(time.monotonic() - began)
-            top.wait(120)
             if finish.returncode and "dvc.lock' validation failed" in finish.stdout + finish.stderr:
                 cut += 1  # plain DVC says so and stops; a flow sets the file aside
-                finish = shell(*WAYS["flow"])
-            if finish.returncode or wrong():
-                sys.exit(f"kill {number} ({way}, {target}): {wrong()}\n{finish.stdout}\n{finish.stderr}")
+                finish = shell(*subject.ways["flow"])
+            if finish.returncode or subject.wrong():
+                sys.exit(
+                    f"kill {number} ({way}, {target}, {hit}): ended with {finish.returncode}, "
+                    f"wrong: {subject.wrong()}\n{finish.stdout}\n{finish.stderr}"
+                )
             if left := stages_alive(Path.cwd()):
                 sys.exit(f"kill {number} ({way}, {target}): {left} live on")
-    if overlaps.found:
-        sys.exit(f"two stages at once: {overlaps.found}")
-    print(f"{times} kills, {times} runs after them ended well with the right bytes; no two stages at once")
+            if overlaps.found:
+                sys.exit(f"kill {number} ({way}, {target}): two stages at once: {overlaps.found}")
+            print(f"kill {number}: {way}, {hit}; {again[-1]:.0f} s to mend, load {load()}", flush=True)
+    print(
+        f"{len(gone)} kills, as many runs after them ended well with the right bytes; no two stages at once"
+    )
     for (way, target), count in sorted(done.items()):
         print(f"  {way:12} {target:8} {count}")
     print(f"  dvc.lock was cut short {cut} times: plain DVC stopped at it, the flow after it did not")
@@ -174,11 +245,11 @@ def kills(times: int, chance: random.Random) -> None:
     print(f"  the run after a kill: median {statistics.median(again):.1f} s")
 
 
-def callers(times: int, chance: random.Random) -> None:
+def callers(numbers: Iterable[int], chance: random.Random) -> None:
     """Let twenty callers bring the same project up to date."""
     seconds, refused = [], 0
     with Overlaps() as overlaps:
-        for number in range(times):
+        for number in numbers:
             write_params({name: chance.randrange(1000) for name in STAGES})
             Path("runs.log").unlink(missing_ok=True)
             ways = [WAYS["flow" if one % 4 == 0 else "dvc repro"] for one in range(CALLERS)]
@@ -202,134 +273,25 @@ def callers(times: int, chance: random.Random) -> None:
                 sys.exit(
                     f"round {number}: {len(failed)} failed, wrong {wrong()}, ran {runs}\n" + "\n".join(failed)
                 )
+            print(f"round {number}: {seconds[-1]:.0f} s, {refused} refused so far, load {load()}", flush=True)
     if overlaps.found:
         sys.exit(f"two stages at once: {overlaps.found}")
-    print(f"{times} rounds of {CALLERS} callers: every stage ran once a round, the right bytes")
-    print(f"  of {times * CALLERS} {refused} plain DVCs named who is at work and stopped; no other failed")
+    print(f"{len(seconds)} rounds of {CALLERS} callers: every stage ran once a round, the right bytes")
+    print(f"  of {len(seconds) * CALLERS} {refused} plain DVCs named who is at work and stopped, no other")
     print(f"  a round: median {statistics.median(seconds):.0f} s")
 
 
-def corruption(times: int, chance: random.Random) -> None:
-    """Spoil a file, then run."""
-    shell(*WAYS["dvc repro"])
-    objects = [path for path in Path(".dvc/cache/files").rglob("*") if path.is_file()]
-    kinds: dict[str, list[Path]] = {
-        "busy paths": [Path(".dvc/tmp/rwlock")],
-        "workspace lock": [Path(".dvc/tmp/selfsame.lock")],
-        "stage lock": [Path(".dvc/tmp/stage-two.lock")],
-        "a flow's file": [Path(".dvc/tmp/flows/run-terminal-0")],
-        "dvc.lock": [Path("dvc.lock")],
-        "cache object": objects,
-        "noted run": [path for path in Path(".dvc/cache/runs").rglob("*") if path.is_file()],
-        "output": [Path("two.txt")],
-        "half an output": [Path(".partial-three.txt")],
-    }
-    tally: Counter[tuple[str, str]] = Counter()
-    for number in range(times):
-        kind = list(kinds)[number % len(kinds)]
-        path = chance.choice(kinds[kind])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        content = path.read_bytes() if path.exists() else b""
-        spoilt = chance.choice(
-            [b"", content[: len(content) // 2], chance.randbytes(100), b"\0" * 100, b"{[<<<<\n"]
-        )
-        if path.exists():
-            path.chmod(0o644)
-        path.write_bytes(spoilt)
-        way = ("flow", "dvc repro")[number // len(kinds) % 2]
-        run = shell(*WAYS[way])
-        words = run.stdout + run.stderr
-        if run.returncode == 0 and wrong():
-            sys.exit(f"{kind} {path} = {spoilt[:40]!r}, {way}: wrong {wrong()} in silence")
-        if "Traceback" in words:
-            sys.exit(f"{kind} {path} = {spoilt[:40]!r}, {way}:\n{words}")
-        tally[kind, "recovered" if run.returncode == 0 else "one sentence"] += 1
-        if run.returncode:  # a person restores or deletes what the sentence names
-            path.write_bytes(content) if content else path.unlink(missing_ok=True)
-            shell("dvc", "--wait-for-lock", "repro")
-        elif kind in ("noted run", "cache object") and content and path.exists():
-            path.chmod(0o644)
-            path.write_bytes(content)  # one spoilt file at a time
-        if wrong():
-            sys.exit(f"{kind} {path}: wrong {wrong()} at last\n{words}")
-    print(f"{times} files spoilt: none served, no traceback")
-    for (kind, outcome), count in sorted(tally.items()):
-        print(f"  {kind:16} {outcome:14} {count}")
-
-
-@contextmanager
-def little_disk(place: Path) -> Iterator[None]:
-    """Put a disk of ``LITTLE_DISK`` bytes in a folder's place, with the folder's content; needs root."""
-    aside = place.with_name(f"{place.name}-aside")
-    place.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(place, aside, symlinks=True)
-    mounted = shell("mount", "-t", "tmpfs", "-o", f"size={LITTLE_DISK}", "tmpfs", str(place))
-    if mounted.returncode:
-        sys.exit(f"the disk part needs root: {mounted.stderr}")
-    try:
-        shutil.copytree(aside, place, symlinks=True, dirs_exist_ok=True)
-        yield
-        shutil.rmtree(aside)
-        shutil.copytree(place, aside, symlinks=True)
-    finally:
-        shell("umount", "--lazy", str(place))
-        shutil.copytree(aside, place, symlinks=True, dirs_exist_ok=True)
-        shutil.rmtree(aside)
-
-
-def disk(times: int, chance: random.Random) -> None:
-    """Fill a disk, or make it read-only, where something is written; then mend it and run again."""
-    places = [".dvc/cache", ".dvc/tmp", "lineage", ".scratch", os.environ["PREFECT_HOME"]]
-    shell(*WAYS["flow"])
-    tally: Counter[tuple[str, str, str]] = Counter()
-    for number in range(times):
-        place = Path(places[number % len(places)]).resolve()
-        full = number // len(places) % 4 != 3
-        with little_disk(place):
-            before = {name: Path(f"{name}.txt").read_bytes() for name in STAGES}
-            values = read_params()
-            values[chance.choice(list(STAGES))] = chance.randrange(1000)
-            write_params(values)
-            filler = place / "filler"
-            if full:
-                room = shutil.disk_usage(place).free - chance.choice([0, 4096, 30_000, 200_000])
-                filler.write_bytes(b"\0" * max(room, 0))
-            else:
-                shell("mount", "-o", "remount,ro", str(place))
-            way = ("flow", "dvc repro")[number % 2]
-            run = shell(*WAYS[way])
-            words = run.stdout + run.stderr
-            kind = "full" if full else "read-only"
-            spoilt = [
-                name
-                for name in STAGES
-                if Path(f"{name}.txt").read_bytes() not in (before[name], expected()[name].encode())
-            ]
-            if spoilt or (run.returncode == 0 and wrong()) or "Traceback" in words:
-                sys.exit(
-                    f"{kind} {place}, {way}: status {run.returncode}, spoilt {spoilt}, {wrong()}\n{words}"
-                )
-            if full:
-                filler.unlink()
-            else:
-                shell("mount", "-o", "remount,rw", str(place))
-            tally[place.name, kind, "one sentence" if run.returncode else "went well"] += 1
-            again = shell(*WAYS[way])
-            if again.returncode or wrong():
-                sys.exit(f"{kind} {place}, {way}, mended: {wrong()}\n{words}\n{again.stdout}{again.stderr}")
-    print(f"{times} times: old results whole, no traceback, and the run after it ended well")
-    for (place_name, kind, outcome), count in sorted(tally.items()):
-        print(f"  {place_name:10} {kind:10} {outcome:14} {count}")
-
-
-PARTS: dict[str, tuple[Callable[[int, random.Random], None], int]] = {
+PARTS: dict[str, tuple[Callable[[Iterable[int], random.Random], None], int]] = {
     "kills": (kills, 30),
+    "real-kills": (real_kills, 10),
     "callers": (callers, 3),
     "corruption": (corruption, 36),
     "disk": (disk, 20),
     "life": (life, 50),
+    "month": (month, 1000),
     "ticks": (ticks, 60),
 }
+OWN_SERVER = ("month", "ticks")
 
 
 def main() -> None:
@@ -337,6 +299,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="+", choices=PARTS)
     parser.add_argument("--times", type=int)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin nothing after so long")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     for part in given.parts:
@@ -345,17 +308,24 @@ def main() -> None:
             folder = Path(name).resolve()
             os.environ |= environment(folder)
             make_project(folder / "project")
+            numbers = in_time(given.times or times, given.minutes)
             try:
-                if part == "ticks":
-                    function(given.times or times, random.Random(given.seed))
+                if part in OWN_SERVER:
+                    function(numbers, random.Random(given.seed))
                 else:
                     with prefect_server(dict(os.environ)) as url:
                         os.environ["PREFECT_API_URL"] = url
-                        function(given.times or times, random.Random(given.seed))
+                        function(numbers, random.Random(given.seed))
             finally:
                 os.environ.pop("PREFECT_API_URL", None)
                 os.chdir("/")
                 shutil.rmtree(folder / "project", ignore_errors=True)
+
+
+def in_time(times: int, minutes: float) -> Iterator[int]:
+    """Count, until time is over."""
+    end = time.monotonic() + 60 * minutes
+    return itertools.takewhile(lambda _: time.monotonic() < end, range(times))
 
 
 if __name__ == "__main__":

@@ -200,14 +200,15 @@ def cached(kind: str) -> State:
 
 
 def judge(states: dict[str, State]) -> State:
-    """Return the flow's own state: failed if a stage failed, naming it and those it blocked."""
-    failed = [stage for stage, state in states.items() if state.is_failed() or state.is_crashed()]
-    if failed:
-        blocked = [stage for stage, state in states.items() if not state.is_final()]
-        errors = "\n".join(f"{stage}: {states[stage].message}" for stage in failed)
-        return Failed(
-            message=f"failed: {', '.join(failed)}; blocked: {', '.join(blocked) or 'none'}\n{errors}"
+    """Return the flow's own state: failed unless all stages completed, naming those that didn't, and why."""
+    failed = [stage for stage, state in states.items() if state.is_final() and not state.is_completed()]
+    blocked = [stage for stage, state in states.items() if not state.is_final()]
+    if failed or blocked:
+        errors = "\n".join(
+            f"{stage}: {states[stage].message or states[stage].name}" for stage in failed or blocked
         )
+        named = f"failed: {', '.join(failed) or 'none'}; blocked: {', '.join(blocked) or 'none'}"
+        return Failed(message=f"{named}\n{errors}")
     kinds = {stage: (state.message or "").split()[0].rstrip(":") for stage, state in states.items()}
     nothing_new = set(kinds.values()) <= {"unchanged"}
     return Completed(name="Cached" if nothing_new else "Completed", message=sum_up(kinds))

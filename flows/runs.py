@@ -83,7 +83,7 @@ def start(flow: Flow[..., State], *arguments: object) -> str:
         if isinstance(error, RuntimeError) and not str(error).startswith(NO_ANSWER):
             raise
         raise SelfsameError(
-            f"the Prefect server at {address}: {' '.join(str(error).split())}",
+            f"the Prefect server at {address}: {' '.join(str(error).split()) or type(error).__name__}",
             "start it ('make up'), or unset PREFECT_API_URL: then a temporary one serves the run",
         ) from error
     if not state.is_completed():

@@ -39,14 +39,14 @@ PULLING = "Pulling data for"  # what dvc.lock names is fetched: DVC calls such a
 
 
 def dvc_message(error: BaseException) -> str:
-    """Return a DVC error's message with those of its causes, each once."""
+    """Return a DVC error's message with those of its causes, each once; its kind if none says a word."""
     messages: list[str] = []
     cause: BaseException | None = error
     while cause is not None:
         if str(cause) and str(cause) not in messages:
             messages.append(str(cause))
         cause = cause.__cause__
-    return ": ".join(messages)
+    return ": ".join(messages) or type(error).__name__
 
 
 @contextmanager

@@ -50,6 +50,11 @@ def test_the_bound_is_that_of_the_package() -> None:
             require_tested(version)
 
 
+def test_an_error_without_a_word_is_said_by_its_kind() -> None:
+    assert adapter.dvc_message(OSError()) == "OSError"
+    assert adapter.dvc_message(OSError("full")) == "full"
+
+
 def test_a_project_takes_this_option(toy: Toy) -> None:
     assert "_wait_for_lock" in inspect.signature(Repo).parameters, "Repo(_wait_for_lock=True)"
 

@@ -5,16 +5,19 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 from uuid import uuid4
 
+import httpx
 import pytest
 from prefect import State, flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Completed, Pending, Running, Scheduled
+from prefect.states import Completed, Crashed, Pending, Running, Scheduled
 
 from flows import runs
+from flows.pipeline import judge
 from flows.runs import announce, close_dead, guarded, start
 from selfsame.core.errors import SelfsameError
 from tests.conftest import Toy
@@ -118,6 +121,25 @@ def test_a_dead_server_is_one_sentence(toy: Toy, capsys: pytest.CaptureFixture[s
         pytest.raises(SelfsameError, match=said),
     ):
         start(body)
+
+
+@pytest.mark.parametrize("error", [httpx.ReadTimeout(""), httpx.PoolTimeout("\n")])
+def test_an_error_without_a_word_is_said_by_its_kind(toy: Toy, error: Exception) -> None:
+    def silent(return_state: bool) -> State:
+        raise error
+
+    with pytest.raises(SelfsameError, match=f": {type(error).__name__}\n"):
+        start(cast("Any", silent))
+
+
+def test_stages_that_end_without_a_word_fail_the_flow_and_are_named() -> None:
+    good = Completed(message="ran in 1 s")
+    crashed, cancelled = Crashed(), State(type=StateType.CANCELLED)
+    state = judge({"a": good, "b": crashed, "c": cancelled, "d": Pending()})
+    assert state.is_failed()
+    assert state.message == "failed: b, c; blocked: d\nb: Crashed\nc: Cancelled"
+    state = judge({"a": good, "b": Running()})
+    assert state.is_failed() and state.message == "failed: none; blocked: b\nb: Running"
 
 
 def test_outside_of_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
