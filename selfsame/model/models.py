@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -217,8 +216,11 @@ def load_model(
     return Model(net, params, info, scaling, recipe, views)
 
 
-def iter_outputs(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, Tensor]]:
-    """Yield every batch of a table with the net's outputs, as ``Model.logits`` gives them.
+def answer_table(model: Model, table: Path, seen: Callable[[int], None] | None = None) -> np.ndarray:
+    """Return what a model says of a whole table: probabilities (N, K) float32, or values (N,) float64.
+
+    Args:
+        seen: is told how many rows were predicted, batch by batch.
 
     Raises:
         SelfsameError: the table isn't of the kind that the model was trained on.
@@ -234,26 +236,9 @@ def iter_outputs(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, Te
             "run 'dvc repro', so that data and model belong together",
         )
     ready = model.ready()
-    for batch in iter_batches(table):
-        raw = torch.tensor(inputs_of(batch, info))
-        yield batch, ready.logits(raw)
-
-
-def iter_answers(model: Model, table: Path) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
-    """Yield every batch of a table with what the model says: probabilities (N, K), or values (N,)."""
-    for batch, outputs in iter_outputs(model, table):
-        yield batch, model.said(outputs)
-
-
-def answer_table(model: Model, table: Path, seen: Callable[[int], None] | None = None) -> np.ndarray:
-    """Return what a model says of a whole table: probabilities (N, K) float32, or values (N,) float64.
-
-    Args:
-        seen: is told how many rows were predicted, batch by batch.
-    """
     answers = [model.said(torch.empty((0, max(len(model.info.classes), 1))))]
-    for batch, said in iter_answers(model, table):
-        answers.append(said)
+    for batch in iter_batches(table, [each.name for each in info.input_fields()]):
+        answers.append(predict_inputs(ready, inputs_of(batch, info)))
         if seen is not None:
             seen(batch.num_rows)
     return np.concatenate(answers)

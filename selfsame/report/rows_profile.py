@@ -7,7 +7,7 @@ import numpy as np
 from selfsame.core.tables import TableInfo, count_rows, take_all, take_inputs
 from selfsame.report.data_checks import POOL_SAMPLE, evenly
 from selfsame.report.target import Target
-from selfsame.selection.calibration import calibrate
+from selfsame.selection.calibration import calibrated_confidence
 from selfsame.selection.confidence import Calibration
 from selfsame.stats.profile import PREDICTION, VALUE, Profile, of_classes, of_numbers
 
@@ -38,5 +38,5 @@ def profile_predictions(
     said = target.labels(pool if len(pool) else unseen)
     if calibration.temperature is None:
         return profile.having(of_numbers(VALUE, said, PREDICTION))
-    confidence = calibrate(unseen, calibration.temperature).max(axis=1)
+    confidence = calibrated_confidence(unseen, calibration.temperature)
     return profile.having(*of_classes(target.info.classes, said, confidence, calibration.threshold))

@@ -14,7 +14,7 @@ from selfsame.core.layout import CALIBRATION, CONFIG, PREDICTION, WEIGHTS
 from selfsame.scoring.columns import ClassColumns, Columns, ValueColumns, Wish
 from selfsame.scoring.given import inputs_of_rows
 from selfsame.scoring.prepare import Preparation
-from selfsame.selection.calibration import calibrate
+from selfsame.selection.calibration import calibrate, calibrated_confidence
 from selfsame.selection.confidence import Calibration
 
 if TYPE_CHECKING:
@@ -103,6 +103,12 @@ class Classifier(Predictor):
     def calibrated(self, probabilities: np.ndarray) -> np.ndarray:
         """Return (N, K) float32 calibrated; as they are, if the folder has no calibration."""
         return probabilities if self.temperature is None else calibrate(probabilities, self.temperature)
+
+    def confidence(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the largest of every row of ``calibrated``, (N,) float32."""
+        if self.temperature is None:
+            return probabilities.max(axis=1)
+        return calibrated_confidence(probabilities, self.temperature)
 
 
 class Regressor(Predictor):

@@ -13,6 +13,7 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from selfsame.core.layout import GATE_KEY
 from selfsame.selection.gate import Columns, Heard
@@ -180,15 +181,14 @@ class AgreementDecision:
         for start in range(0, said.shape[1], rows):
             mean, spread = agree(said[:, start : start + rows], record.unit)
             accepted = accept(spread, record.largest_ensemble_std)
-            reasons = np.where(accepted, "spread at or below the largest", "spread above the largest")
             yield {
                 "pseudo_label": pa.array(mean),
                 "ensemble_std": pa.array(spread),
-                "largest_ensemble_std": pa.array(np.full(len(mean), record.largest_ensemble_std, np.float32)),
+                "largest_ensemble_std": pa.repeat(np.float32(record.largest_ensemble_std), len(mean)),
                 "accepted": pa.array(accepted),
-                "reason": pa.array(reasons),
-                "round": pa.array(np.full(len(mean), self.teaching_round)),
-                "teacher": pa.array(np.full(len(mean), record.members[0])),
+                "reason": pc.if_else(accepted, "spread at or below the largest", "spread above the largest"),
+                "round": pa.repeat(self.teaching_round, len(mean)),
+                "teacher": pa.repeat(record.members[0], len(mean)),
             }
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from selfsame.params.pseudo_label import ClassGate, TargetPrecisionGate, ThresholdGate, TopK
 from selfsame.selection.balance import Cut, Passed, cut_for, rows_for_prior
-from selfsame.selection.calibration import calibrate, fit_temperature, measure_reliability
+from selfsame.selection.calibration import calibrated_confidence, fit_temperature, measure_reliability
 from selfsame.selection.gate import Columns, Heard
 from selfsame.selection.pool import Briefs, brief
 from selfsame.selection.record import GateRecord
@@ -28,6 +28,12 @@ SCHEMA = pa.schema(
         pa.field("teacher", pa.string(), nullable=False),
         pa.field("probabilities", pa.list_(pa.float32()), nullable=False),  # of all classes, uncalibrated
     ]
+)
+REASONS = (
+    "confidence at or above threshold",
+    "left out to balance the classes",
+    "no threshold guarantees the target precision",
+    "confidence below threshold",
 )
 OFFERED = (0.8, 0.9, 0.95, 0.99)  # precisions that the record names thresholds for …
 OFFERED_AT = 0.95  # … that guarantee them with this confidence
@@ -48,7 +54,7 @@ class Labels:
 
     def calibrated(self, temperature: float) -> np.ndarray:
         """Return the calibrated confidences, (N,) float32."""
-        return calibrate(self.probabilities, temperature).max(axis=1)
+        return calibrated_confidence(self.probabilities, temperature)
 
 
 @dataclass(frozen=True)
@@ -135,9 +141,9 @@ class ConfidenceDecision:
                 "calibrated_confidence": pa.array(labels.calibrated(self.record.temperature)),
                 "threshold": pa.array(self.thresholds[labels.labels], from_pandas=True),  # NaN becomes null
                 "accepted": pa.array(accepted[some]),
-                "reason": pa.array(reasons[some]),
-                "round": pa.array(np.full(count, self.teaching_round)),
-                "teacher": pa.array(np.full(count, self.teacher)),
+                "reason": reasons[some],
+                "round": pa.repeat(self.teaching_round, count),
+                "teacher": pa.repeat(self.teacher, count),
                 "probabilities": _as_lists(labels.probabilities),
             }
 
@@ -218,7 +224,9 @@ def cut_of(own: ClassGate, pool: Briefs, thresholds: np.ndarray) -> Cut | None:
     return cut_for(passed, rows_for_prior(counts, own.prior(classes)))
 
 
-def accept(pool: Labels, thresholds: np.ndarray, cut: Cut | None, part: int) -> tuple[np.ndarray, np.ndarray]:
+def accept(
+    pool: Labels, thresholds: np.ndarray, cut: Cut | None, part: int
+) -> tuple[np.ndarray, pa.StringArray]:
     """Accept a part's labels that reach their class's threshold and that the balance keeps.
 
     Returns:
@@ -227,16 +235,9 @@ def accept(pool: Labels, thresholds: np.ndarray, cut: Cut | None, part: int) -> 
     of_row = thresholds[pool.labels]
     passed = pool.confidence >= of_row
     accepted = passed if cut is None else cut.kept(pool.labels, pool.confidence, passed, part)
-    reasons = np.select(
-        [accepted, passed, np.isnan(of_row)],
-        [
-            "confidence at or above threshold",
-            "left out to balance the classes",
-            "no threshold guarantees the target precision",
-        ],
-        "confidence below threshold",
-    )
-    return accepted, reasons
+    # Which of them, and then the words: texts of numpy take a hundred bytes a row.
+    which = np.select([accepted, passed, np.isnan(of_row)], [0, 1, 2], 3)
+    return accepted, pa.DictionaryArray.from_arrays(which, REASONS).cast(pa.string())
 
 
 def _as_lists(rows: np.ndarray) -> pa.ListArray:

@@ -52,9 +52,21 @@ def calibrate(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     The logits themselves aren't needed: the logarithms of probabilities differ from them by a constant
     per row, which the softmax takes out again. No row changes its most probable class.
     """
-    logits = _log(probabilities) / temperature
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    powers = _powers(probabilities, temperature)
     return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def calibrated_confidence(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Return the largest of every row of ``calibrate``, (N,) float32: the same bits, sooner."""
+    return (1 / _powers(probabilities, temperature).sum(axis=1)).astype(np.float32)
+
+
+def _powers(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Return the powers that a softmax is made of, (N, K) float64; a row's largest is 1."""
+    logits = _log(probabilities) / temperature
+    # numpy takes three times as long for the largest of a few columns as for its place
+    logits -= logits[np.arange(len(logits)), logits.argmax(axis=1)][:, None]
+    return np.exp(logits, out=logits)
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:

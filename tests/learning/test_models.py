@@ -31,7 +31,6 @@ from selfsame.model.models import (
     Model,
     Views,
     answer_table,
-    iter_answers,
     load_model,
     save_model,
 )
@@ -206,15 +205,16 @@ def test_another_format_is_refused_with_both_versions(tmp_path: Path) -> None:
 def test_a_table_of_another_kind_is_refused(model: Model, other: TableInfo, tmp_path: Path) -> None:
     table = write_table(tmp_path / "other.parquet", other, examples((1, 1, 1), seed=1, info=other))
     with pytest.raises(SelfsameError, match=r"other\.parquet: its inputs or classes are not those"):
-        next(iter_answers(model, table))
+        answer_table(model, table)
 
 
 def test_many_batches_predict_as_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = images_model()
     table = write_table(tmp_path / "rows.parquet", IMAGES, ROWS, unlabeled=2)
     monkeypatch.setattr(tables, "BATCH_ROWS", 7)
-    assert len(list(iter_answers(model, table))) == 4
-    made = answer_table(model, table)
+    seen: list[int] = []
+    made = answer_table(model, table, seen.append)
+    assert len(seen) == 4
     np.testing.assert_allclose(made, model.logits(ROWS.inputs).softmax(dim=1).numpy(), rtol=1e-5)
     assert made.dtype == np.float32
 
