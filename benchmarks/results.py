@@ -134,6 +134,11 @@ ROWS = (
         "photos-75", "the same photos, refitted on the 50 validation rows too", "photos", "macro_f1",
         "caltech101-subset", None, "the best simple model of the same 75 labels",
     ),
+    Row(
+        "photos-trained", "the same 75 photos of 128 pixels, from trained weights", "own-images-trained",
+        "macro_f1", "caltech101-subset", None, "the best simple model of the same 75 labels",
+        {"split.labels_per_class": 5, "split.validation_per_class": 10},
+    ),
     own_table("digits", 5, "digits as a table, 50 labels", "accuracy", 0.95, "support vector machine 0.934"),
     own_table("penguins", 10, "like penguins, 10 labels a class", "accuracy"),
     own_table("titanic", 10, "like Titanic, 10 labels a class", "accuracy"),

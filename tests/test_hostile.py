@@ -29,6 +29,7 @@ from selfsame.core.layout import CONFIG, WEIGHTS
 from selfsame.core.tables import open_table
 from selfsame.dag.workspace import LOCK_FILE, set_cut_lock_file_aside
 from selfsame.learning.resume import Checkpoints
+from selfsame.model.efficientnet_lite import read_weights
 from selfsame.model.models import load_model
 from selfsame.model.torchvision_nets import _local_state as local_state
 from selfsame.params.check import check_params
@@ -109,6 +110,15 @@ def test_a_pickle_in_the_place_of_published_weights(mark: Path, tmp_path: Path) 
     )
     with pytest.raises(SelfsameError, match="not a safetensors file"):
         local_state(params)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+def test_a_pickle_in_the_place_of_packaged_weights(legacy: bool, mark: Path, tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save(Planted(mark), path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(SelfsameError, match="no weights"):
+        read_weights(path)
     assert not mark.exists()
 
 

@@ -1,4 +1,4 @@
-"""torchvision's classifiers by name, fresh or with weights that someone else has trained.
+"""torchvision's classifiers by name, and one made of its parts, fresh or with trained weights.
 
 Transfer learning: the last layer is replaced by one for our classes; the rest is fine-tuned, or stays as
 it came (``freeze_backbone``). A weights file is an input like any other: ``params.yaml`` names its sha256,
@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
+from selfsame.model import efficientnet_lite as lite
 from selfsame.model.inputs import Scaling
-from selfsame.params.model import ModelParams, Torchvision
+from selfsame.params.model import LITE, LITE_WEIGHTS, ModelParams, Torchvision
 
 LOCAL = ".safetensors"
 TRAINED_OUTPUTS = 1000  # of torchvision's own classifiers, which ImageNet trained
@@ -69,14 +70,7 @@ def torchvision_net(image_shape: tuple[int, int, int], params: Torchvision, outp
     Raises:
         SelfsameError: there is none of this name, or it can't take images of this size.
     """
-    from torchvision import models  # a second to import
-
-    _entry(params)  # an unknown name stops here
-    options: dict[str, Any] = {}
-    if params.torchvision_name in ("googlenet", "inception_v3"):
-        # What comes with weights expects ImageNet's scaling and converts it to its own.
-        options = {"init_weights": True, "transform_input": params.weights is not None}
-    body = models.get_model(params.torchvision_name, weights=None, **options)
+    body = _body(params)
     for name in AUXILIARY:
         if hasattr(body, name):
             setattr(body, name, None)
@@ -109,8 +103,11 @@ def input_scaling(params: ModelParams, fitted: Scaling) -> Scaling:
         return fitted
     if params.weights is None:
         return replace(fitted, size=_size(params))
-    preset = _entry(params).DEFAULT.transforms()
-    mean, std = (tuple(255 * value for value in values) for values in (preset.mean, preset.std))
+    if params.torchvision_name == LITE:
+        mean, std = (lite.MEAN,) * 3, (lite.STD,) * 3
+    else:
+        preset = _entry(params).DEFAULT.transforms()
+        mean, std = (tuple(255 * value for value in values) for values in (preset.mean, preset.std))
     return Scaling(mean, std, _size(params), fitted.target)
 
 
@@ -121,7 +118,7 @@ def load_weights(net: TorchvisionNet, params: Torchvision) -> None:
         SelfsameError: there is no such file or name, its bytes are not those of ``weights_sha256``, or they
             belong to another architecture.
     """
-    state = _local_state(params) if str(params.weights).endswith(LOCAL) else _published_state(params)
+    state = _given_state(params)
     left_out = tuple(f"body.{name}." for name in (net.head_name, *AUXILIARY))
     given = {f"body.{name}": value for name, value in state.items()}
     state = {name: value for name, value in given.items() if not name.startswith(left_out)}
@@ -140,6 +137,19 @@ def load_weights(net: TorchvisionNet, params: Torchvision) -> None:
         ) from None
 
 
+def _body(params: Torchvision) -> Any:
+    from torchvision import models  # a second to import
+
+    if params.torchvision_name == LITE:
+        return lite.efficientnet_lite0()
+    _entry(params)  # an unknown name stops here
+    options: dict[str, Any] = {}
+    if params.torchvision_name in ("googlenet", "inception_v3"):
+        # What comes with weights expects ImageNet's scaling and converts it to its own.
+        options = {"init_weights": True, "transform_input": params.weights is not None}
+    return models.get_model(params.torchvision_name, weights=None, **options)
+
+
 def _entry(params: Torchvision) -> Any:
     """Return torchvision's enumeration of published weights for the named classifier."""
     from torchvision import models
@@ -148,7 +158,7 @@ def _entry(params: Torchvision) -> Any:
     if params.torchvision_name not in names:
         raise SelfsameError(
             f"params.yaml: model.torchvision_name = '{params.torchvision_name}': torchvision has no such net",
-            f"choose one of {', '.join(names)}",
+            f"choose one of {', '.join([*names, LITE])}",
         )
     return models.get_model_weights(params.torchvision_name)
 
@@ -157,7 +167,8 @@ def _size(params: Torchvision) -> tuple[int, int] | None:
     """Return the height and width that images are resized to, if they are."""
     pixels = params.image_pixels
     if pixels is None and params.weights is not None:
-        pixels = _entry(params).DEFAULT.transforms().crop_size[0]
+        is_lite = params.torchvision_name == LITE
+        pixels = lite.PIXELS if is_lite else _entry(params).DEFAULT.transforms().crop_size[0]
     return None if pixels is None else (pixels, pixels)
 
 
@@ -192,6 +203,21 @@ def _must_take(net: nn.Module, shape: tuple[int, ...], params: Torchvision) -> N
             f"{shape[1]}×{shape[2]} pixels: {str(error).splitlines()[0]}",
             "choose another net, or set model.image_pixels to the size it wants (often 224)",
         ) from None
+
+
+def _given_state(params: Torchvision) -> dict[str, Tensor]:
+    if str(params.weights).endswith(LOCAL):
+        return _local_state(params)
+    if params.torchvision_name != LITE:
+        return _published_state(params)
+    if params.weights != LITE_WEIGHTS:
+        raise SelfsameError(
+            f"params.yaml: model.weights = '{params.weights}': unknown for {LITE}",
+            f"write {LITE_WEIGHTS}, or a file that ends in {LOCAL}",
+        )
+    path = lite.weights_file()
+    _must_match(path, params)
+    return lite.read_weights(path)
 
 
 def _local_state(params: Torchvision) -> dict[str, Tensor]:

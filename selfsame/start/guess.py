@@ -3,12 +3,14 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from selfsame.core.errors import SelfsameError
 from selfsame.params.data import Arrays, DataParams, Images, Table
+from selfsame.params.model import LITE_WEIGHTS
 from selfsame.sources.analysis import Analysis, analyze_table
 from selfsame.sources.delimited import NoHeaderError, PreambleError, open_text
 from selfsame.sources.faults import counted, listed
@@ -32,7 +34,10 @@ GROUP_NAMES = re.compile(
     r"(?i)(patient|subject|participant|user|person|camera|site|family|animal)s?([ _-]?(id|no|nr))?"
 )
 ROUNDS = 8  # of analysis; each mends what the one before found
-LARGEST_PHOTO = 64  # pixels; larger ones take long without a GPU
+LARGEST_PHOTO = 64  # pixels; larger ones take long without a GPU, from scratch
+TRAINED_PHOTO = (
+    128  # pixels, for a net that starts from trained weights and of which only the last layer learns
+)
 MOST_VALUES_AS_CLASSES = 30  # different numbers; more are values to predict
 PHOTO_ENDINGS = (
     ".jpg",
@@ -61,6 +66,7 @@ class Draft:
         why: the reason of a guess, by its key.
         gate: which gate its target needs.
         group: a column that looks like one of groups.
+        trained: photos that are large enough for trained weights, whose package is installed.
     """
 
     keys: dict[str, Any]
@@ -68,6 +74,7 @@ class Draft:
     analysis: Analysis | None = None
     gate: str = "threshold"
     group: str | None = None
+    trained: bool = False
 
     @property
     def params(self) -> DataParams:
@@ -145,10 +152,17 @@ def _photos(draft: Draft, path: Path, target: str | None) -> Draft:
         except Exception:  # whatever a broken file leads Pillow to
             continue  # it is named when the photos are read
     side = int(median(sides)) if sides else LARGEST_PHOTO
-    size = max(8, min(side, LARGEST_PHOTO))
-    draft.set(
-        "image_size", size, f"the shorter side of the photos is {side} pixels, half of them less or more"
-    )
+    why = f"the shorter side of the photos is {side} pixels, half of them less or more"
+    if side > LARGEST_PHOTO:
+        draft.trained = find_spec(LITE_WEIGHTS) is not None
+        why += (
+            "; the net starts from trained weights, which were made for larger ones"
+            if draft.trained
+            else "; the net learns from scratch: of few photos a class one from trained weights learns "
+            "far more (pip install 'selfsame[trained]', then this command again)"
+        )
+    size = TRAINED_PHOTO if draft.trained else max(8, min(side, LARGEST_PHOTO))
+    draft.set("image_size", size, why)
     return draft
 
 

@@ -22,6 +22,7 @@ from selfsame.start.survey import Survey, draw, look
 
 PRESETS = Path("presets")
 PRESET_OF = {"table": "own-table", "images": "own-images", "arrays": "own-images"}
+TRAINED_PRESET = "own-images-trained"
 MANY = 1000  # labeled rows; with as many a fifth is enough to choose by, and a fifth to measure by
 WIDTH = 100
 
@@ -137,7 +138,8 @@ def plan_split(found: Survey) -> Plan:
 
 def params_text(path: Path, draft: Draft, plan: Plan) -> str:
     """Return the text of ``params.yaml``."""
-    preset = read_yaml(PRESETS / f"{PRESET_OF[draft.keys['source']]}.yaml")
+    name = TRAINED_PRESET if draft.trained else PRESET_OF[draft.keys["source"]]
+    preset = read_yaml(PRESETS / f"{name}.yaml")
     if preset["pseudo_label"]["rule"] != draft.gate:
         preset["pseudo_label"] = {"rule": draft.gate}
     preset["evaluate"] = {**(preset.get("evaluate") or {}), "title": _title(path, draft)}

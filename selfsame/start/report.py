@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from selfsame.core.tables import TableInfo
 from selfsame.sources.faults import LONGEST, counted, shortened
+from selfsame.start.guess import LARGEST_PHOTO
 from selfsame.start.survey import Survey, roles_line
 
 SHOWN_COLUMNS = 60
@@ -14,11 +16,31 @@ SHOWN_CLASSES = 20
 # Measured with the preset own-table: all six stages 9 s for 56 labeled rows and 200 of a pool, 16 s for 164
 # and 116; for 1,655 and 2,431 the first four stages 40 s.
 START_SECONDS, ROW_SECONDS, POOL_ROW_SECONDS = 8.0, 0.03, 0.001
-# Measured with the preset own-images, on one core of a busy machine: what a step takes whatever it holds, and
-# an image of 64 pixels in it. 106 s for a whole run of 30 labeled photos of 16 pixels, 80 in the pool; stages
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long photos take with a preset, in seconds of one core.
+
+    Attributes:
+        step: what a step takes whatever it holds.
+        image: what an image of ``side`` pixels takes in it.
+    """
+
+    baseline_epochs: int
+    student_epochs: int
+    batch_rows: int
+    pool_batch_rows: int
+    step: float
+    image: float
+    side: int
+
+
+# Measured on a busy machine: 106 s for a whole run of 30 labeled photos of 16 pixels, 80 in the pool; stages
 # of fewer epochs with 16, 32 and 64 pixels, 30 and 120 labeled photos.
-BASELINE_EPOCHS, STUDENT_EPOCHS, BATCH_ROWS, POOL_BATCH_ROWS = 60, 100, 64, 192
-STEP_SECONDS, IMAGE_SECONDS, IMAGE_SIDE = 0.55, 0.015, 64
+SCRATCH = Pace(60, 100, 64, 192, 0.55, 0.015, 64)
+# Measured with a run of 25 labeled photos of 128 pixels, 50 for validation and 314 in the pool.
+TRAINED = Pace(40, 40, 64, 64, 0.1, 0.02, 128)
 
 
 def report_lines(found: Survey) -> Iterator[str]:
@@ -51,11 +73,12 @@ def _time(found: Survey) -> Iterator[str]:
     seconds, error = START_SECONDS, "half as much and twice as much are possible"
     if shape := found.source.info.image_shape:
         error = "a third and three times as much are possible, and a GPU takes far less"
-        steps = math.ceil(rows["labeled"] / BATCH_ROWS)
-        image = IMAGE_SECONDS * shape[1] * shape[2] / IMAGE_SIDE**2
-        labeled, pool = min(BATCH_ROWS, rows["labeled"]), min(POOL_BATCH_ROWS, rows["pool"])
-        seconds += BASELINE_EPOCHS * steps * (STEP_SECONDS + image * labeled)
-        seconds += STUDENT_EPOCHS * steps * (STEP_SECONDS + image * (labeled + pool))
+        pace = TRAINED if shape[1] > LARGEST_PHOTO else SCRATCH
+        steps = math.ceil(rows["labeled"] / pace.batch_rows)
+        image = pace.image * shape[1] * shape[2] / pace.side**2
+        labeled, pool = min(pace.batch_rows, rows["labeled"]), min(pace.pool_batch_rows, rows["pool"])
+        seconds += pace.baseline_epochs * steps * (pace.step + image * labeled)
+        seconds += pace.student_epochs * steps * (pace.step + image * (labeled + pool))
     else:
         seconds += ROW_SECONDS * rows["labeled"] + POOL_ROW_SECONDS * rows["pool"]
     yield (

