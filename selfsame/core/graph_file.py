@@ -54,11 +54,6 @@ def read_yaml(path: Path) -> Any:
         raise SelfsameError(f"{path}: not valid YAML: {error}", "mend the line named above") from None
 
 
-def stage_names(path: Path = GRAPH_FILE) -> list[str]:
-    """Return the stages of ``dvc.yaml``, in the order written."""
-    return list(read_yaml(path).get("stages", {}))
-
-
 def read_stages(path: Path = GRAPH_FILE, *, resolved: bool = True) -> dict[str, StageSpec]:
     """Read every stage of ``dvc.yaml``, in the order written; parameters from the ``params.yaml`` beside it.
 

@@ -284,12 +284,6 @@ class Classes:
         ]
 
 
-def said_right(share: Share) -> str:
-    """Say how many are right: ``95.0 % (91.2 % to 97.3 %)``."""
-    assert share.interval is not None
-    return f"{percent(share.value)} ({percent(share.interval[0])} to {percent(share.interval[1])})"
-
-
 def _negative_log_likelihood(labels: np.ndarray, probabilities: np.ndarray) -> float:
     of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     # A softmax in float32 may underflow to 0: one such row must not make the mean infinite.

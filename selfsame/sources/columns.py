@@ -5,7 +5,7 @@ row has it and 0 elsewhere; a date becomes its year, month, weekday, hour and ag
 every feature of its column. Nothing is fitted to labels here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -37,7 +37,7 @@ def encode(rows: pa.Table | pa.RecordBatch, columns: Sequence[Column]) -> np.nda
     """Return the features of some rows: (N, F) float64. Text that is none of its column's values is 0 in all.
 
     Args:
-        rows: with a column for each of ``columns``, as ``typed`` returns them.
+        rows: with a column for each of ``columns``, as ``typed_column`` returns them.
     """
     found = np.empty((len(rows), len(feature_names(columns))))
     place = 0
@@ -120,14 +120,6 @@ def is_number(kind: pa.DataType) -> bool:
 def is_date(kind: pa.DataType) -> bool:
     """Tell whether a column holds dates or moments."""
     return pa.types.is_timestamp(kind) or pa.types.is_date(kind)
-
-
-def typed(rows: pa.RecordBatch, columns: Sequence[Column], reading: Reading) -> dict[str, pa.Array]:
-    """Return raw columns of a file as ``encode`` takes them: numbers, tidy text, dates.
-
-    What can't be read as its column's kind is null: ``analysis`` refuses it beforehand.
-    """
-    return {each.name: typed_column(rows.column(each.name), each, reading) for each in columns}
 
 
 def typed_column(values: pa.Array, column: Column, reading: Reading) -> pa.Array:
@@ -223,11 +215,6 @@ def to_dates(values: pa.Array, pattern: str | None, reading: Reading) -> pa.Arra
     if is_date(values.type):
         return values.cast(pa.timestamp("s"), safe=False)
     return to_moments(to_words(values, reading), pattern)
-
-
-def by_name(columns: Sequence[Column]) -> Mapping[str, Column]:
-    """Return columns by their names."""
-    return {each.name: each for each in columns}
 
 
 def kept_words(piece: pa.RecordBatch, name: str) -> pa.Array:
