@@ -1,11 +1,12 @@
-"""The audit at ten million pool rows: one row found, its taint followed, every byte read again.
+"""The audit at ten million pool rows and after a thousand runs: rows, taint, the fifteen answers, every byte.
 
 Makes a project in a temporary folder: synthetic tables of the pipeline's own schema in parts, a DVC cache
-with all of them, provenance records, no training. Compares ``verify`` with ``sha256sum`` over the same
-files (workspace and cache), one after the other in the same minute; every command is a process of its own,
-measured from start to end, and its peak memory is the kernel's figure.
+with all of them, a commit and six records of the usual size for each run, no training; of earlier runs only
+records and lock file are left. Compares ``verify`` with ``sha256sum`` over the same files (workspace and
+cache) in the same minute; every command is a process of its own, measured from start to end, with the
+kernel's figures of processor time and peak memory.
 
-    python benchmarks/audit_scale.py [ROWS ...]
+    python benchmarks/audit_scale.py [ROWS:RUNS ...]
 
 Last table: see docs/auditor.md.
 """
@@ -19,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,22 +31,36 @@ from selfsame.core.tables import BATCH_ROWS, TableInfo, TableWriter, iter_batche
 from selfsame.observe.hashing import both_digests
 from selfsame.observe.record import BUILD_TYPE, BUILDER, PREDICATE_TYPE, STATEMENT_TYPE
 
+Files = dict[str, tuple[str, str, int]]  # of an output: file → sha256, md5, bytes
 ROOT = Path(__file__).resolve().parent.parent
+SIZES = ["1000000:1", "10000000:1", "10000000:1000"]
 INFO = TableInfo("synthetic", "classification", ("no", "yes"), tuple(f"x{n}" for n in range(4)))
 SMALL = {"labeled": 100, "validation": 100, "holdout": 1000}
 PLACES = {
+    "manifest": "data/raw/manifest.json",
     "pool": "data/splits/pool",
     "pseudo_labels": "data/pseudo_labels",
     **{role: f"data/splits/{role}.parquet" for role in SMALL},
     "baseline": "models/baseline",
     "student": "models/student",
+    "champion": "models/champion",
+    "metrics": "reports/metrics.json",
 }
 STAGES = {  # stage → what it reads, what it writes
-    "split": ([], ["labeled", "validation", "holdout", "pool"]),
+    "download": ([], ["manifest"]),
+    "split": (["manifest"], ["labeled", "validation", "holdout", "pool"]),
     "train_baseline": (["labeled", "validation"], ["baseline"]),
     "pseudo_label": (["pool", "baseline"], ["pseudo_labels"]),
     "retrain": (["labeled", "validation", "pool", "pseudo_labels"], ["student"]),
+    "evaluate": (["validation", "holdout", "baseline", "student"], ["champion", "metrics"]),
 }
+SCORES = {"accuracy": 0.9, "accuracy_low": 0.88, "accuracy_high": 0.92, "macro_f1": 0.9}
+SIDE = {"validation": SCORES, "holdout": SCORES}
+METRICS = {"champion": "student", "baseline": SIDE, "student": SIDE, "holdout": {"p_value": 0.01}}
+MANIFEST = {"source": "synthetic", "origin": "this benchmark", "license": "CC0-1.0", "rows": 0}
+CODE = [f"tasks/part_{number}.py" for number in range(60)]  # each holds its name
+WHO = {"user": "synthetic", "gitUser": None, "experiment": None, "flowRun": None}
+PACKAGES = {f"package-{number}": f"1.{number}.0" for number in range(200)}
 
 
 def ids(random: np.random.Generator, rows: int) -> pa.Array:
@@ -121,98 +137,189 @@ def example_rows(
 
 
 def write_models() -> str:
-    for name in ("baseline", "student"):
+    for name in ("baseline", "student", "champion"):
         folder = Path(PLACES[name])
         folder.mkdir(parents=True)
-        (folder / "model.safetensors").write_bytes(name.encode() * 10_000)
+        content = "student" if name == "champion" else name
+        (folder / "model.safetensors").write_bytes(content.encode() * 10_000)
+    for name, content in {"manifest": MANIFEST, "metrics": METRICS}.items():
+        Path(PLACES[name]).parent.mkdir(parents=True, exist_ok=True)
+        Path(PLACES[name]).write_text(json.dumps(content))
     return hashlib.sha256((Path(PLACES["baseline"]) / "model.safetensors").read_bytes()).hexdigest()
 
 
-def write_past() -> None:
-    """Store every output in the cache, and write the lock file and the records that name them."""
-    locked, sha256 = {}, {}
+def write_past(commit: str, runs: int) -> None:
+    """Store every output in the cache; commit lock file and records of all runs, the present one last."""
+    made: dict[str, Files] = {}
     for name, place in PLACES.items():
         path = Path(place)
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        digests = {file: both_digests(file) for file in files}
-        sha256[name] = {file.as_posix(): both.sha256 for file, both in digests.items()}
-        for file, both in digests.items():
-            store(str(both.md5), file.read_bytes())
-        locked[name] = str(digests[path].md5) if path in digests else None
-        if locked[name] is None:
-            listing = {file.name: str(both.md5) for file, both in digests.items()}
-            locked[name] = folder_md5(listing)
-            entries = [{"md5": listing[key], "relpath": key} for key in sorted(listing)]
-            store(locked[name], json.dumps(entries, sort_keys=True).encode())
-    stages = {}
-    for stage, (read, written) in STAGES.items():
-        write_record(stage, [sha256[name] for name in read], [sha256[name] for name in written])
-        stages[stage] = {
-            "cmd": "true",
-            "deps": [{"path": PLACES[name], "hash": "md5", "md5": locked[name]} for name in read],
-            "outs": [{"path": PLACES[name], "hash": "md5", "md5": locked[name]} for name in written],
-        }
-    Path("dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": stages}))
+        made[name] = {}
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            both = both_digests(file)
+            made[name][file.as_posix()] = (both.sha256, str(both.md5), file.stat().st_size)
+            stored = object_of(str(both.md5))
+            stored.parent.mkdir(parents=True, exist_ok=True)
+            stored.write_bytes(file.read_bytes())
+    history = b""
+    for run in range(runs):
+        now = made if run == runs - 1 else {name: of_run(run, files) for name, files in made.items()}
+        lock, files = {}, {}
+        for stage, names in STAGES.items():
+            read, written = (
+                {file: known for name in some for file, known in now[name].items()} for some in names
+            )
+            path, content = record(commit, run, stage, read, written)
+            files[path] = content
+            deps, outs = ([locked(name, now[name]) for name in some] for some in names)
+            lock[stage] = {"cmd": "true", "deps": deps, "outs": outs}
+        files["dvc.lock"] = json.dumps({"schema": "2.0", "stages": lock}, indent=1).encode()
+        metrics = METRICS if run == runs - 1 else METRICS | {"run": run}
+        files[PLACES["metrics"]] = json.dumps(metrics).encode()
+        history += b"commit refs/heads/main\ncommitter b <b@localhost> %d +0000\ndata 0\n" % (
+            1_700_000_000 + run
+        )
+        history += b"" if run else b"from refs/heads/main^0\n"
+        for name, content in files.items():
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Path(name).write_bytes(content)
+            history += b"M 644 inline %s\ndata %d\n%s\n" % (name.encode(), len(content), content)
+    subprocess.run(["git", "fast-import", "--quiet"], input=history, check=True)
+    subprocess.run(["git", "reset", "--quiet"], check=True)
 
 
-def store(md5: str, content: bytes) -> None:
-    path = Path(".dvc/cache/files/md5") / md5[:2] / md5[2:]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+def object_of(md5: str) -> Path:
+    return Path(".dvc/cache/files/md5") / md5[:2] / md5[2:]
 
 
-def write_record(stage: str, read: list[dict[str, str]], written: list[dict[str, str]]) -> None:
+def of_run(run: int, files: Files) -> Files:
+    """What an earlier run made in the same places: other bytes, which nobody has any more."""
+    return {
+        name: (
+            hashlib.sha256(f"{run}{digest}".encode()).hexdigest(),
+            hashlib.md5(f"{run}{md5}".encode()).hexdigest(),
+            size,
+        )
+        for name, (digest, md5, size) in files.items()
+    }
+
+
+def locked(name: str, files: Files) -> dict[str, Any]:
+    place = PLACES[name]
+    entry = {"path": place, "hash": "md5", "size": sum(size for _, _, size in files.values())}
+    if place in files:
+        return entry | {"md5": files[place][1]}
+    listing = {Path(file).name: md5 for file, (_, md5, _) in files.items()}
+    entries = [{"md5": listing[key], "relpath": key} for key in sorted(listing)]
+    stored = object_of(folder_md5(listing))
+    if all(object_of(md5).exists() for md5 in listing.values()):
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        stored.write_text(json.dumps(entries, sort_keys=True))
+    return entry | {"md5": folder_md5(listing), "nfiles": len(files)}
+
+
+def record(commit: str, run: int, stage: str, read: Files, written: Files) -> tuple[str, bytes]:
     inputs = [
         {"name": name, "digest": {"sha256": digest}, "annotations": {"kind": "input"}}
-        for files in read
-        for name, digest in files.items()
+        for name, (digest, _, _) in read.items()
     ]
-    commit = {"name": "git", "annotations": {"kind": "commit", "absent": "synthetic"}}
-    where = {"python": "", "platform": "", "hardware": {"cpu": "", "cpuCount": 1, "gpus": []}, "packages": {}}
-    times = {"startedOn": "2026-01-01T00:00:00+00:00", "finishedOn": "2026-01-01T00:00:01+00:00"}
+    ran = [
+        {
+            "name": name,
+            "digest": {
+                "sha256": hashlib.sha256(name.encode()).hexdigest(),
+                "md5": hashlib.md5(name.encode()).hexdigest(),
+            },
+            "annotations": {"kind": "module"},
+        }
+        for name in CODE
+    ]
+    anchor = {
+        "digest": {"gitCommit": commit},
+        "annotations": {"kind": "commit", "dirty": False, "changed": []},
+    }
+    where = {
+        "python": "",
+        "platform": "",
+        "hardware": {"cpu": "", "cpuCount": 1, "gpus": []},
+        "packages": PACKAGES,
+    }
+    moment = f"2026-01-{1 + run // 86400:02}T{run // 3600 % 24:02}:{run // 60 % 60:02}:{run % 60:02}"
+    order = list(STAGES).index(stage)
+    times = {"startedOn": f"{moment}.{order}00000Z", "finishedOn": f"{moment}.{order}50000Z"}
     statement = {
         "_type": STATEMENT_TYPE,
+        "subject": [
+            {"name": name, "digest": {"sha256": digest, "md5": md5}}
+            for name, (digest, md5, _) in written.items()
+        ],
         "predicateType": PREDICATE_TYPE,
-        "subject": [{"name": n, "digest": {"sha256": d}} for files in written for n, d in files.items()],
         "predicate": {
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
-                "externalParameters": {"stage": stage, "command": "true", "params": {}},
-                "internalParameters": where | {"startedBy": {"user": "synthetic"}},
-                "resolvedDependencies": [*inputs, commit],
+                "externalParameters": {"stage": stage, "command": "true", "params": {"data": {"run": run}}},
+                "internalParameters": where | {"startedBy": WHO},
+                "resolvedDependencies": [*inputs, *ran, anchor],
             },
-            "runDetails": {"builder": {"id": BUILDER}, "metadata": {"invocationId": stage} | times},
+            "runDetails": {
+                "builder": {"id": BUILDER},
+                "metadata": {"invocationId": f"{run} {stage}"} | times,
+            },
         },
     }
-    content = json.dumps(statement).encode()
-    path = Path("lineage") / stage / f"{hashlib.sha256(content).hexdigest()}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    content = json.dumps(statement, indent=2).encode() + b"\n"
+    return f"lineage/{stage}/{hashlib.sha256(content).hexdigest()}.json", content
 
 
-def measured(*command: str) -> tuple[float, float]:
-    """Run a command; return its seconds and its peak memory in MB."""
+def write_graph() -> str:
+    """Write what the stages are and run, and return the commit of it."""
+    stages = {
+        stage: {
+            "cmd": "true",
+            "deps": [PLACES[each] for each in read],
+            "outs": [PLACES[each] for each in written],
+        }
+        for stage, (read, written) in STAGES.items()
+    }
+    Path("dvc.yaml").write_text(json.dumps({"stages": stages}))
+    Path("params.yaml").write_text("{}\n")
+    Path(".gitignore").write_text("/data\n/models\n/.scratch\n")
+    who = ["-c", "user.name=b", "-c", "user.email=b@localhost"]
+    Path("tasks").mkdir()
+    for name in CODE:
+        Path(name).write_text(name)
+    for command in (
+        ["git", "init", "-q", "-b", "main"],
+        ["dvc", "init", "-q"],
+        ["git", "add", "--all"],
+        ["git", *who, "commit", "-qm", "graph"],
+    ):
+        subprocess.run(command, check=True)
+    return subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip()
+
+
+def measured(*command: str) -> tuple[float, float, float]:
+    """Run a command; return seconds by the clock and of the processors, and its peak memory in MB."""
     code = (
         "import resource, subprocess, sys; "
         "done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE); "
-        "sys.stderr.buffer.write(done.stderr[-2000:] if done.returncode else b''); "
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(done.returncode)"
+        "sys.stderr.buffer.write(done.stderr[-2000:]); used = resource.getrusage(resource.RUSAGE_CHILDREN); "
+        "print(used.ru_maxrss / 1e3, used.ru_utime + used.ru_stime)"
     )
     start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code, *command], check=True, stdout=subprocess.PIPE)
-    return time.perf_counter() - start, int(done.stdout) / 1e3
+    memory, busy = map(float, done.stdout.split())
+    return time.perf_counter() - start, busy, memory
 
 
-def main(sizes: list[int]) -> None:
+def main(sizes: list[str]) -> None:
     os.environ |= {"PYTHONPATH": str(ROOT), "SELFSAME_OBSERVE": "0"}
-    print("| pool rows | GB read | command | seconds | peak MB |\n| ---: | ---: | --- | ---: | ---: |")
-    for rows in sizes:
+    print("| pool rows | runs | GB | command | seconds | CPU s | peak MB |\n|" + " ---: |" * 7)
+    for rows, runs in (map(int, size.split(":")) for size in sizes):
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)
-            subprocess.run(["git", "init", "-q"], check=True)
-            subprocess.run(["dvc", "init", "-q"], check=True)
+            commit = write_graph()
             example_id = make_tables(rows)
-            write_past()
+            write_past(commit, runs)
             labeled = pq.read_table(PLACES["labeled"]).column("example_id")[0].as_py()
             selfsame = (sys.executable, "-m", "selfsame.cli")
             found = [path for top in ("data", "models", ".dvc/cache") for path in Path(top).rglob("*")]
@@ -224,15 +331,18 @@ def main(sizes: list[int]) -> None:
                 "rows, second look-up": (*selfsame, "rows", example_id),
                 "taint of a pool row": (*selfsame, "taint", example_id),
                 "taint of a labeled row": (*selfsame, "taint", labeled),
+                "audit": (*selfsame, "audit"),
+                "audit again": (*selfsame, "audit"),
                 "sha256sum": ("sha256sum", *files),
                 "verify": (*selfsame, "verify"),
                 "sha256sum again": ("sha256sum", *files),
                 "verify again": (*selfsame, "verify"),
             }.items():
-                seconds, memory = measured(*command)
-                print(f"| {rows:,} | {size:.2f} | {name} | {seconds:.2f} | {memory:.0f} |", flush=True)
+                seconds, busy, memory = measured(*command)
+                figures = f"{name} | {seconds:.2f} | {busy:.2f} | {memory:.0f}"
+                print(f"| {rows:,} | {runs:,} | {size:.2f} | {figures} |", flush=True)
             os.chdir(ROOT)
 
 
 if __name__ == "__main__":
-    main([int(text) for text in sys.argv[1:]] or [1_000_000, 10_000_000])
+    main(sys.argv[1:] or SIZES)

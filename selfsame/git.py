@@ -8,7 +8,7 @@ the user's.
 import hashlib
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from typing import NamedTuple
 from selfsame.core.errors import PassingError, SelfsameError
 
 OPTIONS = ("--no-optional-locks", "--literal-pathspecs", "--no-replace-objects")
+AT_ONCE = 64  # versions of a file in memory
 AUTHOR = ("-c", "user.name=selfsame", "-c", "user.email=selfsame@localhost", "-c", "commit.gpgsign=false")
 
 
@@ -98,22 +99,40 @@ def read_blob(commit: str, path: str) -> bytes | None:
     return ask("cat-file", "blob", f"{commit}:./{path}")
 
 
-def committed_sha256s(commit: str, paths: Iterable[str]) -> dict[str, str]:
-    """Return the sha256 of the bytes that a commit has of each file that it has."""
-    wanted = [path for path in paths if "\n" not in path]
-    asked = "".join(f"{commit}:./{path}\n" for path in wanted).encode()
-    told, found = ask("cat-file", "--batch", stdin=asked) or b"", {}
+def read_blobs(names: Iterable[str]) -> Iterator[bytes | None]:
+    """Return the bytes of every ``COMMIT:./PATH``, None where there is no such file; git is asked once."""
+    wanted = list(names)
+    fit = [name for name in wanted if "\n" not in name]
+    told = ask("cat-file", "--batch", stdin="".join(f"{name}\n" for name in fit).encode()) if fit else b""
+    found: dict[str, bytes] = {}
     start = 0
-    for path in wanted if told else []:
+    for name in fit if told else []:
         end = told.index(b"\n", start)
         described = told[start:end].rsplit(b" ", 2)
         start = end + 1
         if described[-1].isdigit():  # else it says that there is no such file
             size = int(described[-1])
             if described[-2] == b"blob":
-                found[path] = hashlib.sha256(told[start : start + size]).hexdigest()
+                found[name] = told[start : start + size]
             start += size + 1
-    return found
+    return map(found.get, wanted)
+
+
+def committed_sha256s(commit: str, paths: Iterable[str]) -> dict[str, str]:
+    """Return the sha256 of the bytes that a commit has of each file that it has."""
+    wanted = list(paths)
+    contents = read_blobs(f"{commit}:./{path}" for path in wanted)
+    held = zip(wanted, contents, strict=True)
+    return {path: hashlib.sha256(content).hexdigest() for path, content in held if content is not None}
+
+
+def versions_of(path: str, before: str = "HEAD") -> Iterator[tuple[Commit, bytes]]:
+    """Yield what each commit that changed a file made of it, the newest first; not those that removed it."""
+    commits = commits_of(path, before=before)
+    for start in range(0, len(commits), AT_ONCE):
+        some = commits[start : start + AT_ONCE]
+        contents = read_blobs(f"{commit.id}:./{path}" for commit in some)
+        yield from ((one, text) for one, text in zip(some, contents, strict=True) if text is not None)
 
 
 def committed(commit: str, paths: Iterable[str]) -> dict[str, Blob]:

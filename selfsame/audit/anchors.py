@@ -1,9 +1,10 @@
 """What holds a chain in place from outside: the commits that its code is of, and who signed it."""
 
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 
 from selfsame.audit.records import Problem, Record
-from selfsame.git import Tag, commits_of, committed_sha256s, tags_with
+from selfsame.git import Tag, committed_sha256s, tags_with, versions_of
 
 RELEASE_WORD = "selfsame release"  # begins the message of a tag that anchors a release's digest
 
@@ -26,7 +27,7 @@ def loose_code(records: Iterable[Record], commit: str | None) -> Iterator[Proble
             held = committed_sha256s(anchor, left) if left else {}
             left = {name: digest for name, digest in left.items() if held.get(name) != digest}
         for name, digest in left.items():
-            if not any(committed_sha256s(each.id, [name]).get(name) == digest for each in commits_of(name)):
+            if not any(sha256(content).hexdigest() == digest for _, content in versions_of(name)):
                 found = f"sha256 {digest}, which {record.stage} ran on {record.started:%Y-%m-%d}"
                 yield Problem("code", name, "code that a commit has", found, fix)
 

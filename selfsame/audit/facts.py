@@ -2,17 +2,19 @@
 
 from collections import Counter
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from selfsame.audit.case import Case
 from selfsame.audit.execution import HUMAN_ROLES, Execution
 from selfsame.core.annotations import Annotation, parse_annotations
 from selfsame.core.layout import ANNOTATIONS
 from selfsame.stats.share import Share
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
 
 
 def share(part: int, total: int) -> dict[str, Any]:
@@ -26,7 +28,7 @@ def share(part: int, total: int) -> dict[str, Any]:
     }
 
 
-def count_by(table: ds.Dataset | None, *columns: str) -> Counter[tuple[Any, ...]]:
+def count_by(table: "Dataset | None", *columns: str) -> Counter[tuple[Any, ...]]:
     """Count a table's rows by the values of some columns; empty if there is no such table."""
     counts: Counter[tuple[Any, ...]] = Counter()
     for batch in table.to_batches(columns=list(columns)) if table else []:
@@ -70,5 +72,5 @@ def _ids(case: Case, role: str) -> set[str]:
     return set(table.to_table(columns=["example_id"]).column(0).to_pylist()) if table else set()
 
 
-def _table(case: Case, stem: str) -> ds.Dataset | None:
+def _table(case: Case, stem: str) -> "Dataset | None":
     return case.held(stem).dataset(stem)

@@ -53,8 +53,10 @@ class Held:
 
     def metadata(self, stem: str, key: bytes) -> dict[str, Any]:
         """Return what a table carries under a key of its metadata; empty if nothing."""
-        table = self.dataset(stem)
-        metadata = (table.schema.metadata or {}) if table else {}
+        import pyarrow.parquet as pq
+
+        parts = self.parts(stem)
+        metadata = (pq.read_schema(parts[0]).metadata or {}) if parts else {}
         return json.loads(metadata[key]) if key in metadata else {}
 
     def table(self, stem: str) -> Table | None:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from selfsame.core.layout import ID, INFO_KEY
@@ -46,10 +46,10 @@ class Table:
         return self._found[example_id]
 
     def _search(self, example_id: str) -> int | None:
-        start = 0
+        start, wanted = 0, _scalar(example_id)
         for file in self._files:
             for batch in file.iter_batches(batch_size=BATCH_IDS, columns=[ID]):
-                place = pc.index(batch.column(0), example_id).as_py()
+                place = pc.index(batch.column(0), wanted).as_py()
                 if place >= 0:
                     return start + place
                 start += batch.num_rows
@@ -95,5 +95,13 @@ class Table:
 
     def where(self, column: str, value: Any) -> list[dict[str, Any]]:
         """Return all rows, without their inputs, that have ``value`` in ``column``."""
-        dataset = ds.dataset([part.as_posix() for part in self._parts], format="parquet")
-        return dataset.to_table(columns=self.columns, filter=pc.field(column) == value).to_pylist()
+        condition = pc.field(column) == value
+        found = (pq.read_table(part, columns=self.columns, filters=condition) for part in self._parts)
+        return [row for table in found for row in table.to_pylist()]
+
+
+def _scalar(text: str) -> pa.StringScalar:
+    """Return a text as Arrow has it; ``pa.scalar`` would import pandas first, where it is installed."""
+    content = text.encode()
+    ends = np.array([0, len(content)], np.int32)
+    return pa.StringArray.from_buffers(1, pa.py_buffer(ends), pa.py_buffer(content))[0]

@@ -8,8 +8,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import LINEAGE
 from selfsame.observe.record import BUILD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE
+
+KINDS = ("input", "code", "params", "module", "commit")
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
+# What stands before a record's outputs, inputs and start, and behind them, as a recorder writes it.
+OUTPUTS = b'  "subject": ', b',\n  "predicateType": "'
+INPUTS = b'\n      "resolvedDependencies": [', b'"kind": "input"'  # they are the first dependencies
+STARTED = b'\n        "startedOn": "', b'"'
 
 
 @dataclass(frozen=True)
@@ -35,9 +43,11 @@ class Problem:
         return f"{self.kind}: {self.path}: expected {self.expected}, found {self.found}; {self.fix}"
 
 
-@dataclass(frozen=True)
 class Record:
     """What one provenance record says of one execution of a stage.
+
+    Of thousands a command needs few, so only what leads to them is read at once: path, stage, start, outputs
+    and inputs. The rest is read when it is first asked for.
 
     Attributes:
         path: of the record, relative to the project's root.
@@ -73,16 +83,47 @@ class Record:
     previous: tuple[str, ...]
     notes: tuple[dict[str, Any], ...]
 
+    def __init__(self, path: Path, content: bytes) -> None:
+        self.path, self.stage, self._content = path, path.parent.name, content
+        skimmed = _skim(content)
+        if skimmed is None:
+            self.read()
+        else:
+            vars(self).update(skimmed)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in Record.__annotations__ or "_content" not in vars(self):
+            raise AttributeError(name)
+        try:
+            self.read()
+        except MALFORMED as error:
+            problem = _malformed(self.path, error)
+            raise SelfsameError(str(problem), problem.fix) from None
+        return vars(self)[name]
+
+    def read(self) -> None:
+        """Read all of it.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: it lacks something, or says one thing twice.
+        """
+        if "_content" in vars(self):
+            vars(self).update(_agreeing(vars(self), _parse(self.path, json.loads(self._content))))
+            del self._content
+
 
 def read_lineage(folder: Path = LINEAGE) -> tuple[list[Record], list[Problem]]:
     """Read every record of a folder as ``parse_lineage`` does."""
     return parse_lineage({path: path.read_bytes() for path in folder.rglob("*.json")})
 
 
-def parse_lineage(files: Mapping[Path, bytes]) -> tuple[list[Record], list[Problem]]:
+def parse_lineage(files: Mapping[Path, bytes], whole: bool = True) -> tuple[list[Record], list[Problem]]:
     """Read every record, oldest first, and name those that can't be trusted.
 
     A file whose bytes don't match its name, or that is no record, is a problem and never evidence.
+
+    Args:
+        whole: read all of each at once; else a record that lacks something is an error when it is needed.
     """
     records: list[Record] = []
     problems: list[Problem] = []
@@ -92,13 +133,36 @@ def parse_lineage(files: Mapping[Path, bytes]) -> tuple[list[Record], list[Probl
             problems.append(_broken(path, f"sha256 {path.stem}", f"sha256 {digest}"))
             continue
         try:
-            records.append(_parse(path, json.loads(content)))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            problems.append(_broken(path, "a whole record of its stage", f"{type(error).__name__}: {error}"))
+            record = Record(path, content)
+            if whole:
+                record.read()
+            records.append(record)
+        except MALFORMED as error:
+            problems.append(_malformed(path, error))
     return sorted(records, key=lambda record: (record.started, record.path)), problems
 
 
-def _parse(path: Path, statement: dict[str, Any]) -> Record:
+def _skim(content: bytes) -> dict[str, Any] | None:
+    """Return what leads to a record, cut from its text; None if no recorder has written it so."""
+    try:
+        last = content.rfind(INPUTS[1])
+        inputs = (
+            content[content.index(INPUTS[0]) + len(INPUTS[0]) : last] + INPUTS[1] + b"}}" if last > 0 else b""
+        )
+        start = content.rindex(STARTED[0]) + len(STARTED[0])
+        outputs = content.index(OUTPUTS[0]) + len(OUTPUTS[0])
+        written = json.loads(content[outputs : content.index(OUTPUTS[1], outputs)])
+        return {
+            "started": datetime.fromisoformat(content[start : content.index(STARTED[1], start)].decode()),
+            "outputs": _digests(written),
+            "md5": _digests(written, "md5"),
+            "inputs": _digests(json.loads(b"[%s]" % inputs)),
+        }
+    except MALFORMED:
+        return None
+
+
+def _parse(path: Path, statement: dict[str, Any]) -> dict[str, Any]:
     """Read a statement whole, so that one that lacks anything fails here and not in the audit."""
     definition = statement["predicate"]["buildDefinition"]
     types = (statement["_type"], statement["predicateType"], definition["buildType"])
@@ -107,13 +171,7 @@ def _parse(path: Path, statement: dict[str, Any]) -> Record:
     external, metadata = definition["externalParameters"], statement["predicate"]["runDetails"]["metadata"]
     if external["stage"] != path.parent.name:
         raise ValueError(f"a record of stage {external['stage']}")
-    by_kind: dict[str, list[dict[str, Any]]] = {
-        "input": [],
-        "code": [],
-        "params": [],
-        "module": [],
-        "commit": [],
-    }
+    by_kind: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
     for dependency in definition["resolvedDependencies"]:
         by_kind[dependency["annotations"]["kind"]].append(dependency)
     (commit,) = by_kind["commit"]
@@ -121,28 +179,33 @@ def _parse(path: Path, statement: dict[str, Any]) -> Record:
     if "digest" in commit:
         git = {"commit": commit["digest"]["gitCommit"], **git}
     internal = definition["internalParameters"]
-    return Record(
-        path=path,
-        invocation=metadata["invocationId"],
-        stage=external["stage"],
-        command=external["command"],
-        params=internal.get("parameters", external["params"]),
-        written=external["params"],
-        started=datetime.fromisoformat(metadata["startedOn"]),
-        finished=datetime.fromisoformat(metadata["finishedOn"]),
-        started_by=internal["startedBy"],
-        git=git,
-        environment={key: internal[key] for key in ("python", "platform", "hardware", "packages")}
+    return {
+        "invocation": metadata["invocationId"],
+        "command": external["command"],
+        "params": internal.get("parameters", external["params"]),
+        "written": external["params"],
+        "started": datetime.fromisoformat(metadata["startedOn"]),
+        "finished": datetime.fromisoformat(metadata["finishedOn"]),
+        "started_by": internal["startedBy"],
+        "git": git,
+        "environment": {key: internal[key] for key in ("python", "platform", "hardware", "packages")}
         | {"imported": internal.get("imported", {})},
-        inputs=_digests(by_kind["input"]),
-        code=_digests(by_kind["code"]),
-        outputs=_digests(statement["subject"]),
-        md5=_digests(statement["subject"], "md5"),
-        modules=_digests(by_kind["module"]),
-        previous=tuple(internal.get("previous", ())),
-        notes=tuple(internal.get("notes", ())),
-        code_md5=_digests(by_kind["code"], "md5"),
-    )
+        "inputs": _digests(by_kind["input"]),
+        "code": _digests(by_kind["code"]),
+        "outputs": _digests(statement["subject"]),
+        "md5": _digests(statement["subject"], "md5"),
+        "modules": _digests(by_kind["module"]),
+        "previous": tuple(internal.get("previous", ())),
+        "notes": tuple(internal.get("notes", ())),
+        "code_md5": _digests(by_kind["code"], "md5"),
+    }
+
+
+def _agreeing(skimmed: Mapping[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
+    """Refuse a record that says one thing where it is skimmed, and another where it is read."""
+    if twice := [key for key in whole if key in skimmed and whole[key] != skimmed[key]]:
+        raise ValueError(f"{', '.join(twice)} said twice")
+    return whole
 
 
 def _digests(descriptors: list[dict[str, Any]], kind: str = "sha256") -> dict[str, str]:
@@ -151,6 +214,10 @@ def _digests(descriptors: list[dict[str, Any]], kind: str = "sha256") -> dict[st
         for each in descriptors
         if kind == "sha256" or kind in each["digest"]
     }
+
+
+def _malformed(path: Path, error: Exception) -> Problem:
+    return _broken(path, "a whole record of its stage", f"{type(error).__name__}: {error}")
 
 
 def _broken(path: Path, expected: str, found: str) -> Problem:

@@ -15,7 +15,7 @@ from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import StageSpec, read_stages
 from selfsame.core.layout import GRAPH_FILE, LINEAGE, LOCK_FILE, PARAMS_FILE
-from selfsame.git import commits_of, committed, head, read_blob, resolve
+from selfsame.git import committed, head, read_blob, read_blobs, resolve, versions_of
 from selfsame.observe.hashing import both_digests
 
 HERE, MD5 = "here:", "md5:"  # begin a digest that isn't a sha256: the workspace's bytes, or those of an md5
@@ -29,13 +29,14 @@ class Snapshot:
 
     Args:
         revision: anything that git takes for a commit.
+        whole: read every record whole (see ``parse_lineage``), not only what is needed of it.
 
     Raises:
         SelfsameError: there is no such revision.
     """
 
-    def __init__(self, revision: str | None = None) -> None:
-        self.revision = revision
+    def __init__(self, revision: str | None = None, whole: bool = False) -> None:
+        self.revision, self._whole = revision, whole
         self.commit = head() if revision is None else resolve(revision)
         self.tables: dict[tuple[tuple[str, str], ...], Table] = {}  # opened, by the files they are of
         self._store = Store()
@@ -57,10 +58,11 @@ class Snapshot:
         """
         files = {path: path.read_bytes() for path in LINEAGE.rglob("*.json")}
         if self.revision is not None and self.commit is not None:
-            for name in committed(self.commit, [LINEAGE.as_posix()]):
-                if Path(name) not in files and (content := read_blob(self.commit, name)) is not None:
-                    files[Path(name)] = content
-        return parse_lineage(files)
+            held = committed(self.commit, [LINEAGE.as_posix()])
+            names = [name for name in held if name.endswith(".json") and Path(name) not in files]
+            contents = read_blobs(f"{self.commit}:./{name}" for name in names)
+            files |= {Path(name): content for name, content in zip(names, contents, strict=True) if content}
+        return parse_lineage(files, self._whole)
 
     @cached_property
     def lock(self) -> dict[str, LockedStage]:
@@ -203,8 +205,7 @@ class Snapshot:
 
     def _in_git(self, name: str) -> Iterator[bytes]:
         if not Path(name).is_absolute():
-            blobs = (read_blob(commit.id, name) for commit in commits_of(name, before=self.commit or "HEAD"))
-            yield from filter(None, blobs)
+            yield from (content for _, content in versions_of(name, before=self.commit or "HEAD"))
 
     def _locked_md5(self, name: str) -> str | None:
         for out in self.outs.values() if self.read(LOCK_FILE.as_posix()) else ():

@@ -7,17 +7,19 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from math import sqrt
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from selfsame.audit.case import NOT_RECORDED, Asked, Case
 from selfsame.audit.execution import HUMAN_ROLES
 from selfsame.audit.facts import count_by, share
 from selfsame.audit.held import Held
 from selfsame.core.layout import INFO_KEY
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
 
 
 class Target(Protocol):
@@ -35,11 +37,11 @@ class Target(Protocol):
     missing_names: str
     decided_by: frozenset[str]
 
-    def rows(self, table: ds.Dataset) -> dict[str, int]:
+    def rows(self, table: "Dataset") -> dict[str, int]:
         """Count the rows of a table of labeled rows by class; values are one class, ``values``."""
         ...
 
-    def decisions(self, labels: ds.Dataset | None) -> dict[str, dict[str, int]]:
+    def decisions(self, labels: "Dataset | None") -> dict[str, dict[str, int]]:
         """Count the accepted and the rejected labels of a gate, by class."""
         ...
 
@@ -91,11 +93,11 @@ class Classes:
     def __init__(self, case: Case, names: list[str]) -> None:
         self.case, self.names = case, names
 
-    def rows(self, table: ds.Dataset) -> dict[str, int]:
+    def rows(self, table: "Dataset") -> dict[str, int]:
         """See ``Target``."""
         return self._named(count_by(table, "label"))
 
-    def decisions(self, labels: ds.Dataset | None) -> dict[str, dict[str, int]]:
+    def decisions(self, labels: "Dataset | None") -> dict[str, dict[str, int]]:
         """See ``Target``."""
         decided = count_by(labels, "pseudo_label", "accepted")
         return {
@@ -169,11 +171,11 @@ class Values:
         self.case = case
         self.names: list[str] = []
 
-    def rows(self, table: ds.Dataset) -> dict[str, int]:
+    def rows(self, table: "Dataset") -> dict[str, int]:
         """See ``Target``."""
         return {"values": table.count_rows()}
 
-    def decisions(self, labels: ds.Dataset | None) -> dict[str, dict[str, int]]:
+    def decisions(self, labels: "Dataset | None") -> dict[str, dict[str, int]]:
         """See ``Target``."""
         decided = count_by(labels, "accepted")
         return {"accepted": {"values": decided[True,]}, "rejected": {"values": decided[False,]}}
@@ -217,7 +219,7 @@ def _compared(
     return _pairs(hidden, labels)
 
 
-def _pairs(hidden: ds.Dataset, labels: ds.Dataset) -> Iterator[tuple[pa.ChunkedArray, pa.ChunkedArray]]:
+def _pairs(hidden: "Dataset", labels: "Dataset") -> Iterator[tuple[pa.ChunkedArray, pa.ChunkedArray]]:
     truth = hidden.to_table(columns=["example_id", "label"])
     for batch in labels.to_batches(columns=["example_id", "pseudo_label", "accepted"]):
         kept = batch.filter(batch.column("accepted"))

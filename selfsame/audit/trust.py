@@ -17,7 +17,7 @@ from selfsame.audit.taint import trace_taint
 from selfsame.audit.target import score_name
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import LINEAGE, LOCK_FILE, METRICS
-from selfsame.git import commits_of, committed, head, read_blob
+from selfsame.git import committed, head, versions_of
 
 CHANCE = 0.05  # p-value above which a difference is called chance
 
@@ -29,10 +29,11 @@ def did_it_help(case: Case) -> Asked:
         return f"{NOT_RECORDED}: nothing has measured it on the holdout", {}
     path = METRICS.as_posix()
     history = {"this one": metrics}
-    for commit in commits_of(path, before=case.snapshot.commit or "HEAD"):
-        content = read_blob(commit.id, path)
-        if content is not None and json.loads(content) not in history.values():
+    seen: set[bytes] = set()
+    for commit, content in versions_of(path, before=case.snapshot.commit or "HEAD"):
+        if content not in seen and json.loads(content) != metrics:
             history[commit.id] = json.loads(content)
+        seen.add(content)
     worse = [name for name, each in history.items() if _worse_was_promoted(each)]
     score = score_name(metrics)
     holdout = {side: metrics[side]["holdout"][score] for side in ("baseline", "student")}
@@ -110,7 +111,7 @@ def can_be_repeated(case: Case) -> Asked:
 
 
 def _same_request(one: Record, other: Record) -> bool:
-    keys = ("stage", "command", "params", "inputs", "code")
+    keys = ("stage", "inputs", "command", "params", "code")  # the cheap ones to ask first
     return all(getattr(one, key) == getattr(other, key) for key in keys)
 
 
@@ -249,12 +250,12 @@ def where_from(case: Case) -> Asked:
 def what_changed(case: Case) -> Asked:
     """Question 15."""
     start = case.snapshot.commit
-    commits = commits_of(LOCK_FILE.as_posix(), before=start) if start else []
+    versions = versions_of(LOCK_FILE.as_posix(), before=start) if start else iter(())
     current = case.snapshot.read(LOCK_FILE.as_posix())
-    earlier = [commit for commit in commits if read_blob(commit.id, LOCK_FILE.as_posix()) != current]
-    if not earlier:
+    earlier = next((commit for commit, content in versions if content != current), None)
+    if earlier is None:
         return f"{NOT_RECORDED}: no earlier {LOCK_FILE} is committed", {}
-    before = f"{earlier[0].id}:{case.artifact}"
+    before = f"{earlier.id}:{case.artifact}"
     after = (
         f"{case.snapshot.revision}:{case.artifact}" if case.snapshot.revision else case.artifact.as_posix()
     )
@@ -264,6 +265,6 @@ def what_changed(case: Case) -> Asked:
         return f"{NOT_RECORDED}: {error.what}", {}
     parts = [part for part in ("data", "code", "params", "environment", "pseudo_labels") if part in found]
     return (
-        f"Since commit {earlier[0].id[:12]}: {', '.join(parts) or 'nothing'}. 'selfsame diff' lists it.",
+        f"Since commit {earlier.id[:12]}: {', '.join(parts) or 'nothing'}. 'selfsame diff' lists it.",
         found,
     )

@@ -12,14 +12,13 @@ from selfsame.audit.receipts import returned
 from selfsame.audit.records import Problem
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.stale import stale
-from selfsame.audit.stored import parse_lock
+from selfsame.audit.stored import named_md5s
 from selfsame.audit.tracked import check_tracked
 from selfsame.audit.verdict import Report
 from selfsame.audit.walk import gap_problem
 from selfsame.audit.witness import unwitnessed
-from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import GRAPH_FILE, LOCK_FILE
-from selfsame.git import commits_of, read_blob
+from selfsame.git import versions_of
 
 
 def verify(
@@ -49,7 +48,7 @@ def verify(
     Raises:
         SelfsameError: there is no readable ``dvc.lock``, no such remote, or DVC can't say where its cache is.
     """
-    snapshot = Snapshot()
+    snapshot = Snapshot(whole=True)
     outs, deps = list(snapshot.outs.values()), [dep for stage in snapshot.lock.values() for dep in stage.deps]
     records, broken = snapshot.lineage
     named = (
@@ -77,15 +76,8 @@ def verify(
 
 
 def _named_ever() -> set[str]:
-    """Return every md5 that a ``dvc.lock`` of the history names."""
-    named = set()
-    for commit in commits_of(LOCK_FILE.as_posix()):
-        try:
-            stages = parse_lock(read_blob(commit.id, LOCK_FILE.as_posix())).values()
-        except SelfsameError:  # the commit that removed it, or one that DVC couldn't read either
-            continue
-        named |= {locked.md5 for stage in stages for locked in (*stage.outs, *stage.deps)}
-    return named
+    """Return every md5 that a ``dvc.lock`` of the history names, also one that DVC couldn't read."""
+    return {md5 for _, content in versions_of(LOCK_FILE.as_posix()) for md5 in named_md5s(content)}
 
 
 def _unlocked(snapshot: Snapshot) -> Iterator[Problem]:

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from selfsame.audit.records import Problem, Record
-from selfsame.git import commits_of, committed_sha256s
+from selfsame.git import committed_sha256s, versions_of
 
 FROM_GIT = "git "  # begins the origin of a file that a commit has
 GIVEN = "given"  # the origin of a file that someone put at data.path: the chain begins with its bytes
@@ -59,9 +60,9 @@ class Walker:
         self._follow(files, None, trace)
         return trace
 
-    def known_name(self, path: str, sha256: str) -> str:
+    def known_name(self, path: str, digest: str) -> str:
         """Return ``path`` if the records know these bytes by it, or not at all; else their latest name."""
-        names = self._names.get(sha256, [path])
+        names = self._names.get(digest, [path])
         return path if path in names else names[-1]
 
     def _follow(self, files: Mapping[str, str], reader: Record | None, trace: Trace) -> None:
@@ -93,8 +94,9 @@ class Walker:
 def _commit_with(name: str, digest: str, reader: Record) -> str | None:
     """Return a commit that has a file's bytes: the reader's own, or one that came after it, as answers do."""
     own = reader.git.get("commit")
-    commits = [*([own] if own else []), *(each.id for each in commits_of(name))]
-    return next((each for each in commits if committed_sha256s(each, [name]).get(name) == digest), None)
+    if own and committed_sha256s(own, [name]).get(name) == digest:
+        return own
+    return next((one.id for one, content in versions_of(name) if sha256(content).hexdigest() == digest), None)
 
 
 def _was_given(name: str, reader: Record) -> bool:

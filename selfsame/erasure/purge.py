@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfsame.audit.snapshot import Snapshot
-from selfsame.audit.stored import FOLDER, Store, parse_lock
+from selfsame.audit.stored import FOLDER, Store, named_md5s
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import ANNOTATIONS, LOCK_FILE, SCRATCH, WEIGHTS
 from selfsame.dag.storage import cache_folder
 from selfsame.dag.workspace import DVC_FOLDER
-from selfsame.git import commits_of, read_blob
+from selfsame.git import versions_of
 
 COPIES = (SCRATCH, DVC_FOLDER / "tmp" / "trial", DVC_FOLDER / "tmp" / "exps")  # all in them can be made again
 UNSEARCHED = (".git", ".venv", ".dvc/cache")
@@ -99,14 +99,8 @@ def purge(holding: Collection[str], kept: Collection[str]) -> tuple[int, int, li
 def _listings(store: Store) -> Iterator[tuple[str, list[str]]]:
     """Yield every folder that the cache or a committed ``dvc.lock`` knows: its md5, those of its files."""
     names = {path.parent.name + path.name for path in cache_folder().glob(f"??/*{FOLDER}")}
-    for commit in commits_of(LOCK_FILE.as_posix()):
-        try:
-            stages = parse_lock(read_blob(commit.id, LOCK_FILE.as_posix())).values()
-        except SelfsameError:  # the commit that removed it
-            continue
-        names |= {
-            each.md5 for stage in stages for each in (*stage.outs, *stage.deps) if each.md5.endswith(FOLDER)
-        }
+    for _, lock in versions_of(LOCK_FILE.as_posix()):
+        names |= {md5 for md5 in named_md5s(lock) if md5.endswith(FOLDER)}
     for name in sorted(names):
         try:
             content = store.fetch(name).read_bytes()
