@@ -163,5 +163,7 @@ def _origin_words(origin: str | None) -> str:
 def _git_words(git: dict[str, Any]) -> str:
     if "absent" in git:
         return f"none: {git['absent']}"
-    changed = f"but changed: {' '.join(git['changed'])}" if git["dirty"] else "as committed"
+    changed = (
+        f"but with other content of {' '.join(git['changed'])}" if git["dirty"] else "which has this code"
+    )
     return f"{_short(git['commit'])}, {changed}"

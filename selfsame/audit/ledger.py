@@ -34,7 +34,7 @@ def _choice(record: Record) -> dict[str, Any] | None:
 def ledger_words(reads: list[dict[str, Any]]) -> str:
     """Say it for a person."""
     if not reads:
-        return "No recorded execution read the holdout."
+        return "No recorded run read the holdout."
     before = [each["own"] for each in reads].index(True)
     own = reads[before]["choice"]
     chosen = (
@@ -44,6 +44,6 @@ def ledger_words(reads: list[dict[str, Any]]) -> str:
     )
     others = len({each["choice"]["sha256"] for each in reads if each["choice"]} - {own and own["sha256"]})
     return (
-        f"Executions that read the same holdout rows: {len(reads)}, of which {before} before this one and "
+        f"Runs that read the same holdout rows: {len(reads)}, of which {before} before this one and "
         f"{len(reads) - before - 1} after it, with {others} other choices; {chosen}."
     )

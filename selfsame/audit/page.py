@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from selfsame.audit.verdict import verdict_line
+from selfsame.audit.verdict import KINDS, verdict_line
 from selfsame.pages.template import fill
 
 COLUMN, ROW, BOX = 200, 84, (160, 54)  # px
@@ -16,7 +16,8 @@ def render_page(audit: dict[str, Any]) -> str:
         audit: what ``audit_chain`` returns, with the answers under ``questions``.
     """
     page = Path(__file__).with_name("page.html.j2")
-    return fill(page, audit=audit, graph=layout(audit), verdict=verdict_line(audit["verdict"]))
+    verdict = verdict_line(audit["verdict"])
+    return fill(page, audit=audit, graph=layout(audit), verdict=verdict, kinds=KINDS)
 
 
 def layout(audit: dict[str, Any]) -> dict[str, Any]:

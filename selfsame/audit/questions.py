@@ -26,16 +26,25 @@ class Answer:
     evidence: dict[str, Any]
 
 
+USES = {
+    "labeled": "to learn from",
+    "validation": "to choose by",
+    "calibration": "to check confidence by",
+    "holdout": "to measure by",
+}
+
+
 def who_labeled(case: Case) -> Asked:
     """Question 1."""
     totals = {role: sum(counts.values()) for role, counts in label_counts(case).items()}
     trainings = {each.record.stage: _learned(each) for each in case.trainings}
     words = "; ".join(map(_learned_words, trainings, trainings.values()))
-    held = "Human labels: " + ", ".join(f"{totals.get(role, 0)} {role}" for role in HUMAN_ROLES)
-    machine = "Machine labels: none"
+    held = ", ".join(f"{totals.get(role, 0)} {USES[role]} ({role})" for role in HUMAN_ROLES)
+    machine = "No row has a machine label"
     if case.held("pseudo_labels").has("pseudo_labels"):
-        machine = f"Machine labels: {totals['accepted']} accepted, {totals['rejected']} rejected"
-    return f"{held}. {machine}. {words or 'No training is behind it'}.", {
+        counts = f"{totals['accepted']} accepted, {totals['rejected']} rejected"
+        machine = f"Rows of the pool with a machine label: {counts}"
+    return f"Rows with a human label: {held}. {machine}. {words or 'No training is behind it'}.", {
         "rows": totals,
         "trainings": trainings,
     }
@@ -54,9 +63,11 @@ def _learned_words(stage: str, rows: dict[str, Any]) -> str:
     if rows["machine"] is None:
         human = rows["human"]
         return f"{stage} learned from {human} human labels, and from machine labels that it did not record"
+    if rows["method"] == "supervised":
+        return f"{stage} learned from {rows['human']} human labels alone"
     return (
         f"{stage} learned from {rows['human']} human and {rows['machine']} machine labels "
-        f"({rows['machine_share']:.1%} machine, method {rows['method']})"
+        f"({rows['machine_share']:.1%} of them machine labels; method {rows['method']})"
     )
 
 
@@ -69,7 +80,7 @@ def who_labeled_a_row(case: Case) -> Asked:
     wanted = target_of(case).decided_by - set(columns)
     missing = f" {', '.join(sorted(wanted))}: {NOT_RECORDED}." if wanted else ""
     return (
-        f"Each of the {table.rows} pool rows has a row of its own with {', '.join(columns)}; "
+        f"Each of the {table.rows} rows of the pool has an entry with {', '.join(columns)}; "
         f"'selfsame rows EXAMPLE_ID' shows it.{missing}",
         {"rows": table.rows, "columns": columns},
     )
@@ -103,33 +114,42 @@ def leaks(case: Case) -> Asked:
     """Question 5."""
     found = overlaps(case)
     shared = {pair: count for pair, count in found.items() if count}
-    exact = f"Shared examples: {shared}" if shared else "No example stands in two roles (compared by content)"
+    pairs = ", ".join(f"{count} of {pair}" for pair, count in shared.items())
+    exact = (
+        f"The same rows stand in two places: {pairs}" if shared else "No row stands in two of these places"
+    )
     near = case.metrics.get("data_checks", {}).get("near_copies", NOT_RECORDED)
-    return f"{exact}. Near copies: {near}.", {"shared": found, "near_copies": near}
+    return f"{exact}, compared by content. Near copies: {near}.", {"shared": found, "near_copies": near}
 
 
 def answer_all(case: Case) -> list[Answer]:
     """Answer every question, in order."""
     asked: list[tuple[str, Callable[[Case], Asked]]] = [
         ("Which rows carry human labels, which machine labels, and what share did each have?", who_labeled),
-        ("For a row: who labeled it, with what confidence and decision?", who_labeled_a_row),
+        (
+            "For a single row: who labeled it, how sure was the machine, and was its label accepted?",
+            who_labeled_a_row,
+        ),
         (
             "How was the threshold chosen, on which rows, and were they used elsewhere?",
             how_threshold_was_chosen,
         ),
-        ("What is the precision of the accepted labels?", lambda case: target_of(case).quality()),
-        ("Does a holdout or validation row, or a near copy, sit in labeled rows or pool?", leaks),
+        ("How many of the accepted machine labels are right?", lambda case: target_of(case).quality()),
+        ("Does a row that measures or chooses, or a near copy of it, also stand where models learn?", leaks),
         (
-            "What are the shares per class, and the prior they should match?",
+            "Has each class the share that it has in the source?",
             lambda case: target_of(case).shares(),
         ),
-        ("Did retraining help beyond noise? Was a worse student ever promoted?", trust.did_it_help),
-        ("Can the run be repeated, within which tolerance, on which hardware?", trust.can_be_repeated),
-        ("Which code, environment, data, parameters; who, when; what came from cache?", trust.what_ran),
-        ("Is the record complete, and can it be changed without notice?", trust.is_complete),
+        (
+            "Did learning from machine labels help, beyond chance? Was a worse student ever chosen?",
+            trust.did_it_help,
+        ),
+        ("Can the run be repeated: how exactly, and on which hardware?", trust.can_be_repeated),
+        ("Who ran what, when, on which code and parameters; what was computed earlier?", trust.what_ran),
+        ("Is the record complete, and would a change to it be noticed?", trust.is_complete),
         ("Who signed it, and can that be checked offline?", trust.who_signed),
-        ("If a labeled row is withdrawn, what is tainted?", trust.what_is_tainted),
-        ("Was the labeled set chosen by active learning?", trust.was_drawn_actively),
+        ("If a labeled row is withdrawn, what rests on it?", trust.what_is_tainted),
+        ("Were rows chosen to be labeled (active learning), or drawn at random?", trust.was_drawn_actively),
         ("Where did the data come from, under which license?", trust.where_from),
         ("What changed since the version before?", trust.what_changed),
     ]

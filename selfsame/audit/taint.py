@@ -112,8 +112,8 @@ def format_taint(answer: dict[str, Any]) -> str:
     lines += [f"  {example_id}  {words}" for example_id, words in answer["erased"].items()]
     labels = answer["pseudo_labels"]
     lines.append(
-        f"pseudo-labels  {labels['by_tainted_teachers']} of {labels['of']} by tainted teachers, "
-        f"{len(labels['own'])} of the rows themselves"
+        f"pseudo-labels  {labels['by_tainted_teachers']} of {labels['of']} made by models that rest on them, "
+        f"{len(labels['own'])} of the rows' own"
     )
     lines += [
         f"model          {model['model']} ({model['weights'][:12]}): {'; '.join(model['why'])}"

@@ -130,12 +130,12 @@ class Classes:
         if found is None:
             return f"{NOT_RECORDED}: no hidden labels are known for the pool", {}
         if not found["overall"]["total"]:
-            return "No accepted label could be compared with a hidden one.", found
+            return "No accepted label has a hidden one beside it, to be compared with.", found
         known = {name: entry for name, entry in found["per_class"].items() if entry["total"]}
         worst = min(known, key=lambda name: known[name]["value"])
         return (
             f"{_share_words(found['overall'])} of the accepted labels are right; the worst class is {worst} "
-            f"({_share_words(known[worst])}). Counted anew against the hidden labels.",
+            f"with {_share_words(known[worst])}. Counted anew against labels hidden from the models.",
             found,
         )
 
@@ -146,13 +146,16 @@ class Classes:
         shares = {word: _shares(rows) for word, rows in counts.items()}
         if not self.names or not prior:
             return NOT_RECORDED, {}
+        if not shares["accepted"]:
+            said = "No machine label was accepted, so none shifts the shares."
+            return said, {"rows": counts, "shares": shares}
         furthest = max(
             self.names, key=lambda name: abs(shares["accepted"].get(name, 0) - shares["prior"][name])
         )
         accepted, expected = (shares[word].get(furthest, 0) for word in ("accepted", "prior"))
         return (
-            f"Furthest from the source's own share is class {furthest}: {accepted:.1%} of the accepted "
-            f"labels, {expected:.1%} of the source.",
+            f"Class {furthest} is furthest from its share: {accepted:.1%} of the accepted labels, "
+            f"{expected:.1%} of the source.",
             {"rows": counts, "shares": shares},
         )
 
@@ -196,7 +199,7 @@ class Values:
             squared += pc.sum(pc.multiply(off, off)).as_py() or 0.0
         found = {"rows": rows, "error": sqrt(squared / rows) if rows else None}
         if not rows:
-            return "No accepted value could be compared with a hidden one.", found
+            return "No accepted value has a hidden one beside it, to be compared with.", found
         return (
             f"Values are not right or wrong, but off: by {found['error']:.4g} (root mean square) on "
             f"{rows} accepted rows. Measured anew against the hidden values.",
@@ -234,4 +237,4 @@ def _shares(counts: dict[str, int]) -> dict[str, float]:
 
 def _share_words(entry: dict[str, Any]) -> str:
     low, high = entry["interval_95"]
-    return f"{entry['value']:.1%} of {entry['total']} (95 % interval {low:.1%} to {high:.1%})"
+    return f"{entry['value']:.1%} of {entry['total']} (with 95 % certainty {low:.1%} to {high:.1%})"

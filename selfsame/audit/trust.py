@@ -19,6 +19,13 @@ from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import LINEAGE, LOCK_FILE, METRICS
 from selfsame.git import committed, head, versions_of
 
+PARTS = {
+    "data": "rows",
+    "code": "code",
+    "params": "parameters",
+    "environment": "packages or machine",
+    "pseudo_labels": "machine labels",
+}
 CHANCE = 0.05  # p-value above which a difference is called chance
 
 
@@ -39,17 +46,15 @@ def did_it_help(case: Case) -> Asked:
     holdout = {side: metrics[side]["holdout"][score] for side in ("baseline", "student")}
     p_value = metrics["holdout"]["p_value"]
     gain = holdout["student"] - holdout["baseline"]
-    words = "more than chance would explain" if p_value <= CHANCE else "no more than chance would explain"
     said = "p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.2g}"
-    promoted = (
-        f"A worse student was promoted in {', '.join(worse)}" if worse else "No worse student was promoted"
-    )
+    words = "more than chance explains" if p_value <= CHANCE else "no more than chance explains"
+    words = f", {words} ({said} in a paired permutation test)" if gain else ""
+    promoted = f"A worse student was chosen in {', '.join(worse)}" if worse else "No worse student was chosen"
     this = f", and this model is the {case.side}" if case.side else ""
     reads = holdout_reads(case)
     return (
-        f"On the holdout the student has {_said(score, gain)} against the baseline, {words} (paired "
-        f"permutation test, {said}); the champion is the {metrics['champion']}{this}. {promoted} in "
-        f"{len(history)} recorded results. {ledger_words(reads)}",
+        f"On the holdout the student is {_said(score, gain)} the baseline{words}; the champion is the "
+        f"{metrics['champion']}{this}. {promoted} in {len(history)} recorded results. {ledger_words(reads)}",
         {
             f"holdout_{score}": holdout,
             "this_model": case.side,
@@ -69,7 +74,11 @@ def _worse_was_promoted(metrics: dict[str, Any]) -> bool:
 
 
 def _said(score: str, gain: float) -> str:
-    return f"{gain:+.2%} accuracy" if score == "accuracy" else f"{gain:+.4f} R²"
+    """Say how far the student is from the baseline."""
+    if not gain:
+        return "exactly as good as"
+    amount = f"{abs(gain) * 100:.2f} percentage points" if score == "accuracy" else f"{abs(gain):.4f} in R²"
+    return f"{amount} {'better' if gain > 0 else 'worse'} than"
 
 
 def can_be_repeated(case: Case) -> Asked:
@@ -87,16 +96,16 @@ def can_be_repeated(case: Case) -> Asked:
     on_gpu = any(record.environment["hardware"]["gpus"] for record in case.trace.executions)
     hardware = sorted({name for each in repeats.values() for name in each["hardware"]})
     if not tried:
-        words = f"{NOT_RECORDED}: no stage was executed twice on the same inputs"
+        words = f"{NOT_RECORDED}: no step ran twice on the same files"
     else:
         words = "; ".join(
-            f"{stage}: {each['bit_equal']} of {each['executions']} executions gave these bytes"
+            f"{stage}: {each['bit_equal']} of {each['executions']} runs on the same files gave the same bytes"
             for stage, each in tried.items()
         )
     promise = (
-        "On a GPU the tolerance is the measured one"
+        "On a GPU a repeat may differ a little"
         if on_gpu
-        else "Meant to be bit-equal on CPU with the pinned environment"
+        else "On a CPU a repeat with the same packages gives the same bytes"
     )
     again = rebuilds_of(case.weights)
     same = [each.said for each in again if each.said["equal"]]
@@ -141,15 +150,20 @@ def what_ran(case: Case) -> Asked:
     if not evidence:
         return NOT_RECORDED, {}
     people = sorted({each["by"] for each in evidence.values()})
-    dirty = [stage for stage, each in evidence.items() if each["dirty"]]
+    dirty = [stage for stage, each in evidence.items() if each["dirty"] is not False]  # None without a commit
     restored = [stage for stage, each in evidence.items() if each["restored"]]
     times = [each["started"] for each in evidence.values()]
-    words = (
-        f"{len(evidence)} executions by {', '.join(people)} from {min(times)[:19]} to {max(times)[:19]} UTC"
-    )
-    words += f"; with uncommitted code or parameters: {', '.join(dirty) or 'none'}"
-    words += f"; restored from cache, first computed then: {', '.join(restored) or 'none'}"
-    return f"{words}. The chain has the digests.", evidence
+    first, last = (f"{time[:10]} {time[11:16]}" for time in (min(times), max(times)))
+    words = f"{len(evidence)} steps, run by {', '.join(people)} from {first} to {last} UTC. "
+    if dirty:
+        words += f"Code or parameters that no commit has were run by {', '.join(dirty)}. "
+    else:
+        words += "All ran committed code and parameters. "
+    if restored:
+        words += (
+            f"The results of {', '.join(restored)} were computed then and taken back from the cache later. "
+        )
+    return f"{words}The chain below names every file.", evidence
 
 
 def is_complete(case: Case) -> Asked:
@@ -159,14 +173,17 @@ def is_complete(case: Case) -> Asked:
     commit = case.snapshot.commit or head()
     kept = committed(commit, [LINEAGE.as_posix()]) if commit else {}
     loose = [record.path.as_posix() for record in case.trace.executions if record.path.as_posix() not in kept]
-    complete = (
-        "complete" if not gaps and not broken else f"not complete: {len(gaps)} gaps, {len(broken)} broken"
-    )
-    anchored = f"{len(loose)} records are in no commit" if loose else "all its records are committed"
+    complete = "The record is complete"
+    if gaps or broken:
+        complete = (
+            f"The record is not complete: of {len(gaps)} files it is unknown where they came from, and "
+            f"{len(broken)} records are damaged"
+        )
+    anchored = f"{len(loose)} of its parts are in no commit" if loose else "all of it is committed"
     return (
-        f"The chain is {complete}; {anchored}. It is tamper-evident, and only against someone who cannot "
-        "also rewrite the git history or the signing key: anchor the head in a signed tag. 'selfsame verify' "
-        "reads every byte again.",
+        f"{complete}; {anchored}. It is tamper-evident: a change is noticed, but not one by somebody who can "
+        "also rewrite the git history or has the signing key. A signed tag that others keep protects the "
+        "history. 'selfsame verify' reads every byte again.",
         {"gaps": gaps, "broken_records": [problem.path for problem in broken], "uncommitted": loose},
     )
 
@@ -180,7 +197,10 @@ def who_signed(case: Case) -> Asked:
             "tag": case.release or None
         }
     if not tags:
-        return f"{NOT_RECORDED}: no tag anchors a release ('selfsame release … --tag …' makes one)", {}
+        return (
+            f"{NOT_RECORDED}: no git tag names a release of it ('selfsame release … --tag' makes one)",
+            {},
+        )
     words = "; ".join(f"{tag.name}{' (signed)' if tag.signed else ''}: {tag.message}" for tag in tags)
     return (
         f"Released as {words}. 'selfsame verify RELEASE --key KEY.pub' checks a key's signature offline.",
@@ -197,8 +217,9 @@ def what_is_tainted(case: Case) -> Asked:
     found = trace_taint(case.snapshot, [example])
     labels, models = found["pseudo_labels"], [model["model"] for model in found["models"]]
     return (
-        f"For example {example}: {labels['by_tainted_teachers']} of {labels['of']} pseudo-labels and the "
-        f"models {', '.join(models)}. 'selfsame taint EXAMPLE_ID' tells for any row, and how to do without.",
+        f"On row {example}, for example: {labels['by_tainted_teachers']} of {labels['of']} machine labels, "
+        f"and models {', '.join(models)}. 'selfsame taint EXAMPLE_ID' tells for any row, and how to make all "
+        "without it.",
         found,
     )
 
@@ -254,7 +275,7 @@ def what_changed(case: Case) -> Asked:
     current = case.snapshot.read(LOCK_FILE.as_posix())
     earlier = next((commit for commit, content in versions if content != current), None)
     if earlier is None:
-        return f"{NOT_RECORDED}: no earlier {LOCK_FILE} is committed", {}
+        return f"{NOT_RECORDED}: no earlier result is committed", {}
     before = f"{earlier.id}:{case.artifact}"
     after = (
         f"{case.snapshot.revision}:{case.artifact}" if case.snapshot.revision else case.artifact.as_posix()
@@ -263,8 +284,9 @@ def what_changed(case: Case) -> Asked:
         found = compare(Side(before), Side(after))
     except SelfsameError as error:
         return f"{NOT_RECORDED}: {error.what}", {}
-    parts = [part for part in ("data", "code", "params", "environment", "pseudo_labels") if part in found]
+    parts = [part for part in PARTS if part in found]
     return (
-        f"Since commit {earlier.id[:12]}: {', '.join(parts) or 'nothing'}. 'selfsame diff' lists it.",
+        f"Since commit {earlier.id[:12]}, changed: {', '.join(PARTS[part] for part in parts) or 'nothing'}. "
+        "'selfsame diff' lists it.",
         found,
     )

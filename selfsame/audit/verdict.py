@@ -19,6 +19,21 @@ VERDICTS: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "unsigned": ("complete and current, its code is committed, but nobody has signed it", 6, ("signature",)),
 }
 VERIFIED = "verified"
+KINDS = {  # what a problem of each kind is about, for a person
+    "workspace": "A result was changed",
+    "cache": "A stored copy was changed",
+    "remote": "A copy at the remote was changed, or is not there",
+    "lock": "The list of results (dvc.lock) says something else than the records",
+    "record": "A record is damaged, or not signed as it should be",
+    "history": "Records contradict each other, or were taken away",
+    "release": "The release is not what was signed",
+    "chain": "It is not recorded where a file came from",
+    "missing": "A result is nowhere to be found",
+    "stale": "The project has moved on",
+    "git": "A file is not as the commit has it",
+    "code": "Code that ran is in no commit",
+    "signature": "Nobody has signed it",
+}
 
 
 def verdict_on(problems: Iterable[Problem]) -> str:

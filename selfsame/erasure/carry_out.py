@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -70,7 +71,7 @@ def carry_out(plan: Plan, key: Path | None, say: Callable[[str], None]) -> Path:
         "requestsRemoved": requests,
         "objectsRemoved": {"cache": cached, "remote": remote},
         "modelsBefore": list(plan.holding.models),
-        "otherRows": {"anotherRole": plan.moved, "anotherId": plan.renamed},
+        "otherRows": {"anotherRole": plan.moved, "anotherId": len(plan.renamed)},
         "recordsAfter": heads(LINEAGE),
         "outOfReach": [*plan.unreachable, *left],
     }
@@ -114,10 +115,12 @@ def _edited(plan: Plan) -> Iterator[None]:
                     _replace(path, new.read_bytes())
                 else:
                     path.unlink()
-            if plan.answers:
+            if plan.answers or (plan.renamed and ANNOTATIONS.exists()):
                 set_aside(ANNOTATIONS)
                 stay = [
-                    each for name, each in read_annotations(ANNOTATIONS).items() if name not in plan.answers
+                    replace(each, example_id=plan.renamed.get(name, name))
+                    for name, each in read_annotations(ANNOTATIONS).items()
+                    if name not in plan.answers
                 ]
                 ANNOTATIONS.write_text(format_annotations(stay), encoding="utf-8")
             set_aside(PARAMS_FILE)

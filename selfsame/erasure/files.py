@@ -37,6 +37,19 @@ class Taken:
     words: tuple[bytes, ...]
 
 
+def require_writable(params: DataParams) -> None:
+    """Stop, before anything is read, at a source that erase can't write.
+
+    Raises:
+        SelfsameError: the source is none of a table and photos.
+    """
+    if not isinstance(params, Table | Images):
+        raise SelfsameError(
+            f"data.source = {params.source}: erase can't write its files, the publisher's or arrays",
+            "withdraw the rows with split.exclude: they have no role then, but stay in the source",
+        )
+
+
 def copy_without(found: Survey, params: DataParams, rows: Collection[int], copy: Path) -> Taken:
     """Make a copy of a source without some of its rows; what doesn't change is linked to.
 
@@ -45,13 +58,8 @@ def copy_without(found: Survey, params: DataParams, rows: Collection[int], copy:
         copy: the file or folder to make.
 
     Raises:
-        SelfsameError: the source is none of a table (text or Parquet) and photos.
+        SelfsameError: a file that has one of the rows is none of those that can be written.
     """
-    if not isinstance(params, Table | Images):
-        raise SelfsameError(
-            f"data.source = {params.source}: its files are the publisher's, or of a form not written here",
-            "withdraw the rows with split.exclude: they have no role then, but stay in the source",
-        )
     root = found.place
     _link(root, copy)
     words: list[bytes] = []

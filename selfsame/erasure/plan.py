@@ -17,7 +17,7 @@ from selfsame.audit.stale import stale
 from selfsame.core.annotations import read_annotations
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import ANNOTATIONS, LINEAGE, PARAMS_FILE, SCRATCH
-from selfsame.erasure.files import Taken, copy_without
+from selfsame.erasure.files import Taken, copy_without, require_writable
 from selfsame.erasure.purge import Holding, find_holding
 from selfsame.git import ask, git, tags_with
 from selfsame.params.data import DATA, DataParams
@@ -38,8 +38,10 @@ class Plan:
         split: ``split.erased`` and ``split.exclude`` as they would be.
         roles: how many of the rows had which role.
         answers: of the rows, those that stand in ``labels.csv``.
-        moved: other rows that would get another role.
-        renamed: other rows that would get another id, since a column's words or range changes with the rows.
+        others: how many rows stay.
+        moved: of them, those that would get another role.
+        renamed: of them, those that would get another id: old id → new one.
+        because: why any would, one sentence each.
         unreachable: what erase can't reach, one sentence each.
     """
 
@@ -50,8 +52,10 @@ class Plan:
     split: dict[str, Any]
     roles: dict[str, int]
     answers: tuple[str, ...]
+    others: int
     moved: int
-    renamed: int
+    renamed: dict[str, str]
+    because: tuple[str, ...]
     holding: Holding
     unreachable: tuple[str, ...]
 
@@ -64,7 +68,9 @@ class Plan:
             f"answers           {len(self.answers)} lines of {ANNOTATIONS}",
             f"stored            {len(self.holding.objects)} files that were made of tables with these rows, "
             f"{len(self.holding.models)} models among them",
-            f"other rows        {self.moved} get another role, {self.renamed} another id",
+            f"other rows        of {self.others}, {self.moved} get another role, "
+            f"{len(self.renamed)} another id",
+            *(f"                  {each}" for each in self.because),
         ]
         return "\n".join([*lines, *(f"out of reach      {each}" for each in self.unreachable)])
 
@@ -78,8 +84,9 @@ def planned(example_ids: Sequence[str]) -> Iterator[Plan]:
             kind that can't be written.
     """
     ids = tuple(dict.fromkeys(example_ids))
-    _require_settled()
     data, split = load_section("data", DATA), load_section("split", SplitParams)
+    require_writable(data)
+    _require_settled()
     with TemporaryDirectory(prefix="erase-", dir=_scratch()) as folder:
         before = _looked(data, split, Path(data.path))
         assert before.given is not None and before.source is not None
@@ -93,30 +100,50 @@ def planned(example_ids: Sequence[str]) -> Iterator[Plan]:
         whole = split.model_copy(update={"exclude": []})
         drawn = decide(before.given, before.source.info, whole, data.path)
         tombs, roles = _tombstones(before, drawn.roles, rows, split)
-        after_split = {"erased": tombs, "exclude": [each for each in split.exclude if each not in ids]}
         copy = Path(folder) / Path(data.path).name
         taken = copy_without(before, data, rows.tolist(), copy)
         after = _looked(data, split, copy)
         assert after.given is not None and after.source is not None
         new = SplitParams.model_validate(whole.model_dump() | {"erased": tombs})
         then = decide(after.given, after.source.info, new, data.path)
-        old_roles = dict(zip(names.tolist(), drawn.roles.tolist(), strict=True))
-        new_names = _hex(after.given.ids)
-        known = [(old_roles.get(name), role) for name, role in zip(new_names, then.roles, strict=True)]
+        stay = np.delete(np.arange(len(names)), rows)  # in the order of the new source
+        renamed = {
+            str(old): str(new)
+            for old, new in zip(names[stay], _hex(after.given.ids), strict=True)
+            if old != new
+        }
+        exclude = [renamed.get(each, each) for each in split.exclude if each not in ids]
+        moved = int((drawn.roles[stay] != then.roles).sum())
         answered = read_annotations(ANNOTATIONS) if ANNOTATIONS.exists() else {}
         yield Plan(
             ids,
             Path(data.path),
             copy,
             taken,
-            after_split,
+            {"erased": tombs, "exclude": exclude},
             roles,
             tuple(each for each in ids if each in answered),
-            sum(1 for old, role in known if old is not None and old != role),
-            sum(1 for old, _ in known if old is None),
+            len(stay),
+            moved,
+            renamed,
+            tuple(_because(before, after, split, moved, bool(renamed))),
             find_holding(Snapshot(), ids),
             tuple(_unreachable(ids)),
         )
+
+
+def _because(before: Survey, after: Survey, split: SplitParams, moved: int, renamed: bool) -> Iterator[str]:
+    """Say why other rows get another role or id."""
+    assert before.source is not None and after.source is not None
+    if renamed:
+        same = set(after.source.info.columns)
+        columns = [each.name for each in before.source.info.columns if each not in same]
+        yield (
+            f"an id is a digest of the row's features, and those of column {', '.join(columns)} change with "
+            "the rows; a role goes by the id: nothing measured before compares with what comes after"
+        )
+    elif moved and split.group_column:
+        yield f"groups ({split.group_column}) stay whole, and fill the roles otherwise without the rows"
 
 
 def _looked(data: DataParams, split: SplitParams, place: Path) -> Survey:

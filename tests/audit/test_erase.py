@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,17 @@ from selfsame.core.annotations import ANNOTATIONS, Annotation, format_annotation
 
 ROLES = ("labeled", "validation", "calibration", "pool", "holdout")
 FILES = {"first.csv": 40, "more.csv": 40}
+RARE = 50
 
 
 def rows_of_own() -> list[str]:
+    """The row ``RARE`` alone has a color of its own."""
     random = np.random.default_rng(0)
-    return [f"{a:.9f},{b:.9f},{'yes' if a + b > 0 else 'no'}" for a, b in random.normal(size=(80, 2))]
+    lines = []
+    for row, (a, b) in enumerate(random.normal(size=(80, 2))):
+        color = "teal" if row == RARE else "red" if a > 0 else "blue"
+        lines.append(f"{a:.9f},{b:.9f},{color},{'yes' if a + b > 0 else 'no'}")
+    return lines
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +39,7 @@ def finished_own(tmp_path_factory: pytest.TempPathFactory) -> Project:
     root = tmp_path_factory.mktemp("own") / "project"
     rows, files, start = rows_of_own(), {}, 0
     for name, count in FILES.items():
-        files[name] = "a,b,kind\n" + "\n".join(rows[start : start + count]) + "\n"
+        files[name] = "a,b,color,kind\n" + "\n".join(rows[start : start + count]) + "\n"
         start += count
     data = {"data": OWN["data"] | {"path": "data/inbox"}}
     split = {"split": {"labels_per_class": 5, "validation_per_class": 5}}
@@ -94,7 +101,8 @@ def test_rows_are_erased_everywhere_and_no_other_moves(own: Project, signer: tup
     answered = next(iter((own.root / ANNOTATIONS).read_text().splitlines()[1:])).split(",")[0]
     gone = [answered]
     for name in ("labeled", "validation", "pool", "holdout"):
-        gone.append(next(each for each, role in before.items() if role == name and each not in gone))
+        fits = (each for each, role in before.items() if role == name and place[each] != RARE)
+        gone.append(next(each for each in fits if each not in gone))
     lines = [rows_of_own()[place[each]].encode() for each in gone]
     words = [*(each.encode() for each in gone), *lines, *(line.split(b",")[0] for line in lines)]
     assert len(places_with(own.root, words)) > 10 and places_with(own.root.with_name("store"), words)
@@ -102,7 +110,7 @@ def test_rows_are_erased_everywhere_and_no_other_moves(own: Project, signer: tup
     plan = own.selfsame("erase", *gone)
     assert plan.returncode == 0 and "nothing is changed yet" in plan.stdout, plan
     assert "1 lines of data/annotations/labels.csv" in plan.stdout
-    assert "0 get another role, 0 another id" in plan.stdout
+    assert "of 75, 0 get another role, 0 another id" in plan.stdout
     assert "commits with ids of theirs in data/annotations/labels.csv" in plan.stdout
     assert own.run("git", "status", "--porcelain") == "" and roles_of(own) == before
 
@@ -165,6 +173,60 @@ def test_a_failed_run_leaves_all_as_it_was(own: Project) -> None:
     assert own.run("git", "status", "--porcelain") == ""
     assert not (own.root / "attestations").exists()
     assert own.selfsame("verify").returncode == 0
+
+
+def test_a_word_that_goes_with_its_row_gives_others_new_ids(own: Project) -> None:
+    """The plan says so with numbers, and answers and withdrawals go by the new ids."""
+    from selfsame.core.annotations import read_annotations
+    from selfsame.erasure.carry_out import _edited
+    from selfsame.erasure.plan import planned
+    from selfsame.params.reading import load_section
+    from selfsame.params.split import SplitParams
+
+    examples = ds.dataset(own.root / "data/raw/examples", format="parquet").to_table().to_pylist()
+    rare = next(row["example_id"] for row in examples if row["source_row"] == RARE)
+    (answered,) = read_annotations(ANNOTATIONS)
+    withdrawn = next(
+        each for each, role in roles_of(own).items() if role == "pool" and each not in (rare, answered)
+    )
+    own.set("split", exclude=[withdrawn])
+    execute(own, own.stages[1:])
+    commit(own, "one is withdrawn")
+    with planned([rare]) as plan:
+        assert len(plan.renamed) == plan.others == 79 and plan.moved > 30
+        said = plan.format()
+        assert f"of 79, {plan.moved} get another role, 79 another id" in said
+        assert "those of column color change with the rows" in said
+        with suppress(KeyError), _edited(plan):
+            assert list(read_annotations(ANNOTATIONS)) == [plan.renamed[answered]]
+            assert load_section("split", SplitParams).exclude == [plan.renamed[withdrawn]]
+            raise KeyError  # all is put back
+    assert list(read_annotations(ANNOTATIONS)) == [answered]
+    assert own.run("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("ending", ["npz", "xlsx"])
+def test_arrays_and_excel_files_are_refused_and_nothing_changes(ending: str, own: Project) -> None:
+    inbox = own.root / "data/inbox"
+    if ending == "npz":
+        np.savez(inbox / "own.npz", x=np.zeros((4, 2)), y=np.arange(4) % 2)
+        own.set("data", source="arrays")
+        refused = "data.source = arrays: erase can't write its files"
+    else:
+        from openpyxl import Workbook
+
+        book = Workbook()
+        for row in ["a,b,color,kind", *rows_of_own()[:40]]:
+            book.active.append(row.split(","))
+        book.save(inbox / "first.xlsx")
+        (inbox / "first.csv").unlink()
+        refused = "erase can't write Excel files"
+        execute(own, own.stages)
+    commit(own, "another form")
+    before = own.run("git", "status", "--porcelain", "--ignored")
+    done = own.selfsame("erase", ids_of(own, "labeled")[0], "--yes")
+    assert done.returncode == 1 and refused in done.stderr, done
+    assert own.run("git", "status", "--porcelain", "--ignored") == before
 
 
 def test_what_cannot_be_erased_is_said(own: Project, real_copy: Project) -> None:

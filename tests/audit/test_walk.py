@@ -150,7 +150,7 @@ def test_text_shows_problems_first_and_json_holds_everything(project: Project) -
         "2. choose",
         "python -m tasks.make",
         'title "first"',
-        "as committed",
+        "which has this code",
         "seed.txt",
     ):
         assert words in text
