@@ -1,6 +1,7 @@
 """What people attest beside the records: ``attestations/<sha256 of its own bytes>.json``, kept in git.
 
-Each is an in-toto statement in a DSSE envelope: the receipt of an erasure, or that somebody rebuilt a model.
+Each is an in-toto statement in a DSSE envelope: the receipt of an erasure, that
+somebody rebuilt a model, or a timestamp of the records.
 """
 
 import json
@@ -19,7 +20,8 @@ from selfsame.observe.record import STATEMENT_TYPE
 
 ERASURE_TYPE = "urn:selfsame:erasure:v1"
 REBUILD_TYPE = "urn:selfsame:rebuild:v1"
-TYPES = (ERASURE_TYPE, REBUILD_TYPE)
+TIMESTAMP_TYPE = "urn:selfsame:timestamp:v1"
+TYPES = (ERASURE_TYPE, REBUILD_TYPE, TIMESTAMP_TYPE)
 TAKE_BACK = "take it back: 'git log --diff-filter=D -- {}' names the commit before which it was there"
 
 

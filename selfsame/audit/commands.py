@@ -72,6 +72,9 @@ def verify(
     identity: Annotated[str | None, typer.Option(help="Or who signed it by Sigstore.")] = None,
     identity_provider: Annotated[str | None, typer.Option(help="And the URL that vouches for them.")] = None,
     tag: Annotated[str | None, typer.Option(help="The git tag here that a release must agree with.")] = None,
+    tsa: Annotated[
+        Path | None, typer.Option(help="Certificates of the authorities that must have stamped the records.")
+    ] = None,
     remote: Annotated[bool, typer.Option(help="Read every object of the DVC remote, too.")] = False,
     resume: Annotated[bool, typer.Option(help="Take up an interrupted run.")] = False,
     uncommitted: Annotated[bool, typer.Option(help="Let tracked files differ from the commit.")] = False,
@@ -85,7 +88,7 @@ def verify(
     if release is None:
         from selfsame.audit.verify import verify as verify_project
 
-        answer = verify_project(remote, resume, uncommitted, key)
+        answer = verify_project(remote, resume, uncommitted, key, tsa)
     else:
         from selfsame.audit.release import held_against_tag, is_release, verify_release
 
@@ -142,12 +145,22 @@ def taint(
 
 
 def sign(
-    key: Annotated[Path, typer.Option(help="PEM file of the private key, kept outside.")],
+    key: Annotated[Path | None, typer.Option(help="PEM file of the private key, kept outside.")] = None,
+    timestamp: Annotated[str | None, typer.Option(help="Address of a time stamping authority.")] = None,
 ) -> None:
-    """Put every provenance record that has none yet into a signed envelope (DSSE) beside it."""
+    """Put every provenance record that has none yet into a signed envelope (DSSE) beside it.
+
+    With --timestamp an authority outside says, too, that the records are there now (RFC 3161).
+    """
+    from selfsame.audit.timestamps import stamp
     from selfsame.dag.commit import sign_records
 
-    typer.echo(f"signed {sign_records(key)} records; commit lineage/")
+    if key is None and timestamp is None:
+        raise SelfsameError("nothing to sign with", "name --key, --timestamp, or both")
+    if key is not None:
+        typer.echo(f"signed {sign_records(key)} records; commit lineage/")
+    if timestamp is not None:
+        typer.echo(f"stamped: {stamp(timestamp, key)}; commit it")
 
 
 def rebuild(

@@ -10,6 +10,7 @@ from selfsame.core.layout import ATTESTATIONS, GRAPH_FILE, LINEAGE, LOCK_FILE, P
 from selfsame.git import blob_ids, committed, head, untracked
 
 CODE = (*CODE_ROOTS, "flows")
+LINK = "a symbolic link"
 ALWAYS = (
     GRAPH_FILE,
     PARAMS_FILE,
@@ -37,14 +38,15 @@ def check_tracked(sources: Iterable[Path]) -> tuple[int, list[Problem]]:
     if commit is None:
         return 0, []
     inside = [path for path in sources if path.resolve().is_relative_to(Path.cwd().resolve())]
-    expected = committed(commit, [path.as_posix() for path in [*ALWAYS, *inside]])
+    own = committed(commit, [path.as_posix() for path in ALWAYS])  # of these a link has no commit's bytes
+    expected = committed(commit, [path.as_posix() for path in inside]) | own
     files = [path for path in expected if Path(path).is_file() and not Path(path).is_symlink()]
-    found = blob_ids(files) | {path: "a symbolic link" for path in expected if Path(path).is_symlink()}
+    found = blob_ids(files) | {path: LINK for path in expected if Path(path).is_symlink()}
     fix = "'git restore' it; or commit it, if the change was meant"
     problems = [
         Problem("git", path, f"blob {blob.id} of commit {commit[:12]}", _words(found.get(path)), fix)
         for path, blob in expected.items()
-        if found.get(path) != ("a symbolic link" if blob.is_link else blob.id)
+        if found.get(path) != (LINK if blob.is_link and path not in own else blob.id)
     ]
     problems += _unknown(commit)
     return len(expected) - len(problems), problems

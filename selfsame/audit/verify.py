@@ -13,6 +13,7 @@ from selfsame.audit.records import Problem
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.stale import stale
 from selfsame.audit.stored import named_md5s
+from selfsame.audit.timestamps import unstamped
 from selfsame.audit.tracked import check_tracked
 from selfsame.audit.verdict import Report
 from selfsame.audit.walk import gap_problem
@@ -22,7 +23,11 @@ from selfsame.git import versions_of
 
 
 def verify(
-    remote: bool = False, resume: bool = False, uncommitted: bool = False, key: Path | None = None
+    remote: bool = False,
+    resume: bool = False,
+    uncommitted: bool = False,
+    key: Path | None = None,
+    tsa: Path | None = None,
 ) -> Report:
     """Check the project in the current folder.
 
@@ -43,6 +48,7 @@ def verify(
         remote: read every object of the default remote too; one that is not there is a problem.
         resume: take up an interrupted run (see ``digest_files``).
         key: the public key that must have signed the attestations and the records of the chain.
+        tsa: certificates of the authorities that must have stamped the records of the chain.
         uncommitted: let what git tracks differ from the commit, as it does while one works.
 
     Raises:
@@ -60,6 +66,7 @@ def verify(
     problems += [*unwitnessed(snapshot), *check_history(records), *stale(snapshot)]
     problems += [*check_attestations(key), *returned(snapshot)]
     problems += unsigned_records(trace.executions, key) if key else []
+    problems += unstamped(trace.executions, records, tsa) if tsa else []
     checked = found.checked | {
         "records": len(records) + len(broken),
         "executions in the chain": len(trace.executions),

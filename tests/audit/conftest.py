@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from project import Project as RealProject
 from real_project import copy_project, make_real_project
-from toy_project import FILES, Project
+from toy_project import Project, make_finished, make_twice
 
 pytest.register_assert_rewrite("state_answers", "clever")
 
@@ -15,18 +15,7 @@ pytest.register_assert_rewrite("state_answers", "clever")
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The project after one run, committed before it and after; for reading and copying only."""
-    project = Project(tmp_path_factory.mktemp("finished"))
-    for name, content in FILES.items():
-        path = project.root / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(content)
-    project.run("git", "init", "-q")
-    project.run("dvc", "init", "-q")
-    project.run("dvc", "config", "core.analytics", "false")
-    project.commit()
-    project.repro()
-    project.commit()
-    return project
+    return make_finished(tmp_path_factory.mktemp("finished"))
 
 
 @pytest.fixture
@@ -41,17 +30,7 @@ def project(finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture(scope="session")
 def twice(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Two results, both committed, and the first taken back; code that no stage reads is committed too."""
-    project = Project(tmp_path_factory.mktemp("twice") / "project")
-    shutil.copytree(finished.root, project.root)
-    for name in ("selfsame/audit/page.py", "flows/pipeline.py"):
-        (project.root / name).parent.mkdir(parents=True)
-        (project.root / name).write_text("ANSWER = 42\n")
-    project.commit()
-    for old, new in (("parts: 2", "parts: 3"), ("parts: 3", "parts: 2")):
-        project.set(old, new)
-        project.repro()
-        project.commit()
-    return project
+    return make_twice(tmp_path_factory.mktemp("twice") / "project", finished)
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@
 import json
 import re
 import threading
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import resources
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,22 @@ def test_bill_of_materials_is_valid_and_the_same_twice(case: Case) -> None:
     named = {each["ref"] for each in model["modelCard"]["modelParameters"]["datasets"]}
     assert "data:pseudo_labels" in named and named <= references
     assert "pkg:pypi/torch" in {reference.partition("@")[0] for reference in references}
+
+
+def test_every_library_of_a_bill_has_its_hash_and_license(case: Case) -> None:
+    """The hash is that of the RECORD that this very environment has; the data have their license too."""
+    components = {each["name"]: each for each in bill_of_materials(case)["components"]}
+    libraries = [each for each in components.values() if each["type"] == "library"]
+    assert len(libraries) > 20
+    for each in libraries:
+        record = distribution(each["name"]).read_text("RECORD")
+        assert record is not None
+        found = sha256(record.encode()).hexdigest()
+        assert each["hashes"] == [{"alg": "SHA-256", "content": found}], each["name"]
+    assert components["numpy"]["licenses"] and components["torch"]["licenses"]
+    licensed = [each["name"] for each in libraries if each.get("licenses")]
+    assert len(licensed) > 0.9 * len(libraries), {each["name"] for each in libraries} - set(licensed)
+    assert components["labeled"]["licenses"] == [{"license": {"id": "CC-BY-4.0"}}]
 
 
 def test_bill_of_materials_schema_refuses_an_unknown_kind_of_learning(case: Case) -> None:

@@ -1,6 +1,7 @@
 """A small real project and the commands a person would run in it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -99,3 +100,37 @@ class Project:
     def records(self, stage: str) -> list[Path]:
         """Return a stage's records, relative to the project's root."""
         return [path.relative_to(self.root) for path in (self.root / "lineage" / stage).iterdir()]
+
+
+def make_finished(root: Path) -> Project:
+    """Make the project, and run it once; it is committed before and after."""
+    project = Project(root)
+    for name, content in FILES.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    project.run("git", "init", "-q")
+    project.run("dvc", "init", "-q")
+    project.run("dvc", "config", "core.analytics", "false")
+    project.commit()
+    project.repro()
+    project.commit()
+    return project
+
+
+def make_twice(root: Path, finished: Project | None = None) -> Project:
+    """Add a second result, and take the first one back; all is committed, with code that no stage reads."""
+    if finished is None:
+        project = make_finished(root)
+    else:
+        project = Project(root)
+        shutil.copytree(finished.root, root)
+    for name in ("selfsame/audit/page.py", "flows/pipeline.py"):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).write_text("ANSWER = 42\n")
+    project.commit()
+    for old, new in (("parts: 2", "parts: 3"), ("parts: 3", "parts: 2")):
+        project.set(old, new)
+        project.repro()
+        project.commit()
+    return project
