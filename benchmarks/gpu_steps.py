@@ -24,6 +24,7 @@ from selfsame.params.compute import ComputeParams
 from selfsame.params.training import TrainingParams
 
 WARM_UP_SECONDS, SPELLS = 0.2, 5
+now = time.monotonic  # seconds
 
 
 class Counted(nn.Module):
@@ -105,16 +106,16 @@ def recorded() -> Iterator[Recorded]:
         if on_gpu:
             torch.cuda.reset_peak_memory_stats()
         synchronise()
-        marks = [time.monotonic()]
+        marks = [now()]
 
         def mark(row: dict[str, float]) -> None:
             on_epoch(row)
-            marks.append(time.monotonic())
+            marks.append(now())
 
         result = real_train(net, data, plan, training, mark, checkpoints, counting)
         synchronise()
         peak = torch.cuda.max_memory_allocated() if on_gpu else None
-        seen = Training(time.monotonic() - marks[0], marks, counted[0].steps, counted[0].rows, peak)
+        seen = Training(now() - marks[0], marks, counted[0].steps, counted[0].rows, peak)
         found.trainings.append(seen)
         if found.bare is None:  # a refit's steps are those of the first training
             found.bare = bare_step(net, data, training, round(seen.rows / seen.steps))
@@ -156,20 +157,20 @@ def bare_step(net: nn.Module, data: TrainingData, training: TrainingParams, rows
 
 def timed(step: Callable[[], None], seconds: float = 0.3) -> float:
     """Return the seconds of a step: the median of a few spells of many, after a warm-up."""
-    begun = last = time.monotonic()
+    begun = last = now()
     while last - begun < WARM_UP_SECONDS:
         begun_last = last
         step()
         synchronise()
-        last = time.monotonic()
+        last = now()
     count = max(1, min(200, int(seconds / SPELLS / max(last - begun_last, 1e-6))))
     spells = []
     for _ in range(SPELLS):
-        begun = time.monotonic()
+        begun = now()
         for _ in range(count):
             step()
         synchronise()
-        spells.append((time.monotonic() - begun) / count)
+        spells.append((now() - begun) / count)
     return statistics.median(spells)
 
 
@@ -181,10 +182,10 @@ def synchronise() -> None:
 
 def warm_up(device: str) -> float:
     """Load what a first step loads; return the seconds of it."""
-    begun = time.monotonic()
+    begun = now()
     prepare_device(ComputeParams.model_validate({"device": device, "cpu_threads": 2}))
     net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     net = nn.Sequential(net, nn.Linear(8, 4)).to(device)
     net(torch.rand(8, 3, 16, 16, device=device)).sum().backward()
     synchronise()
-    return time.monotonic() - begun
+    return now() - begun

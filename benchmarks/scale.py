@@ -1,16 +1,19 @@
 """How time and memory grow with the rows: pools of tables and images through the stages that touch every row.
 
-    python benchmarks/scale.py tables 1000 100000 1000000      # adds to benchmarks/results/scale.json
-    python benchmarks/scale.py images 1000 10000 100000
+    python benchmarks/scale.py tables 3000 100000 1000000      # adds to benchmarks/results/scale.json
+    python benchmarks/scale.py images 3000 100000
     python benchmarks/scale.py kills 1000000
     python benchmarks/scale.py ray 1000000
+    python benchmarks/scale.py steps 3000                      # training against bare steps
     python benchmarks/scale.py page                            # writes docs/scale.md and docs/scale.svg
 
 Every stage is a process of its own, as DVC starts it: seconds are its processor time (that of all its
 threads, which a busy machine changes least), memory is the largest resident set that the kernel saw. The
-smallest size shows what starting costs; seconds a row are those beyond it.
+smallest size shows what starting costs; seconds a row are those beyond it. With ``--folder DIR`` projects
+stay there, and a run that was stopped goes on with the step that it was at.
 """
 
+import argparse
 import json
 import os
 import random
@@ -19,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +32,8 @@ import pyarrow as pa
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
-from selfsame.core.digests import files_under, sha256_file  # noqa: E402
-from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns  # noqa: E402
+from selfsame.core.digests import files_under, sha256_file, sha256_json  # noqa: E402
+from selfsame.core.tables import BATCH_ROWS, TableInfo, TableWriter, example_ids, input_columns  # noqa: E402
 
 RESULTS = ROOT / "benchmarks/results/scale.json"
 PAGE, PLOT = ROOT / "docs/scale.md", ROOT / "docs/scale.svg"
@@ -60,7 +64,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     },
     "images": {
         "data": {"source": "digits", "path": "data"},
-        "model": {"architecture": "cnn", "widths": [16, 32]},
+        "model": {"architecture": "cnn", "widths": [16, 32, 64]},
         "training": {"augmentation": {"name": "image"}},
     },
 }
@@ -75,27 +79,42 @@ print(len(pool))
 BARE = """
 import json, sys, time
 from pathlib import Path
-import numpy as np, torch
-from selfsame.core.tables import BATCH_ROWS, TableInfo, inputs_of, iter_batches
+import numpy as np, pyarrow as pa, torch
+from selfsame.core.digests import sha256_file
+from selfsame.core.tables import *
+from selfsame.core.tables import BATCH_ROWS
 from selfsame.model.inputs import in_batches, prepare
-from selfsame.model.models import load_model
+from selfsame.model.models import blocks_of, load_model
 from selfsame.model.nets import for_prediction
+from selfsame.selection.by_confidence import ConfidenceDecision
+from selfsame.selection.record import GateRecord
 torch.set_num_threads(1)
-pool = Path("data/splits/pool")
+pool, made = Path("data/splits/pool"), Path("data/pseudo_labels")
 model, info = load_model(Path("models/baseline")), TableInfo.of(pool)
-merged, times = for_prediction(model.net), dict.fromkeys(("reading", "preparing", "computing"), 0.0)
-batches = iter_batches(pool)
-for number in range(13):
+merged, times, turn = for_prediction(model.net), {}, int(sys.argv[1])
+record = GateRecord.of(made)
+thresholds = np.array([np.nan if each is None else each for each in record.thresholds], np.float32)
+decision = ConfidenceDecision(record, thresholds, None, 1, "0" * 64)
+batches = iter_batches(pool, [each.name for each in info.input_fields()])
+ids = iter_batches(pool, ["example_id"])
+def spend(name, work):
     start = time.process_time()
-    raw = torch.tensor(inputs_of(next(batches), info))
-    read = time.process_time()
-    rows = prepare(raw, model.scaling)
-    prepared = time.process_time()
-    with torch.inference_mode():
-        in_batches(merged, rows, torch.device("cpu"))
+    done = work()
     if number:  # the first one warms up
-        for name, spent in zip(times, (read - start, prepared - read, time.process_time() - prepared)):
-            times[name] += spent / 12 / BATCH_ROWS
+        times[name] = times.get(name, 0.0) + (time.process_time() - start) / turn / BATCH_ROWS
+    return done
+with TableWriter(Path("written.parquet"), decision.schema) as writer, torch.inference_mode():
+    for number in range(turn + 1):
+        raw = spend("reading", lambda: next(blocks_of(inputs_of(next(batches), info))))
+        rows = spend("preparing", lambda: prepare(raw, model.scaling))
+        outputs = spend("computing", lambda: in_batches(merged, rows, torch.device("cpu")))
+        said = spend("probabilities", lambda: model.said(outputs))
+        (own,) = spend("deciding", lambda: list(decision.columns(said[None], 0, BATCH_ROWS)))
+        columns = [spend("reading", lambda: next(ids)).column(0), *(own[name] for name in own)]
+        spend("writing", lambda: writer.write(pa.record_batch(columns, schema=decision.schema)))
+number, part = 1, parts_of(pool)[0]
+spend("digesting", lambda: sha256_file(part))
+times["digesting"] *= turn * BATCH_ROWS / count_rows(part)
 print(json.dumps(times))
 """
 
@@ -161,42 +180,52 @@ def measure(folder: Path, *command: str) -> dict[str, Any]:
     }
 
 
-def stages(folder: Path, kind: str, rows: int) -> dict[str, Any]:
-    """Run all that touches every row."""
-    make(folder, kind, rows)
-    found: dict[str, Any] = {stage: measure(folder, "-m", f"tasks.{stage}") for stage in STAGES}
-    found["retrain, loading"] = measure(folder, "-c", LOAD, "0")
-    found["retrain, mapping"] = measure(folder, "-c", LOAD, "1e-9")
+def stages(folder: Path, kind: str, rows: int, found: dict[str, Any], keep: Callable[[], None]) -> None:
+    """Run all that touches every row, but for what ``found`` has; ``keep`` is called after each."""
+    if not folder.exists():
+        found.clear()
+        make(folder, kind, rows)
     asked = ("data/splits/pool", "--model", "models/baseline", "--threads", "1", "-o", "predicted.parquet")
-    found["predict"] = measure(folder, "-m", "selfsame.cli", "predict", *asked)
-    del found["train_baseline"]
-    if rows >= 120_000:
-        found["bare"] = json.loads(measure(folder, "-c", BARE)["said"])
-    return found
+    steps: dict[str, tuple[str, ...]] = {stage: ("-m", f"tasks.{stage}") for stage in STAGES}
+    steps |= {"retrain, loading": ("-c", LOAD, "0"), "retrain, mapping": ("-c", LOAD, "1e-9")}
+    steps["predict"] = ("-m", "selfsame.cli", "predict", *asked)
+    steps |= {stage: ("-m", f"tasks.{stage}") for stage in ("retrain", "evaluate")}
+    batches = min(24, rows * 9 // 10 // BATCH_ROWS - 1)  # whole ones of the pool, beside the first
+    if batches > 0:
+        steps["bare"] = ("-c", BARE, str(batches))
+    for step, command in steps.items():
+        if step not in found:
+            own = measure(folder, *command)
+            found[step] = json.loads(own["said"]) if step == "bare" else {**own, "load": os.getloadavg()[0]}
+            keep()
 
 
 def kills(folder: Path, rows: int) -> dict[str, Any]:
-    """Kill ``pseudo_label`` ten times, each time a random while after it has got on by a part or two.
+    """Kill ``pseudo_label`` ten times, each time a random while after it has got on by a few parts.
 
     Returns:
         among others how many tables' predictions were finished after each kill; none of them was made again.
     """
-    make(folder, "tables", rows)
-    split = {**PARAMS["split"], "rows_per_part": rows // KILLED_PARTS, "holdout_fraction": 1000 / rows}
-    write_params(folder, "tables", rows, split=split)
-    for stage in STAGES[:2]:
-        measure(folder, "-m", f"tasks.{stage}")
+    if not folder.exists():
+        make(folder, "tables", rows)
+        of_part = min(rows // KILLED_PARTS, PARAMS["split"]["rows_per_part"])
+        split = {**PARAMS["split"], "rows_per_part": of_part, "holdout_fraction": 1000 / rows}
+        write_params(folder, "tables", rows, split=split)
+        for stage in STAGES[:2]:
+            measure(folder, "-m", f"tasks.{stage}")
+    shutil.rmtree(folder / ".scratch", ignore_errors=True)
     whole = measure(folder, "-m", "tasks.pseudo_label")
     expected = [sha256_file(file) for file in files_under(folder / "data/pseudo_labels")]
     shutil.rmtree(folder / ".scratch")
     shutil.rmtree(folder / "data/pseudo_labels")
     draw, done, finished = random.Random(0), [], heard(folder)
+    most = max(len(expected) // 12, 2)
     while len(done) < 10:
         process = start(folder, "-m", "tasks.pseudo_label")
-        enough = min(len(finished) + draw.randint(1, 2), len(expected))
+        enough = min(len(finished) + draw.randint(1, most), len(expected))
         while process.poll() is None and len(heard(folder)) < enough:
             time.sleep(0.005)
-        time.sleep(draw.uniform(0, whole["wall"] / KILLED_PARTS / 4))
+        time.sleep(draw.uniform(0, whole["wall"] / len(expected) / 4))
         assert process.poll() is None, "it was done before it could be killed"
         process.kill()
         process.wait()
@@ -216,40 +245,71 @@ def heard(folder: Path) -> dict[Path, int]:
 
 
 def ray(folder: Path, rows: int) -> dict[str, Any]:
-    """Label with one and with two workers of Ray, and here; on the clock."""
-    make(folder, "tables", rows)
-    for stage in STAGES[:2]:
-        measure(folder, "-m", f"tasks.{stage}")
-    found: dict[str, Any] = {"rows": rows, "load": os.getloadavg()[0]}
+    """Label images with one and with two workers of Ray, and here; on the clock."""
+    if not folder.exists():
+        make(folder, "images", rows)
+        split = {**PARAMS["split"], "rows_per_part": rows // 16, "holdout_fraction": 1000 / rows}
+        write_params(folder, "images", rows, split=split)
+        for stage in STAGES[:2]:
+            measure(folder, "-m", f"tasks.{stage}")
+    found: dict[str, Any] = {"rows": rows}
     for name, resources in (
         ("local", {}),
         ("one", {"engine": "ray", "workers": 1}),
         ("two", {"engine": "ray", "workers": 2}),
     ):
-        write_params(folder, "tables", rows, resources=resources)
+        write_params(folder, "images", rows, resources=resources)
         shutil.rmtree(folder / ".scratch", ignore_errors=True)
-        found[name] = measure(folder, "-m", "tasks.pseudo_label")["wall"]
+        own = measure(folder, "-m", "tasks.pseudo_label")
+        labels = [sha256_file(file) for file in files_under(folder / "data/pseudo_labels")]
+        found[name] = {"wall": own["wall"], "load": os.getloadavg()[0], "labels": sha256_json(labels)}
+    return found
+
+
+def steps(folder: Path, rows: int) -> dict[str, Any]:
+    """Train on one and on two threads with MNIST's recipe, beside bare steps of the same net."""
+    if not folder.exists():
+        make(folder, "images", rows)
+    found: dict[str, Any] = {"rows": rows}
+    for threads in (1, 2):
+        measured = subprocess.run(
+            [sys.executable, str(ROOT / "benchmarks/scale_steps.py"), str(folder), str(threads)],
+            env={**os.environ, "SELFSAME_OBSERVE": "0"},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        found[str(threads)] = {**json.loads(measured.stdout.splitlines()[-1]), "load": os.getloadavg()[0]}
     return found
 
 
 def main() -> None:
     """Measure what is asked for, or write the page."""
-    what, *sizes = sys.argv[1:]
+    parser = argparse.ArgumentParser(description="Measure how time and memory grow with the rows.")
+    parser.add_argument("what", choices=[*SHAPES, "kills", "ray", "steps", "page"])
+    parser.add_argument("rows", type=int, nargs="*")
+    parser.add_argument("--folder", type=Path, help="where projects stay, to go on with them")
+    own = parser.parse_args()
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    if what == "page":
+    if own.what == "page":
         from scale_page import write_page
 
         write_page(results, PAGE, PLOT)
         return
-    for rows in map(int, sizes):
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch, "project")
-            if what in SHAPES:
-                results.setdefault(what, {})[str(rows)] = stages(folder, what, rows)
-            else:
-                results[what] = {"kills": kills, "ray": ray}[what](folder, rows)
+
+    def keep() -> None:
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-        print(what, rows, json.dumps(results[what])[-1500:], flush=True)
+
+    for rows in own.rows:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(own.folder or scratch, f"{own.what}-{rows}")
+            if own.what in SHAPES:
+                found = results.setdefault(own.what, {}).setdefault(str(rows), {})
+                stages(folder, own.what, rows, found, keep)
+            else:
+                results[own.what] = {"kills": kills, "ray": ray, "steps": steps}[own.what](folder, rows)
+        keep()
+        print(own.what, rows, json.dumps(results[own.what])[-1500:], flush=True)
 
 
 if __name__ == "__main__":

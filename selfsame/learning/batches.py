@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil, prod
+from mmap import MADV_DONTNEED
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Self
@@ -104,16 +105,21 @@ def load_pool(
     """
     info = TableInfo.of(pool)
     inputs = _space_for(count_rows(pool), info, memory_gb)
-    labels, columns, start = [], [], 0
-    names = [ID, "accepted", "teacher", *(["probabilities"] if soft_temperature is not None else [])]
+    labels, columns, teacher, start = [], [], "", 0
+    names = [ID, "accepted", *(["probabilities"] if soft_temperature is not None else [])]
     schema = pa.schema([open_table(pseudo_labels).schema.field(name) for name in names])
+    own = [ID, *(each.name for each in info.input_fields())]
     if count_rows(pool) != count_rows(pseudo_labels):
         raise _other_pool(pool, pseudo_labels)
-    for rows, decisions in zip(iter_batches(pool), iter_batches(pseudo_labels), strict=True):
+    made = iter_batches(pseudo_labels, [*names, "pseudo_label", "teacher"])
+    for rows, decisions in zip(iter_batches(pool, own), made, strict=True):
         if not same_ids(rows.column(ID), decisions.column(ID)):
             raise _other_pool(pool, pseudo_labels)
         inputs[start : start + rows.num_rows] = inputs_of(rows, info)
+        if isinstance(inputs, np.memmap):  # what is written is the system's to hold
+            inputs.base.madvise(MADV_DONTNEED)
         start += rows.num_rows
+        teacher = teacher or decisions.column("teacher")[0].as_py()
         labels.append(torch.from_numpy(decisions.column("pseudo_label").to_numpy().copy()))
         columns.append(decisions.select(names))
     table = pa.Table.from_batches(columns, schema)
@@ -122,7 +128,6 @@ def load_pool(
         probabilities = table.column("probabilities").combine_chunks().flatten().to_numpy()
         labels = pseudo_targets(torch.tensor(probabilities).view(len(labels), -1), soft_temperature)
     accepted = torch.from_numpy(table.column("accepted").to_numpy().astype(bool))
-    teacher = table.column("teacher")[0].as_py() if len(table) else ""
     return PoolExamples(
         torch.from_numpy(inputs),
         labels,

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from selfsame.core.params import Section
 
@@ -27,6 +27,16 @@ class DataParams(Section):
             description="File or folder that the source is read from; an empty one: from its publisher.",
         ),
     ]
+
+    @field_validator("path")
+    @classmethod
+    def _lies_on_a_file_system(cls, path: str) -> str:
+        if "://" in path:
+            raise ValueError(
+                "an address, but files are read from a file system: copy them here ('dvc import-url' notes "
+                "their ETags, 'dvc update' brings what changed) or mount the store (docs/scale.md)"
+            )
+        return path
 
     @property
     def target(self) -> Target:

@@ -3,10 +3,11 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -40,6 +41,18 @@ def squared(part: int, folder: Path | None = None) -> int:
     return part**2
 
 
+def dying(part: object, work: Callable[[Any], object], folder: Path) -> object:
+    """Do the work of a stage; who is the first to have heard, or written, part 1 dies before it can tell."""
+    result = work(part)
+    if part_name(1) in str(part):
+        try:
+            (folder / ("written" if isinstance(part, tuple) else "heard")).touch(exist_ok=False)
+            os.kill(os.getpid(), signal.SIGKILL)
+        except FileExistsError:
+            pass
+    return result
+
+
 def test_here_parts_are_worked_on_in_order_and_one_may_listen() -> None:
     heard: list[int] = []
     with start_engine(LOCAL, 1) as over:
@@ -69,7 +82,7 @@ def test_ray_gives_the_same_though_a_worker_dies(workers: Engine, tmp_path: Path
 
 
 @pytest.mark.filterwarnings("default")
-def test_the_pool_is_labeled_and_rows_are_predicted_to_the_same_bytes(
+def test_the_pool_is_labeled_and_rows_are_predicted_to_the_same_bytes_though_workers_die(
     workers: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_splits(tmp_path, pool=90)
@@ -82,10 +95,17 @@ def test_the_pool_is_labeled_and_rows_are_predicted_to_the_same_bytes(
     run_task("pseudo_label", tmp_path, **VALUES)
     expected = {path.name: sha256_file(path) for path in files_under(out)}
     monkeypatch.setattr("selfsame.model.kept.SCRATCH", tmp_path / "scratch")
-    monkeypatch.setattr("tasks.pseudo_label.start_engine", lambda *_: nullcontext(workers))
+    deaths = tmp_path / "deaths"
+    deaths.mkdir()
+
+    def over(work: Callable[[Any], Any], parts: Iterable[Any], _: object = None) -> Iterator[Any]:
+        return workers(partial(dying, work=work, folder=deaths), parts)
+
+    monkeypatch.setattr("tasks.pseudo_label.start_engine", lambda *_: nullcontext(over))
     run_task("pseudo_label", tmp_path, **VALUES)
     assert {path.name: sha256_file(path) for path in files_under(out)} == expected
     assert len(expected) == 3
+    assert {path.name for path in deaths.iterdir()} == {"heard", "written"}
 
     columns = load_model(tmp_path / "models/baseline", "cpu", 1).columns(Wish())
     for over, name in ((in_process, "here.parquet"), (workers, "there.parquet")):

@@ -1,5 +1,6 @@
 """The stage ``retrain``: the accepted rows with their labels, and the supervised training without them."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from project import run_task, section
 
 from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import SCRATCH
 from selfsame.core.tables import TableInfo
 from selfsame.learning.batches import load_pool
 from selfsame.params.resources import ResourcesParams
@@ -91,7 +93,10 @@ def test_a_pool_larger_than_memory_teaches_the_same(
     before = retrain(labeled, method=method)
     tiny = ResourcesParams(memory_gb=1e-6)
     monkeypatch.setattr("tasks.retrain.resources", lambda: tiny)
-    assert load_pool(labeled / POOL, labeled / PSEUDO, None, tiny.memory_gb).mapped
+    pool = load_pool(labeled / POOL, labeled / PSEUDO, None, tiny.memory_gb)
+    assert pool.mapped
+    held = Path("/proc/self/smaps").read_text().split(str(SCRATCH.absolute()))[1]
+    assert re.search(r"Rss: +0 kB", held), "what was written is held no longer"
     assert retrain(labeled, method=method) == before
 
 
