@@ -106,6 +106,21 @@ class _SupportVectors(nn.Module):
         return won @ self.wins + (1 - won) @ self.loses + by / (3 * (by.abs() + 1))
 
 
+class _Neighbors(nn.Module):
+    def __init__(self, fitted: families.Neighbors) -> None:
+        super().__init__()
+        self.fitted, self.nearest = fitted, int(fitted.nearest)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        distance = _squares(rows, self.fitted.learned).sqrt()
+        return families.mean_of_nearest(distance, self.fitted.said, self.nearest)
+
+
+class _NeighborsOfClasses(_Neighbors):
+    def forward(self, rows: Tensor) -> Tensor:
+        return super().forward(rows).log()
+
+
 class _Kernel(nn.Module):
     def __init__(self, fitted: families.Kernel) -> None:
         super().__init__()
@@ -180,6 +195,8 @@ FORMS: dict[type[nn.Module], Callable[..., nn.Module]] = {
     families.Trees: _Trees,
     families.Frequencies: _Frequencies,
     families.SupportVectors: _SupportVectors,
+    families.Neighbors: _Neighbors,
+    families.NeighborsOfClasses: _NeighborsOfClasses,
     families.ProcessOfValues: _ProcessOfValues,
     families.ProcessOfClasses: _ProcessOfClasses,
     families.Committee: _Committee,

@@ -6,8 +6,9 @@ from scipy.optimize import minimize_scalar, nnls
 from torch import Tensor
 from torch.nn import functional
 
+from selfsame.families import estimators
 from selfsame.families.fit import fit_family, out_of_fold
-from selfsame.families.rows import Rows, one_thread, together
+from selfsame.families.rows import Rows, one_thread
 from selfsame.model.families import Committee, mixed
 
 SHRUNK = 10.0  # rows' worth of preference for equal weights
@@ -42,11 +43,11 @@ def fit_and_judge(
     if rows.classes:
         temperature = torch.tensor([_temperature(each, rows.labels) for each in said], dtype=torch.float64)
     said = said / temperature[:, None, None]
-    answers, truth = said.softmax(dim=2) if rows.classes else said, _truth(rows)
+    answers, truth = said.softmax(dim=2) if rows.classes else said, torch.from_numpy(estimators.truth(rows))
     judged = mixed(said, torch.full((len(members),), 1 / len(members)).double(), not rows.classes)
     for others, held in rows.splits:
         judged[held] = mixed(said[:, held], stack(answers[:, others], truth[others]), not rows.classes)
-    fitted = {name: fit_family(name, together(rows, extra), seed) for name in members}
+    fitted = {name: fit_family(name, rows, seed, extra) for name in members}
     weight = stack(answers, truth)
     committee = Committee(fitted, values=not rows.classes, weight=weight, temperature=temperature)
     return committee, judged.numpy()
@@ -73,11 +74,6 @@ def error(said: Tensor, rows: Rows) -> float:
     labels = torch.from_numpy(rows.labels)
     wrong = said.argmax(dim=1) != labels if rows.classes else (said[:, 0] - labels).square()
     return float(wrong.double().mean())
-
-
-def _truth(rows: Rows) -> Tensor:
-    labels = torch.from_numpy(rows.labels)
-    return functional.one_hot(labels, rows.classes).double() if rows.classes else labels[:, None].double()
 
 
 def _temperature(logits: Tensor, labels: np.ndarray) -> float:

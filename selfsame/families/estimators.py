@@ -14,6 +14,11 @@ TREES, MOST_LEAVES = 300, 1000  # of a forest …
 TREES_OF_MANY_ROWS = 100  # … and of one of more rows than those: in a third of the time
 
 
+def truth(rows: Rows) -> np.ndarray:
+    """Return labels as a family's outputs should be: certain probabilities (N, K), or values (N, 1)."""
+    return np.eye(rows.classes)[rows.labels] if rows.classes else rows.labels[:, None].astype(np.float64)
+
+
 def linear(rows: Rows) -> Any:
     """Return logistic or ridge regression."""
     from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, RidgeCV

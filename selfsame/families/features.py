@@ -24,6 +24,15 @@ def standardised(inputs: np.ndarray) -> Features:
     return _scaled(inputs, mean, mean - LIMIT * std, mean + LIMIT * std, LIMIT)
 
 
+def alike(inputs: np.ndarray) -> Features:
+    """Differences from the mean, of all features in one unit; what is missing is the mean, and says so."""
+    mean, _ = _moments(inputs)
+    std = np.nanstd(np.where(np.isnan(inputs).all(0), 0, inputs), axis=0)
+    reach = LIMIT * (std.max() or 1.0)
+    unit = (std**2).mean() ** 0.5 or 1.0
+    return _scaled(inputs, mean, mean - reach, mean + reach, reach / unit)
+
+
 def _pixels(inputs: np.ndarray) -> Features:
     """0 … 1: pixels share one unit, and scaling each to its own spread would blow up the corners' noise."""
     nothing = np.zeros(inputs.shape[1])

@@ -15,18 +15,24 @@ from torch import Tensor, nn
 from selfsame.families import estimators
 from selfsame.families.features import see, standardised
 from selfsame.families.kernels import gaussian_process, support_vectors
-from selfsame.families.rows import Rows, one_thread, tensor
+from selfsame.families.neighbors import neighbors
+from selfsame.families.rows import Rows, one_thread, tensor, together
 from selfsame.families.trees import boosting, extra_trees, forest
 from selfsame.model.families import Linear
 
 
-def fit_family(name: str, rows: Rows, seed: int) -> nn.Module:
-    """Fit a family: (N, F) raw rows to logits (N, K) or standardised values (N, 1)."""
+def fit_family(name: str, rows: Rows, seed: int, extra: Rows | None = None) -> nn.Module:
+    """Fit a family: (N, F) raw rows to logits (N, K) or standardised values (N, 1).
+
+    Args:
+        extra: further rows, with labels of a teacher; label spreading, which labels the pool itself, needs
+            none of them.
+    """
     from sklearn.exceptions import ConvergenceWarning
 
     with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a kernel at its bound is as good as one inside
-        return _FIT[name](rows, seed)
+        return _FIT[name](rows if name == "neighbors" else together(rows, extra), seed)
 
 
 def out_of_fold(
@@ -62,4 +68,5 @@ _FIT: dict[str, Callable[[Rows, int], nn.Module]] = {
     "boosting": boosting,
     "forest": forest,
     "extra_trees": extra_trees,
+    "neighbors": neighbors,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ class Rows:
         weights: (N,) what each row counts.
         classes: how many; 0 of values.
         folds: of a cross-validation; without any, families take their defaults and search nothing.
+        unlabeled: (U, F) raw rows of the pool, for a family that learns from them too.
     """
 
     inputs: np.ndarray
@@ -31,6 +32,7 @@ class Rows:
     weights: np.ndarray
     classes: int
     folds: int = FOLDS
+    unlabeled: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
     def of(self, places: np.ndarray) -> Rows:
         """Return some of the rows."""
@@ -68,12 +70,9 @@ def together(rows: Rows, extra: Rows | None) -> Rows:
     """Return both, one after the other."""
     if extra is None:
         return rows
-    return Rows(
-        np.concatenate([rows.inputs, extra.inputs]),
-        np.concatenate([rows.labels, extra.labels]),
-        np.concatenate([rows.weights, extra.weights]),
-        rows.classes,
-        rows.folds,
+    names = ("inputs", "labels", "weights")
+    return replace(
+        rows, **{name: np.concatenate([getattr(rows, name), getattr(extra, name)]) for name in names}
     )
 
 

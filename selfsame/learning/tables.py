@@ -1,8 +1,10 @@
 """What both training stages do where the model is no net: fit families on rows, score, save the folder."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import nn
 
 from selfsame.core.layout import LEARNED, OUT_OF_FOLD, VALIDATED
@@ -16,6 +18,8 @@ from selfsame.learning.pool import Round, write_learned
 from selfsame.learning.run import TrainingRun
 from selfsame.model.models import Model, save_model, save_validation
 from selfsame.params.model import Committee, FittedParams
+
+MOST_UNLABELED = 2000  # pool rows along which a family may spread labels: all time grows with their square
 
 
 def fit_table(run: TrainingRun, folder: Path) -> None:
@@ -37,8 +41,10 @@ def fit_table(run: TrainingRun, folder: Path) -> None:
         weight = min(plan.method.ramp_up.weight * len(labeled) / len(accepted), 1.0)
         extra = _rows(accepted, weight, data.classes)
 
+    unlabeled = np.empty((0, 0)) if pool is None else _some(pool, plan.seed)
+
     def fit(learned: Rows) -> tuple[Model, np.ndarray]:
-        net, judged = _fit(params, learned, extra, plan.seed)
+        net, judged = _fit(params, replace(learned, unlabeled=unlabeled), extra, plan.seed)
         return run.model(net), judged
 
     model, _ = fit(rows)
@@ -70,8 +76,14 @@ def fit_table(run: TrainingRun, folder: Path) -> None:
 def _fit(params: FittedParams, rows: Rows, extra: Rows | None, seed: int) -> tuple[nn.Module, np.ndarray]:
     if isinstance(params, Committee):
         return fit_and_judge(params.families, rows, extra, seed)
-    fitted = fit_family(params.architecture, together(rows, extra), seed)
+    fitted = fit_family(params.architecture, rows, seed, extra)
     return fitted, out_of_fold(params.architecture, rows, seed).numpy()
+
+
+def _some(pool: Examples, seed: int) -> np.ndarray:
+    """Return the inputs of a random choice of pool rows, in their order."""
+    chosen = np.random.default_rng(seed).permutation(len(pool))[:MOST_UNLABELED]
+    return pool.inputs[torch.from_numpy(np.sort(chosen))].numpy()
 
 
 def _rows(examples: Examples, weight: float, classes: int) -> Rows:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 SMALLEST = 1e-6  # probability: a forest's zero says no more than that no tree has seen it
+AS_NEAR = 1e-6  # distances that differ by no more are one: rounding decides nothing
 AT_ONCE = 2**22  # values of the largest matrix that a prediction makes
 # Weights and widths of five sigmoids whose sum is close to a Gaussian's integral (Williams and Barber, 1998).
 SIGMOID_WIDTHS = (0.41, 0.4, 0.37, 0.44, 0.39)
@@ -160,6 +161,41 @@ class SupportVectors(Fitted):
         return (-self.gamma * distance**2).exp() @ self.dual + self.bias
 
 
+class Neighbors(Fitted):
+    """The mean of what the nearest rows say, all those as near as the last of them included.
+
+    Attributes:
+        learned: (R, F) rows.
+        said: (R, K) their probabilities, or (R, 1) values.
+        nearest: () how many.
+    """
+
+    learned: Tensor
+    said: Tensor
+    nearest: Tensor
+
+    def forward(self, rows: Tensor) -> Tensor:  # noqa: D102
+        return torch.cat([self._mean(part) for part in rows.split(AT_ONCE // max(len(self.learned), 1) + 1)])
+
+    def _mean(self, rows: Tensor) -> Tensor:
+        distance = torch.cdist(rows, self.learned, compute_mode="donot_use_mm_for_euclid_dist")
+        return mean_of_nearest(distance, self.said, int(self.nearest))
+
+
+def mean_of_nearest(distance: Tensor, said: Tensor, nearest: int) -> Tensor:
+    """Return the mean (N, K) of what the nearest of R rows say, for distances (N, R)."""
+    last = distance.topk(nearest, largest=False).values[:, -1:]
+    near = (distance <= last + AS_NEAR).double()
+    return near @ said / near.sum(dim=1, keepdim=True)
+
+
+class NeighborsOfClasses(Neighbors):
+    """Neighbors that tell the probability of each class: logits are its logarithm."""
+
+    def forward(self, rows: Tensor) -> Tensor:  # noqa: D102
+        return super().forward(rows).log()
+
+
 class Kernel(Fitted):
     """Matérn's kernel of smoothness 3/2 between rows and the R rows learned from.
 
@@ -290,6 +326,8 @@ def _build(name: str, outputs: int, values: bool) -> nn.Module:
         head = ProcessOfValues() if values else ProcessOfClasses(ProcessOfClass() for _ in range(processes))
     elif name == "support_vectors":
         head = SupportVectors()
+    elif name == "neighbors":
+        head = Neighbors() if values else NeighborsOfClasses()
     else:
         head = Frequencies() if name in ("forest", "extra_trees") and not values else Trees()
     return nn.Sequential(Features(), head)

@@ -112,7 +112,9 @@ class Torchvision(NetParams):
         return self
 
 
-FamilyName = Literal["linear", "gaussian_process", "boosting", "forest", "extra_trees", "support_vectors"]
+FamilyName = Literal[
+    "linear", "gaussian_process", "boosting", "forest", "extra_trees", "support_vectors", "neighbors"
+]
 FAMILIES: tuple[str, ...] = get_args(FamilyName)
 
 
@@ -137,7 +139,7 @@ class Committee(FittedParams):
     architecture: Literal["committee"]
     members: Annotated[
         list[FamilyName], Field(min_length=2, description="Families of the committee, each once.")
-    ] = ["linear", "gaussian_process", "boosting", "forest"]
+    ] = ["linear", "gaussian_process", "boosting", "forest", "neighbors"]
 
     @model_validator(mode="after")
     def _no_family_sits_twice(self) -> Self:

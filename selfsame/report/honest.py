@@ -213,10 +213,13 @@ def _of_the_gate(findings: Findings) -> Iterator[str]:
             "farther ahead than luck explains, so everything that was learned from it is left aside."
         )
     if findings.learned_accepted and not gate.coverage.part:
-        yield (
-            f"No {label} was accepted: the student learned from the labeled rows alone, and differs from the "
-            f"baseline only by its seed and its schedule. {gate.record.verdict}"
+        learned = (
+            "all that the student has of the pool are the rows along which its label spreading goes"
+            if "neighbors" in findings.student.shares
+            else "the student learned from the labeled rows alone, and differs from the baseline only by its "
+            "seed and its schedule"
         )
+        yield f"No {label} was accepted: {learned}. {gate.record.verdict}"
     accepted, rejected = gate.of_accepted, gate.of_rejected
     if accepted.right.total and rejected.right.total and accepted.goodness <= rejected.goodness:
         said = [findings.target.quality(kept) for kept in (accepted, rejected)]

@@ -14,6 +14,7 @@ FAMILIES = {
     "forest": "random forest",
     "extra_trees": "forest of extra trees",
     "support_vectors": "support vector machine",
+    "neighbors": "label spreading",
 }
 
 

@@ -74,7 +74,7 @@ def outputs(net: nn.Module, inputs: np.ndarray) -> torch.Tensor:
         return net(torch.from_numpy(inputs))
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", FITTED)
 def test_arrays_predict_as_scikit_learn_does(name: str, rows: Rows, fitted: list[Any]) -> None:
     net = fit_family(name, rows, 0)
     (model, seen) = fitted[-1]
@@ -189,3 +189,34 @@ def test_support_vectors_of_many_rows_are_tuned_on_few_and_learn_from_the_heavie
     fit_family("support_vectors", replace(rows, weights=np.repeat([1.0, 0.1], [50, 10])), 0)
     counts = [len(seen) for _, seen in fitted]
     assert counts[-1] == 50 and max(counts[:-1]) == 30
+
+
+def circles(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points on two circles, one within the other."""
+    random, labels = np.random.default_rng(seed), np.arange(count) % 2
+    angle, radius = random.uniform(0, 2 * np.pi, count), 1.0 + labels + random.normal(0, 0.05, count)
+    return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1), labels
+
+
+def test_labels_spread_along_the_pool() -> None:
+    (inputs, labels), (pool, truth) = circles(24, 1), circles(1200, 2)
+    rows = Rows(inputs, labels, np.ones(24), 2)
+    alone, taught = (
+        (outputs(fit_family("neighbors", each, 0), pool).argmax(dim=1).numpy() == truth).mean()
+        for each in (rows, replace(rows, unlabeled=pool[:600]))
+    )
+    assert taught > 0.95 > alone + 0.1
+    wrong = Rows(pool, 1 - truth, np.ones(1200), 2)  # a teacher's labels are none of its business
+    said = outputs(fit_family("neighbors", rows, 0, wrong), pool)
+    assert torch.equal(said, outputs(fit_family("neighbors", rows, 0), pool))
+
+
+def test_features_that_share_a_unit_keep_it() -> None:
+    random, labels = np.random.default_rng(0), np.arange(60) % 2
+    inputs = np.append(
+        random.normal(3.0 * labels[:, None], 1, (60, 2)), random.normal(0, 0.1, (60, 20)), axis=1
+    )
+    for unit, alike in ((1.0, True), (1e-3, False)):  # of the two features that tell something
+        scaled = inputs * np.repeat([unit, 1], [2, 20])
+        knots = fit_family("neighbors", Rows(scaled, labels, np.ones(60), 2), 0)[0].knots
+        assert bool(knots.diff(dim=1).std() < 1e-9) is alike
