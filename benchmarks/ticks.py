@@ -21,7 +21,7 @@ from noop import free_port
 from ruamel.yaml import YAML
 from small import ROOT, STAGES, load, read_params, stages_alive, write_params, wrong
 
-EVERY_SECONDS = 6
+EVERY_SECONDS = 20
 TARGETS = ("flow", "worker", "server", "worker and flow", "make up", "all at once")
 PATIENCE_SECONDS = 300
 SCHEDULER_SECONDS = 10  # after a deployment until Prefect has planned its ticks anew

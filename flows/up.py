@@ -123,6 +123,8 @@ def environment(host: str, port: str) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_DATABASE_TIMEOUT": "60",  # SQLite's default of 10 s is short beside other work
+        # Prefect marks late runs in transactions that lock SQLite; no flow or alert here asks for the mark.
+        "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(
             round(load_section("operation", OperationParams).keep_runs_days * 86400)

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from prefect.cli._app import _app as app
+from prefect.settings import Settings
 
 from flows.up import POOL, WORKER_RUNS
 from flows.up import environment as up_environment
@@ -84,7 +85,15 @@ def test_the_servers_settings_are_those_of_make_up(tmp_path: Path, monkeypatch: 
     given = environment()
     names = {name for name in given if name.startswith("PREFECT_SERVER_") and "AUTH" not in name}
     assert {name: given[name] for name in names} == {name: up[name] for name in names}
-    assert len(names) == 4
+    assert len(names) == 5
+
+
+def test_no_run_is_marked_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many late runs, each marked in a transaction that reads first, locked SQLite for everybody else."""
+    monkeypatch.chdir(ROOT)
+    for name, value in up_environment("127.0.0.1", "4200").items():
+        monkeypatch.setenv(name, value)
+    assert not Settings().server.services.late_runs.enabled
 
 
 def test_a_key_is_asked_for_and_nothing_is_reported() -> None:
