@@ -16,13 +16,8 @@ LARGEST_TEMPERATURE = 8.0
 TEMPERATURE_SPREAD = 0.7  # of its logarithm around 0, before any row is seen
 
 
-def fit_committee(members: list[str], rows: Rows, extra: Rows | None, seed: int) -> Committee:
-    """Fit a committee as ``fit_and_judge`` does."""
-    return fit_and_judge(members, rows, extra, seed)[0]
-
-
 @one_thread()
-def fit_and_judge(
+def fit_committee(
     members: list[str], rows: Rows, extra: Rows | None, seed: int
 ) -> tuple[Committee, np.ndarray]:
     """Fit every member on ``rows`` and ``extra`` together, weighed by what they say out of fold of ``rows``.

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from selfsame.core.layout import LEARNED, OUT_OF_FOLD, VALIDATED
-from selfsame.families.committee import fit_and_judge
+from selfsame.families.committee import fit_committee
 from selfsame.families.fit import fit_family, out_of_fold
 from selfsame.families.rows import Rows, together
 from selfsame.learning.batches import Examples
@@ -75,7 +75,7 @@ def fit_table(run: TrainingRun, folder: Path) -> None:
 
 def _fit(params: FittedParams, rows: Rows, extra: Rows | None, seed: int) -> tuple[nn.Module, np.ndarray]:
     if isinstance(params, Committee):
-        return fit_and_judge(params.families, rows, extra, seed)
+        return fit_committee(params.families, rows, extra, seed)
     fitted = fit_family(params.architecture, rows, seed, extra)
     return fitted, out_of_fold(params.architecture, rows, seed).numpy()
 

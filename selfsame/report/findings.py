@@ -159,9 +159,9 @@ def metrics(findings: Findings) -> dict[str, Any]:
             "rows": len(findings.baseline.validation or ()),
             "gained_by_student": findings.on_validation.gained,
             "lost_by_student": findings.on_validation.lost,
-            "promotion_p_value": findings.promotion.p_value,
+            "promotion_p_value": findings.promotion.student.p_value,
             "promotion_level": findings.promotion.level,
-            "reference_promotion_p_value": findings.promotion.reference_p_value,
+            "reference_promotion_p_value": findings.promotion.reference.p_value,
             "reference_promotion_out_of_fold_rows": findings.promotion.out_of_fold_rows,
         },
         "holdout": {

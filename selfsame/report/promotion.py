@@ -8,44 +8,60 @@ from selfsame.report.target import Target
 from selfsame.stats.resampling import permutation_test
 
 
+class Rival(NamedTuple):
+    """A model against the one that it would replace.
+
+    Attributes:
+        present_error, error: mean distances from the truth, of the one to be replaced and of the rival.
+        p_value: how often a rival that is no better would be so much nearer.
+        worse: whether it gets fewer rows right, or is farther off, which keeps the other in any case.
+    """
+
+    present_error: float
+    error: float
+    p_value: float
+    worse: bool
+
+    @classmethod
+    def of(cls, target: Target, present: Scores, rival: Scores) -> "Rival":
+        """Compare two models on the same rows."""
+        one, other = (target.distances(each) for each in (present, rival))
+        worse = bool(rival.errors.sum() > present.errors.sum())
+        return cls(float(one.mean()), float(other.mean()), permutation_test(one - other).better, worse)
+
+    def wins(self, level: float) -> bool:
+        """Tell whether it is the better one at this level."""
+        return self.p_value <= level and not self.worse
+
+
 @dataclass(frozen=True)
 class Promotion:
     """The choice of the champion.
 
     Attributes:
-        baseline_error, student_error: mean distances from the truth on the validation rows.
-        p_value: how often a student that is no better would be so much nearer.
+        student: against the baseline.
+        reference: the scikit-learn baseline, against the better of the two.
         level: the largest p-value that promotes.
-        worse: whether the student gets fewer rows right, or is farther off, which keeps the baseline in any
-            case.
-        reference_error, reference_p_value, reference_worse: the same of the scikit-learn baseline, against
-            the better of the two.
         open: whether the scikit-learn baseline may be the champion.
         out_of_fold_rows: labeled and validation rows by which it is compared with the baseline, out of fold;
             0: both are compared on validation rows.
     """
 
-    baseline_error: float
-    student_error: float
-    p_value: float
+    student: Rival
+    reference: Rival
     level: float
-    worse: bool
-    reference_error: float
-    reference_p_value: float
-    reference_worse: bool
     open: bool = True
     out_of_fold_rows: int = 0
 
     @property
     def trained(self) -> str:
         """Name the better of ``baseline`` and ``student``."""
-        return "student" if self.p_value <= self.level and not self.worse else "baseline"
+        return "student" if self.student.wins(self.level) else "baseline"
 
     @property
     def champion(self) -> str:
         """Name the promoted model: ``baseline``, ``student`` or ``reference``."""
-        simple = self.reference_p_value <= self.level and not self.reference_worse
-        return "reference" if simple and self.open else self.trained
+        return "reference" if self.open and self.reference.wins(self.level) else self.trained
 
 
 def promote(
@@ -71,37 +87,14 @@ def promote(
             A student, whose labels come of a teacher that has learned the labeled rows, is compared on
             validation rows in any case.
     """
-    first = _compare(target, baseline, student)
-    promoted = first.p_value <= level and not first.worse
-    second = _compare(target, student if promoted else baseline, reference)
-    if out_of_fold is not None:
-        folded = _compare(target, *out_of_fold)
-        if promoted:  # both are to be beaten
-            folded = folded._replace(
-                p_value=max(folded.p_value, second.p_value), worse=folded.worse or second.worse
-            )
-        second = folded
-    return Promotion(
-        first.errors[0],
-        first.errors[1],
-        first.p_value,
-        level,
-        first.worse,
-        second.errors[1],
-        second.p_value,
-        second.worse,
-        open_to_reference,
-        0 if out_of_fold is None else len(out_of_fold[0]),
-    )
-
-
-class _Compared(NamedTuple):
-    errors: tuple[float, float]
-    p_value: float
-    worse: bool
-
-
-def _compare(target: Target, present: Scores, rival: Scores) -> _Compared:
-    one, other = (target.distances(each) for each in (present, rival))
-    worse = bool(rival.errors.sum() > present.errors.sum())
-    return _Compared((float(one.mean()), float(other.mean())), permutation_test(one - other).better, worse)
+    first = Rival.of(target, baseline, student)
+    promoted = first.wins(level)
+    second = Rival.of(target, student if promoted else baseline, reference)
+    if out_of_fold is None:
+        return Promotion(first, second, level, open_to_reference)
+    folded = Rival.of(target, *out_of_fold)
+    if promoted:  # both are to be beaten
+        folded = folded._replace(
+            p_value=max(folded.p_value, second.p_value), worse=folded.worse or second.worse
+        )
+    return Promotion(first, folded, level, open_to_reference, len(out_of_fold[0]))

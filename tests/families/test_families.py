@@ -154,7 +154,7 @@ def test_threads_change_no_bit() -> None:
     made = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        weights = fit_committee(list(FAMILIES), rows, None, 0).state_dict()
+        weights = fit_committee(list(FAMILIES), rows, None, 0)[0].state_dict()
         made.append(save({key: value.contiguous() for key, value in weights.items()}))
     torch.set_num_threads(before)
     assert made[0] == made[1]
@@ -175,7 +175,7 @@ def test_the_committee_trusts_who_is_right() -> None:
 def test_rows_that_nobody_vouches_for_weigh_no_member() -> None:
     rows = replace(some_rows(2), folds=2)
     wrong = Rows(rows.inputs, 1 - rows.labels, np.ones(len(rows.labels)), 2)
-    plain, taught = (fit_committee(["linear", "boosting"], rows, extra, 0) for extra in (None, wrong))
+    plain, taught = (fit_committee(["linear", "boosting"], rows, extra, 0)[0] for extra in (None, wrong))
     assert torch.equal(plain.weight, taught.weight) and torch.equal(plain.temperature, taught.temperature)
     assert not torch.equal(outputs(plain, rows.inputs), outputs(taught, rows.inputs))
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from selfsame.report.findings import ModelFindings
 from selfsame.report.gallery import Example, Gallery
-from selfsame.report.promotion import Promotion
+from selfsame.report.promotion import Promotion, Rival
 from selfsame.report.report_page import TEMPLATES, render_report
 from selfsame.stats.share import Share
 
@@ -223,7 +223,7 @@ def test_two_classes_have_a_ranking_figure(classes: str) -> None:
 
 
 def test_the_promotion_is_told_with_its_numbers() -> None:
-    strict = Promotion(0.25, 0.125, 0.08, 0.05, False, 0.5, 1.0, True)
+    strict = Promotion(Rival(0.25, 0.125, 0.08, False), Rival(0.25, 0.5, 1.0, True), 0.05)
     text = Page(render_report(class_findings(baseline_wrong=9, student_wrong=6, promotion=strict))).text
     mild = class_findings(baseline_wrong=9, student_wrong=6, promotion=replace(strict, level=0.1))
     assert "being ahead may still be chance" in Page(render_report(mild)).text

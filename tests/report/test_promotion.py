@@ -60,8 +60,9 @@ def test_a_student_with_fewer_rows_right_is_not() -> None:
     baseline = np.where(wrong < 8, other, truth) * 0.97 + 0.01  # eight wrong, and sure of it
     student = np.where(wrong < 9, 0.46 * truth + 0.5 * other + 0.04 / 3, truth * 0.97 + 0.01)  # nine, just so
     promotion = promoted(baseline, student, 0.05)
-    assert promotion.p_value < 0.05 and promotion.student_error < promotion.baseline_error
-    assert (promotion.worse, promotion.champion) == (True, "baseline")
+    student = promotion.student
+    assert student.p_value < 0.05 and student.error < student.present_error
+    assert (student.worse, promotion.champion) == (True, "baseline")
 
 
 def test_a_simple_model_must_be_better_than_the_better_of_the_two() -> None:
@@ -86,7 +87,7 @@ def test_out_of_fold_answers_judge_a_simple_model_where_they_are_known() -> None
 
     assert promotion(bad, best).champion == "reference"
     lucky = promotion(bad, best, best, good)
-    assert (lucky.champion, lucky.reference_worse, lucky.out_of_fold_rows) == ("baseline", True, len(LABELS))
+    assert (lucky.champion, lucky.reference.worse, lucky.out_of_fold_rows) == ("baseline", True, len(LABELS))
     assert promotion(bad, bad, good, best).champion == "reference", "on more rows it is the better one"
     assert promotion(best, bad, good, best).champion == "student", "a promoted student is to be beaten too"
 

@@ -64,10 +64,10 @@ def test_a_better_student_is_seen_and_an_equal_one_is_not() -> None:
     better = compare(rough, fine)
     assert better.p_value < 0.001 and better.gained > better.lost
     promotion = promote(VALUES, rough, fine, rough, 0.05)
-    assert promotion.p_value < 0.001 and promotion.champion == "student"
+    assert promotion.student.p_value < 0.001 and promotion.champion == "student"
     worse = compare(fine, rough)
     assert (worse.gained, worse.lost) == (better.lost, better.gained)
-    assert promote(VALUES, fine, rough, rough, 0.5).p_value > 0.999
+    assert promote(VALUES, fine, rough, rough, 0.5).student.p_value > 0.999
     same = compare(rough, rough)
     assert (same.p_value, same.gained, same.lost) == (1.0, 0, 0)
     assert promote(VALUES, rough, rough, rough, 0.5).champion == "baseline"

@@ -122,7 +122,7 @@ def test_a_committee_is_a_graph_too(classes: int, members: tuple[str, ...]) -> N
     score = inputs[:, 0] + inputs[:, 1] ** 2
     inputs[::5, 2] = np.nan
     labels = np.digitize(score, np.quantile(score, np.arange(1, classes) / classes)) if classes else score
-    net = fit_committee(list(members), Rows(inputs, labels, np.ones(60), classes), None, 0).eval()
+    net = fit_committee(list(members), Rows(inputs, labels, np.ones(60), classes), None, 0)[0].eval()
     params = read_model({"architecture": "committee", "members": list(members)})
     kind = "classification" if classes else "regression"
     info = TableInfo("any", kind, tuple("abc"[:classes]), features=tuple("uvwx"))
