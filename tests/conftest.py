@@ -20,11 +20,11 @@ from typing import Any
 import psutil
 import pytest
 from browser import Browser, open_browser
+from forked import BIN, SHARED, bin_folder
 
 from selfsame.processes import kill_group, leader_options, lock, runs
 
 ROOT = Path(__file__).resolve().parent.parent
-BIN = Path(sys.executable).parent
 SERVER_SECONDS = 400  # it takes 10 s where nothing else runs
 
 # One script for all toy stages. It notes its start and end, and obeys its section of params.yaml.
@@ -71,7 +71,6 @@ def has_ended(pid: int) -> bool:
     return True
 
 
-SHARED = "SELFSAME_TESTS"  # folder that all processes of a test run share; its name ends in the first's id
 SERVER = """
 import os, sys, threading, time
 import psutil
@@ -160,7 +159,11 @@ class Toy:
     def dvc(self, *arguments: str) -> str:
         """Run the ``dvc`` command and return what it prints."""
         return subprocess.run(
-            [str(BIN / "dvc"), *arguments], cwd=self.folder, check=True, capture_output=True, text=True
+            [str(bin_folder() / "dvc"), *arguments],
+            cwd=self.folder,
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout
 
 
@@ -179,7 +182,7 @@ def done_toy(fresh_toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("done") / "toy"
     shutil.copytree(fresh_toy, folder)
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    subprocess.run([str(BIN / "dvc"), "repro", "-q"], cwd=folder, env=environment, check=True)
+    subprocess.run([str(bin_folder() / "dvc"), "repro", "-q"], cwd=folder, env=environment, check=True)
     (folder / "runs.log").unlink()
     return folder
 
@@ -226,7 +229,7 @@ def make_toy(folder: Path) -> None:
     stages["join"]["metrics"] = [{"metrics.json": {"cache": False}}]
     (folder / "dvc.yaml").write_text(json.dumps({"stages": stages}))
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
-    subprocess.run([str(BIN / "dvc"), "init", "-q"], cwd=folder, check=True)
+    subprocess.run([str(bin_folder() / "dvc"), "init", "-q"], cwd=folder, check=True)
     (folder / ".dvc" / "config").write_text("[core]\nanalytics = false\ncheck_update = false\n")
 
 

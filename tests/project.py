@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from forked import BIN, PRELOADED, SHARED, bin_folder
 from ruamel.yaml import YAML
 
 from selfsame.core.annotations import ANNOTATIONS
@@ -21,9 +23,9 @@ from selfsame.core.stage import Stage
 from selfsame.params.overrides import with_overrides
 from selfsame.params.reading import parse
 from selfsame.params.registry import SECTIONS
+from selfsame.processes import lock
 
 ROOT = Path(__file__).resolve().parent.parent
-BIN = Path(sys.executable).parent
 CODE = ("tasks", "selfsame", "flows")  # folders
 INBOX = Path("data/inbox")  # the default of data.path
 EMPTY = ("data/inbox/.gitkeep", "data/annotations/labels.csv")  # what a person fills
@@ -46,8 +48,6 @@ TINY: dict[str, dict[str, Any]] = {  # what differs from params.yaml: seconds in
     "evaluate": {"scikit_learn_champion": False},  # it would always be, of nets trained for two epochs
 }
 FOREIGN = ("DVC_ROOT", "DVC_EXP_NAME", "SELFSAME_OBSERVE", "SELFSAME_DEBUG", "SELFSAME_FLOW_RUN")
-# What a stage loads before it does anything: a process that is forked after it starts in no time.
-PRELOADED = ["torch", "sklearn.datasets", "matplotlib.pyplot", "pyarrow.dataset", "pydantic", "ruamel.yaml"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Project:
         """Return the environment of a command that is run in the project."""
         inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
         own = {
-            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join([str(bin_folder()), str(BIN), os.environ["PATH"]]),
             "DVC_SITE_CACHE_DIR": str(self.root.with_name(f"{self.root.name}-site")),  # its notes on files
             "COLUMNS": "200",
         }
@@ -136,6 +136,19 @@ class Project:
     def digests(self) -> dict[str, str]:
         """Return the sha256 of every output file."""
         return output_digests(self.root)
+
+
+def made_once(name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that one process of the test run has made for all, to read and copy only."""
+    place = Path(os.environ[SHARED]) / name
+    with place.with_name(f"{name}.lock").open("w") as file:
+        lock(file)
+        if not (done := place.with_name(f"{name}.done")).exists():
+            shutil.rmtree(place, ignore_errors=True)  # of a process that failed
+            place.mkdir()
+            make(place)
+            done.touch()
+    return place
 
 
 def section(name: str, **changes: Any) -> Any:

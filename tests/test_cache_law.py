@@ -121,66 +121,97 @@ def restored(*stages: str) -> Repro:
     return Repro((), stages)
 
 
-EDITS = {
-    # parameters
-    "learning rate": (param("training", learning_rate=0.003), ran(*ALL[2:])),
-    "labels per class": (param("split", labels_per_class=12), ran(*ALL[1:])),
-    "report title": (param("evaluate", title="Another"), ran("evaluate")),
-    # people's answers
-    "an answer": (answer_one, ran(*ALL[1:])),
-    # code; where the bytes written stay the same, nothing that reads them runs
-    "step": (edit("tasks/split.py", "Stage split: give", "The stage split: give"), ran("split")),
-    "declared helper, new bytes": (
-        edit("selfsame/selection/by_confidence.py", "confidence below threshold", "confidence too low"),
-        ran("pseudo_label", "retrain", "evaluate"),
-    ),
-    "step, new inode, same size and time": (
-        edit("tasks/split.py", "Stage split: give", "Stage split: GIVE", keep_time=True),
-        ran("split"),
-    ),
-    "step, in place, same size": (
-        edit("tasks/split.py", "Stage split: give", "Stage split: GIVE", in_place=True),
-        ran("split"),
-    ),
-    "declared helper": (edit("selfsame/sources/embedded.py", "Data sets", "All data sets"), ran("download")),
-    "helper of all": (edit("selfsame/core/digests.py", "Digests of", "The digests of"), ran(*ALL)),
-    "step touched": (touch("tasks/split.py"), NONE),
-    # what no stage depends on
-    "flow": (edit("flows/pipeline.py", "The pipeline", "Our pipeline as it is"), NONE),
-    "bridge": (edit("selfsame/dag/plan.py", "DVC's graph", "The graph of DVC"), NONE),
-    "audit": (edit("selfsame/audit/verify.py", "Whether a project", "If a project"), NONE),
-    "observers": (edit("selfsame/observe/record.py", "The provenance", "A provenance"), NONE),
-    "command line": (edit("selfsame/cli.py", "The command line", "Our command line"), NONE),
+Step = tuple[Callable[[Project], None], Repro]
+# Each group is done in one project, one edit after the other.
+BYTES: dict[str, dict[str, Step]] = {  # the edits of these groups change outputs
+    "models": {
+        "learning rate": (param("training", learning_rate=0.003), ran(*ALL[2:])),
+        "declared helper": (
+            edit("selfsame/selection/by_confidence.py", "confidence below threshold", "confidence too low"),
+            ran("pseudo_label", "retrain", "evaluate"),
+        ),
+    },
+    "roles": {
+        "labels per class": (param("split", labels_per_class=12), ran(*ALL[1:])),
+        "an answer of a person": (answer_one, ran(*ALL[1:])),
+        "report title": (param("evaluate", title="Another"), ran("evaluate")),
+    },
+}
+SAME: dict[str, dict[str, Step]] = {  # those of these don't: after each the outputs are the same bytes
+    "code": {  # where the bytes written stay the same, nothing that reads them runs
+        "step": (edit("tasks/split.py", "Stage split: give", "The stage split: give"), ran("split")),
+        "step touched": (touch("tasks/split.py"), NONE),
+        "step, new inode, same size and time": (
+            edit("tasks/split.py", "stage split: give", "stage split: GIVE", keep_time=True),
+            ran("split"),
+        ),
+        "step, in place, same size": (
+            edit("tasks/split.py", "stage split: GIVE", "stage split: Give", in_place=True),
+            ran("split"),
+        ),
+        "declared helper": (
+            edit("selfsame/sources/embedded.py", "Data sets", "All data sets"),
+            ran("download"),
+        ),
+    },
+    "helper of all": {
+        "helper of all": (edit("selfsame/core/digests.py", "Digests of", "The digests of"), ran(*ALL)),
+    },
+    "nothing": {  # what no stage depends on, and the same content
+        "flow": (edit("flows/pipeline.py", "The pipeline", "Our pipeline as it is"), NONE),
+        "bridge": (edit("selfsame/dag/plan.py", "DVC's graph", "The graph of DVC"), NONE),
+        "audit": (edit("selfsame/audit/verify.py", "Whether a project", "If a project"), NONE),
+        "observers": (edit("selfsame/observe/record.py", "The provenance", "A provenance"), NONE),
+        "command line": (edit("selfsame/cli.py", "The command line", "Our command line"), NONE),
+        "all touched": (
+            touch("*", "tasks/*", "selfsame/**/*", "data/**/*", "models/**/*", "reports/*"),
+            NONE,
+        ),
+        "written again": (write_again, NONE),
+        "made again": (make_again, NONE),
+    },
     # what one stage writes and another reads: an output is taken back from DVC's cache, and nothing runs
-    "input, other size": (edit(EXAMPLES, "PAR1", "PAR1 and more"), restored("download")),
-    "input, new inode, same size and time": (
-        edit(EXAMPLES, "PAR1", "PAR2", keep_time=True),
-        restored("download"),
-    ),
-    "input, in place, same size": (edit(EXAMPLES, "PAR1", "PAR2", in_place=True), restored("download")),
-    "input touched": (touch(EXAMPLES), NONE),
-    "output edited, middle": (edit(LABELED, "PAR1", "PAR1 and more"), restored("split")),
-    "output edited, last": (edit(REPORT, "</html>", "</HTML>"), restored("evaluate")),
-    "metrics edited": (edit("reports/metrics.json", "champion", "loser"), restored("evaluate")),
-    "output deleted, middle": (delete(LABELED), restored("split")),
-    "output deleted, last": (delete(REPORT), restored("evaluate")),
-    "folder deleted": (delete("models/champion"), restored("evaluate")),
-    # the same content
-    "all touched": (touch("*", "tasks/*", "selfsame/**/*", "data/**/*", "models/**/*", "reports/*"), NONE),
-    "written again": (write_again, NONE),
-    "made again": (make_again, NONE),
+    "outputs": {
+        "input, other size": (edit(EXAMPLES, "PAR1", "PAR1 and more"), restored("download")),
+        "input, new inode, same size and time": (
+            edit(EXAMPLES, "PAR1", "PAR2", keep_time=True),
+            restored("download"),
+        ),
+        "input, in place, same size": (edit(EXAMPLES, "PAR1", "PAR2", in_place=True), restored("download")),
+        "input touched": (touch(EXAMPLES), NONE),
+        "output edited, middle": (edit(LABELED, "PAR1", "PAR1 and more"), restored("split")),
+        "output edited, last": (edit(REPORT, "</html>", "</HTML>"), restored("evaluate")),
+        "metrics edited": (edit("reports/metrics.json", "champion", "loser"), restored("evaluate")),
+        "output deleted, middle": (delete(LABELED), restored("split")),
+        "output deleted, last": (delete(REPORT), restored("evaluate")),
+        "folder deleted": (delete("models/champion"), restored("evaluate")),
+    },
 }
 
 
-@pytest.mark.parametrize(("change", "expected"), EDITS.values(), ids=EDITS)
-def test_exactly_what_must_run_runs(
-    project: Project, change: Callable[[Project], None], expected: Repro
-) -> None:
+def check(project: Project, name: str, change: Callable[[Project], None], expected: Repro) -> None:
+    """Make one edit: exactly what must run runs, and nothing afterwards."""
     change(project)
-    assert project.repro() == expected
-    assert project.digests() == compute_anew(project)
+    assert project.repro() == expected, name
     if expected != NONE:
-        assert project.repro() == NONE
+        assert project.repro() == NONE, name
+
+
+@pytest.mark.parametrize("group", BYTES)
+def test_exactly_what_must_run_runs(project: Project, group: str) -> None:
+    for name, (change, expected) in BYTES[group].items():
+        before = project.digests()
+        check(project, name, change, expected)
+        assert project.digests() == compute_anew(project) != before, name
+
+
+@pytest.mark.parametrize("group", SAME)
+def test_what_leaves_the_bytes_alone_runs_no_more_than_itself(project: Project, group: str) -> None:
+    before = project.digests()
+    for name, (change, expected) in SAME[group].items():
+        check(project, name, change, expected)
+        assert project.digests() == before, name
+    assert project.digests() == compute_anew(project)
 
 
 def test_an_earlier_value_restores_what_it_gave(project: Project) -> None:

@@ -65,7 +65,7 @@ class Snapshot:
         return parse_lineage(files, self._whole)
 
     @cached_property
-    def lock(self) -> dict[str, LockedStage]:
+    def lock(self) -> Mapping[str, LockedStage]:
         """What ``dvc.lock`` says of every stage.
 
         Raises:

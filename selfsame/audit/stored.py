@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,8 @@ class LockedStage:
     params: dict[str, Any]
 
 
-def parse_lock(content: bytes | None) -> dict[str, LockedStage]:
+@lru_cache(maxsize=64)  # most commits of a history have the one before's
+def parse_lock(content: bytes | None) -> Mapping[str, LockedStage]:
     """Return every stage that a ``dvc.lock`` names.
 
     Raises:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from project import Project as RealProject
+from project import made_once
 from real_project import copy_project, make_real_project
 from toy_project import Project, make_finished, make_twice
 
@@ -13,9 +14,9 @@ pytest.register_assert_rewrite("state_answers", "clever")
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def finished() -> Project:
     """The project after one run, committed before it and after; for reading and copying only."""
-    return make_finished(tmp_path_factory.mktemp("finished"))
+    return Project(made_once("toy", make_finished))
 
 
 @pytest.fixture
@@ -28,9 +29,9 @@ def project(finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture(scope="session")
-def twice(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def twice(finished: Project) -> Project:
     """Two results, both committed, and the first taken back; code that no stage reads is committed too."""
-    return make_twice(tmp_path_factory.mktemp("twice") / "project", finished)
+    return Project(made_once("twice", lambda folder: make_twice(folder / "project", finished)) / "project")
 
 
 @pytest.fixture
@@ -56,7 +57,8 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="session")
 def finished_real(tmp_path_factory: pytest.TempPathFactory) -> RealProject:
     """The real pipeline with its past; for reading and copying only."""
-    return make_real_project(tmp_path_factory.mktemp("real") / "project")
+    made = made_once("real", lambda folder: make_real_project(folder / "project"))
+    return RealProject(made / "project").copy_to(tmp_path_factory.mktemp("real") / "project")
 
 
 @pytest.fixture

@@ -1,13 +1,9 @@
 """The real pipeline on a tiny data set, with a past: two results, one of them taken back from the cache."""
 
-import multiprocessing
-import os
 import shutil
-import sys
-from importlib import import_module
 from pathlib import Path
 
-from project import CODE, FOREIGN, PRELOADED, TINY, Project
+from project import TINY, Project
 
 THRESHOLDS = (0.6, 0.9)  # of the first result and of the second
 
@@ -39,40 +35,14 @@ def commit(project: Project, message: str) -> None:
 
 
 def execute(project: Project, stages: list[str], *stored: str) -> None:
-    """Run stages in one process that has torch and DVC already, and let DVC store what they wrote.
+    """Run stages by themselves, and let DVC store what they wrote.
 
     Args:
         stored: the stages that DVC stores; all by default, also those that would have to run.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*PRELOADED, "dvc.repo"])
-    environment = project.environment()
-    process = context.Process(target=_run_stages, args=(project.root, stages, stored or (None,), environment))
-    process.start()
-    process.join()
-    assert process.exitcode == 0
-
-
-def _run_stages(
-    root: Path, stages: list[str], stored: tuple[str | None, ...], environment: dict[str, str]
-) -> None:
-    os.environ.update(environment)
-    os.chdir(root)
-    sys.path.insert(0, str(root))
-    for name in FOREIGN:
-        os.environ.pop(name, None)
-    for name in [name for name in sys.modules if name.split(".")[0] in CODE]:
-        del sys.modules[name]  # the tests' own copy
-    from selfsame.runner import run_stage
-
     for stage in stages:
-        module = import_module(f"tasks.{stage}")
-        run_stage(stage, module.main)
-    from dvc.repo import Repo
-
-    with Repo() as repo:
-        for name in stored:
-            repo.commit(target=name, force=True)
+        project.run("python", "-m", f"tasks.{stage}")
+    project.run("dvc", "commit", "--quiet", "--force", *stored)
 
 
 def copy_project(project: Project, root: Path) -> Project:

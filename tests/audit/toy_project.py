@@ -3,8 +3,9 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
+
+from forked import BIN, bin_folder
 
 ROOT = Path(__file__).parents[2]
 STAGE = """
@@ -70,7 +71,7 @@ class Project:
         self.root = root
 
     def run(self, *command: str) -> str:
-        binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        binaries = os.pathsep.join([str(bin_folder()), str(BIN), os.environ["PATH"]])
         identity = {
             f"GIT_{who}_{what}": "ada@example.org"
             for who in ("AUTHOR", "COMMITTER")
