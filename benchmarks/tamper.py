@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests/audit")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/audit")]
 
 from toy_project import Project, make_twice  # noqa: E402
 

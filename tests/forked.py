@@ -64,9 +64,14 @@ os._exit(status)
 
 
 def bin_folder() -> Path:
-    """Return the folder of the two commands, whose server the first of a test run's processes starts."""
+    """Return the folder of the two commands, whose server the first of a test run's processes starts.
+
+    Outside of a test run, and where processes have no descriptors, it is the folder of the real ones.
+    """
     from selfsame.processes import lock
 
+    if SHARED not in os.environ or not hasattr(os, "pidfd_open"):
+        return BIN
     shared = Path(os.environ[SHARED])
     folder = shared / "bin"
     with (shared / "forked.lock").open("w") as file:
