@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from selfsame.doctor import find_browser
 
 HOW = "no Chromium: apt-get install chromium"
-START_SECONDS = 60
+START_SECONDS = 120
 KEYS = {"Backspace": 8, "ArrowRight": 39, "Tab": 9, "Enter": 13}
 WIDTHS = {"desktop": 1280, "phone": 390}  # pixels
 LOOKS = [("desktop", "light"), ("phone", "dark")]
@@ -44,7 +44,7 @@ class Browser:
         self._count += 1
         self._socket.send(json.dumps({"id": self._count, "method": method, "params": parameters}))
         while True:
-            answer = json.loads(self._socket.recv(timeout=30))
+            answer = json.loads(self._socket.recv(timeout=START_SECONDS))
             if answer.get("method") in (
                 "Runtime.exceptionThrown",
                 "Runtime.consoleAPICalled",
@@ -103,7 +103,7 @@ def open_browser(folder: Path) -> Iterator[Browser]:
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.1)
         port = place.read_text().split()[0]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=START_SECONDS) as answer:
             (target,) = [each for each in json.load(answer) if each["type"] == "page"]
         with connect(target["webSocketDebuggerUrl"], max_size=None, proxy=None) as socket:
             yield Browser(socket)

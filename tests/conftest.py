@@ -39,6 +39,8 @@ note("start")
 print(f"hello from {name}", flush=True)
 sys.stderr.write(("x" * 79 + "\\n") * params.get("noise_lines", 0))
 time.sleep(params.get("sleep", 0))
+while "until" in params and not os.path.exists(params["until"]):
+    time.sleep(0.05)
 if params.get("fail"):
     sys.exit(f"error in stage {name}: told to fail")
 with open(output, "w") as file:
@@ -55,7 +57,7 @@ TOY_GRAPH = {  # a diamond: prepare → left, right → join
 }
 
 
-PATIENCE_SECONDS = 20.0  # for a process that was killed: it may first have to leave the kernel
+PATIENCE_SECONDS = 60.0  # for a process that was killed: it may first have to leave the kernel
 
 
 def has_ended(pid: int) -> bool:
@@ -147,7 +149,7 @@ class Toy:
     def wait_for_start(self, stage: str) -> int:
         """Wait until a stage's command runs; return its process id."""
         log = self.folder / "runs.log"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 200  # a flow that starts takes 5 s where nothing else runs
         while time.monotonic() < deadline:
             for line in log.read_text().splitlines() if log.exists() else []:
                 what, name, *pid = line.split()

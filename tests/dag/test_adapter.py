@@ -96,7 +96,7 @@ def test_a_failure_has_its_cause(toy: Toy) -> None:
 
 
 def test_busy_paths_are_written_as_we_read_them(toy: Toy) -> None:
-    toy.set("prepare", sleep=30)
+    toy.set("prepare", sleep=200)
     beside = subprocess.Popen(["dvc", "repro", "-q", "prepare"], start_new_session=True)
     try:
         toy.wait_for_start("prepare")

@@ -69,7 +69,7 @@ def test_environment_reaches_the_stage(toy: Toy) -> None:
 
 
 def test_letting_go_kills_the_stage(toy: Toy) -> None:
-    toy.set("prepare", sleep=60)
+    toy.set("prepare", sleep=200)
     outcomes: list[execute.Outcome] = []
     with hold_workspace() as workspace:
         thread = threading.Thread(
@@ -77,21 +77,27 @@ def test_letting_go_kills_the_stage(toy: Toy) -> None:
         )
         thread.start()
         stage = toy.wait_for_start("prepare")
-    thread.join(10)
+    thread.join(60)
     assert outcomes[0].kind == "failed"
     assert has_ended(stage)
 
 
 def test_waits_for_paths_held_by_another_dvc(toy: Toy) -> None:
-    toy.set("prepare", sleep=3)
+    toy.set("prepare", until="go")
     beside = subprocess.Popen(["dvc", "repro", "-q", "prepare"], stdout=subprocess.DEVNULL)
+
+    def heard(line: str) -> None:
+        if line.startswith("waiting: "):
+            Path("go").touch()
+
     try:
         toy.wait_for_start("prepare")
-        outcome, lines = bring_up("prepare")
-        assert outcome.kind == "unchanged"
-        assert any(line.startswith("waiting: ") for line in lines)
+        with hold_workspace() as workspace:
+            outcome = run_stage(workspace, "prepare", heard)
+        assert outcome.kind == "unchanged" and Path("go").exists()
     finally:
-        assert beside.wait(30) == 0
+        Path("go").touch()
+        assert beside.wait(120) == 0
     assert toy.runs() == ["prepare"]
 
 

@@ -143,7 +143,7 @@ def test_a_failure_names_the_stage_and_leaves_no_experiment(committed: Toy) -> N
 
 
 def test_a_killed_trial_leaves_nothing_broken_and_resumes(committed: Toy) -> None:
-    committed.set("right", sleep=60)
+    committed.set("right", sleep=200)
     before = contents(committed)
     process = subprocess.Popen([sys.executable, "-c", RUN], stdout=subprocess.DEVNULL)
     log = committed.folder / ".dvc" / "tmp" / "trial" / "runs.log"

@@ -123,7 +123,7 @@ def test_a_lock_file_with_conflict_markers_is_left_to_a_person(done: Toy) -> Non
 
 
 def test_unreadable_table_beside_a_living_dvc_is_an_error(toy: Toy) -> None:
-    toy.set("prepare", sleep=60)
+    toy.set("prepare", sleep=200)
     beside = subprocess.Popen(["dvc", "repro", "-q", "prepare"], start_new_session=True)
     try:
         toy.wait_for_start("prepare")

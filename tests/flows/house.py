@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -92,7 +93,7 @@ class House:
             self.process.kill()
             self.process.wait()
             for process in family:  # of a house that didn't come down by itself
-                if process.is_running():
+                with suppress(psutil.NoSuchProcess):
                     process.kill()
 
     def wait_until_up(self) -> None:

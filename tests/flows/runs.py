@@ -27,7 +27,7 @@ def start_flow(**options: Any) -> "subprocess.Popen[str]":
 
 
 def finish(process: "subprocess.Popen[str]") -> dict[str, Any]:
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=250)
     assert process.returncode == 0, err
     answer = json.loads(out.splitlines()[-1])
     assert isinstance(answer, dict)
@@ -38,7 +38,7 @@ def ask(api: str, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
     request = urllib.request.Request(
         f"{api}/{path}/filter", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         answer = json.load(response)
     assert isinstance(answer, list)
     return answer
@@ -50,7 +50,7 @@ def task_runs(api: str, flow_run: str, **expected: str) -> dict[str, dict[str, A
     Prefect's client reports states in the background: they may arrive after the flow has ended.
     """
     body = {"flow_runs": {"id": {"any_": [flow_run]}}}
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 120
     while True:
         runs = {run["name"]: run for run in ask(api, "task_runs", body)}
         states = {name: run["state"]["name"] for name, run in runs.items()}

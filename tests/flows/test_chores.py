@@ -115,10 +115,10 @@ def test_a_hindrance_that_passes_is_waited_for(shared: Toy, prefect_api: str) ->
 
 
 def test_a_stage_has_a_time_limit_and_no_second_try(toy: Toy, prefect_api: str) -> None:
-    toy.set("left", sleep=60)
-    toy.set("operation", stage_minutes_of={"left": 0.15})
+    toy.set("left", sleep=200)
+    toy.set("operation", stage_minutes_of={"left": 0.05})
     answer = run_flow()
-    assert "left: killed at its time limit of 9 s" in answer["message"]
+    assert "left: killed at its time limit of 3 s" in answer["message"]
     assert answer["message"].startswith("failed: left; blocked: join")
     assert sorted(toy.runs()) == ["prepare", "right"]
     toy.set("left", sleep=0)

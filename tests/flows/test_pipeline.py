@@ -97,7 +97,7 @@ def test_the_same_as_dvc(toy: Toy, prefect_api: str) -> None:
 
 
 def test_killing_the_flow_kills_the_stage(toy: Toy, prefect_api: str) -> None:
-    toy.set("left", sleep=60)
+    toy.set("left", sleep=200)
     flow = start_flow(targets=["left"])
     stage = psutil.Process(toy.wait_for_start("left"))
     flow.send_signal(signal.SIGKILL)
@@ -110,11 +110,11 @@ def test_killing_the_flow_kills_the_stage(toy: Toy, prefect_api: str) -> None:
 
 
 def test_interrupting_the_flow_kills_the_stage(toy: Toy, prefect_api: str) -> None:
-    toy.set("left", sleep=60)
+    toy.set("left", sleep=200)
     flow = start_flow(targets=["left"])
     stage = psutil.Process(toy.wait_for_start("left"))
     flow.send_signal(signal.SIGINT)
-    flow.communicate(timeout=30)
+    flow.communicate(timeout=120)
     assert flow.returncode != 0
     assert has_ended(stage.pid)
 

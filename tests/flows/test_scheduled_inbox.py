@@ -10,6 +10,7 @@ import pytest
 from project import ROOT, TINY, Project, Repro
 from ruamel.yaml import YAML
 
+from tests.conftest import has_ended
 from tests.flows.house import House
 
 EVERY_SECONDS = 15  # between two scheduled runs; a run that comes due during another one is cancelled
@@ -101,6 +102,5 @@ def test_files_come_to_the_inbox(tmp_path: Path) -> None:
         assert len(family) >= 2, "server and worker"
         house.process.send_signal(signal.SIGINT)
         assert house.process.wait(60) == 0, house.log.read_text()
-        _, alive = psutil.wait_procs(family, timeout=5)
-        assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+        assert [process for process in family if not has_ended(process.pid)] == []
     assert project.repro() == Repro((), ())
