@@ -209,7 +209,14 @@ def enter_toy(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(sys, "executable", str(bin_folder() / "python"))  # of the processes in which DVC runs
     return Toy(folder)
+
+
+@pytest.fixture
+def real_python(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the toy's processes be children of this one, to be killed and looked at."""
+    monkeypatch.setattr(sys, "executable", str(BIN / Path(sys.executable).name))
 
 
 def make_toy(folder: Path) -> None:

@@ -58,7 +58,7 @@ def test_much_stderr_does_not_hang(toy: Toy) -> None:
     assert lines.count("x" * 79) == 4000
 
 
-def test_environment_reaches_the_stage(toy: Toy) -> None:
+def test_environment_reaches_the_stage(toy: Toy, real_python: None) -> None:
     text = (toy.folder / "stage.py").read_text()
     (toy.folder / "stage.py").write_text(text + "print(sys.executable, os.environ['ADDED'])\n")
     lines: list[str] = []
@@ -68,7 +68,7 @@ def test_environment_reaches_the_stage(toy: Toy) -> None:
     assert Path(said.removesuffix(" here")).parent == Path(sys.executable).parent
 
 
-def test_letting_go_kills_the_stage(toy: Toy) -> None:
+def test_letting_go_kills_the_stage(toy: Toy, real_python: None) -> None:
     toy.set("prepare", sleep=200)
     outcomes: list[execute.Outcome] = []
     with hold_workspace() as workspace:

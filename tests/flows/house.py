@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple, Self
 
 import psutil
 
-from tests.conftest import ROOT
+from tests.conftest import BIN, ROOT
 
 KEY = "operator:secret"
 START_SECONDS = 600  # these end a wait for what never comes; on a machine of its own it takes 20 s …
@@ -69,7 +68,7 @@ class House:
         }
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "flows.up"],
+                [str(BIN / "python"), "-m", "flows.up"],
                 cwd=project,
                 env=os.environ | settings,
                 stdout=log,

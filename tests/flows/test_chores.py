@@ -114,7 +114,7 @@ def test_a_hindrance_that_passes_is_waited_for(shared: Toy, prefect_api: str) ->
     assert shell("git", "log", "-1", "--format=%s") == "Run: prepare\n"
 
 
-def test_a_stage_has_a_time_limit_and_no_second_try(toy: Toy, prefect_api: str) -> None:
+def test_a_stage_has_a_time_limit_and_no_second_try(toy: Toy, prefect_api: str, real_python: None) -> None:
     toy.set("left", sleep=200)
     toy.set("operation", stage_minutes_of={"left": 0.05})
     answer = run_flow()

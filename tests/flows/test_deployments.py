@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from prefect.flows import load_flow_from_entrypoint
 from ruamel.yaml import YAML
 
 from flows.serve import read_deployments
-from tests.conftest import ROOT, Toy, has_ended
+from tests.conftest import BIN, ROOT, Toy, has_ended
 from tests.flows.house import RUN_SECONDS, House
 from tests.flows.runs import ask
 
@@ -43,7 +42,7 @@ def write_table(project: Path) -> None:
 def test_one_process_serves_the_table(toy: Toy, prefect_api: str) -> None:
     write_table(toy.folder)
     server = subprocess.Popen(
-        [sys.executable, "-m", "flows.serve"],
+        [str(BIN / "python"), "-m", "flows.serve"],
         env=os.environ | {"PREFECT_RUNNER_POLL_FREQUENCY": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -60,7 +59,7 @@ def test_one_process_serves_the_table(toy: Toy, prefect_api: str) -> None:
             assert server.poll() is None and time.monotonic() < deadline
             time.sleep(0.5)
         assert all(run["expected_start_time"][11:16] == "03:00" for run in runs)
-        command = [sys.executable, "-m", "prefect", "deployment", "run", "toy/other", "--watch"]
+        command = [str(BIN / "python"), "-m", "prefect", "deployment", "run", "toy/other", "--watch"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS)
         assert "Completed" in done.stdout, done.stdout + done.stderr
         assert sorted(toy.runs()) == ["join", "left", "prepare", "right"]
