@@ -4,6 +4,7 @@ A part's result depends on the part alone, so that it is the same whoever made i
 it is asked for; lost workers and tasks that ran out of memory are its own to start again.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -99,7 +100,9 @@ def start_engine(given: ResourcesParams, cpu_threads: int) -> Iterator[Engine]:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = {"env_vars": {"PYTHONPATH": path, "OMP_NUM_THREADS": str(cpu_threads)}}
     try:
-        ray.init(address=address, runtime_env=environment, log_to_driver=False, logging_level="error", **own)
+        ray.init(
+            address=address, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR, **own
+        )
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         raise SelfsameError(
             f"Ray doesn't start{f' at RAY_ADDRESS = {address}' if address else ''}: "
@@ -132,7 +135,8 @@ class _Ray:
         self, work: Callable[[Part], Result], parts: Iterable[Part], local: object = None
     ) -> Iterator[Result]:
         shared = self._ray.put(work)  # once, and not with every part
-        waiting, running = enumerate(parts), {}
+        waiting = enumerate(parts)
+        running: dict[Any, int] = {}
         done: dict[int, Any] = {}
         number = 0  # of the part whose result is next
         while True:

@@ -103,10 +103,12 @@ def read_blobs(names: Iterable[str]) -> Iterator[bytes | None]:
     """Return the bytes of every ``COMMIT:./PATH``, None where there is no such file; git is asked once."""
     wanted = list(names)
     fit = [name for name in wanted if "\n" not in name]
-    told = ask("cat-file", "--batch", stdin="".join(f"{name}\n" for name in fit).encode()) if fit else b""
+    told = ask("cat-file", "--batch", stdin="".join(f"{name}\n" for name in fit).encode()) if fit else None
     found: dict[str, bytes] = {}
     start = 0
-    for name in fit if told else []:
+    for name in fit:
+        if told is None:
+            break
         end = told.index(b"\n", start)
         described = told[start:end].rsplit(b" ", 2)
         start = end + 1

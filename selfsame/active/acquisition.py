@@ -19,7 +19,7 @@ from selfsame.active.uncertainty import (
     softmax,
 )
 from selfsame.core.errors import SelfsameError
-from selfsame.params.active_learning import ActiveLearningParams
+from selfsame.params.active_learning import ActiveLearningParams, Bald
 
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
 OF_PROBABILITIES = {"least_confidence": least_confidence, "margin": margin, "entropy": entropy}
@@ -69,7 +69,7 @@ def build_score(own: ActiveLearningParams, weights: np.ndarray, biases: np.ndarr
     if own.strategy == "random":
         random = np.random.default_rng(own.seed)
         return lambda probabilities, _: random.random(len(probabilities))
-    if own.strategy == "bald":
+    if isinstance(own, Bald):
         if not dropout:
             raise SelfsameError(
                 "params.yaml: active_learning.strategy = 'bald', but the model has no dropout to sample from",

@@ -47,7 +47,7 @@ def answer(
 ) -> None:
     """Take in labels that people gave; 'dvc repro' then learns from them."""
     from selfsame.active.answers import commit_answers, merge_answers
-    from selfsame.core.annotations import ANNOTATIONS
+    from selfsame.core.layout import ANNOTATIONS
     from selfsame.dag.workspace import hold_workspace
 
     with hold_workspace(say=typer.echo):  # a stage that is running would be recorded with the new labels

@@ -13,12 +13,14 @@ import pyarrow as pa
 
 from selfsame.active.acquisition import build_score, choose, most_uncertain, score_batches
 from selfsame.active.labeling_page import render_page
-from selfsame.core.annotations import ANNOTATIONS, read_annotations
+from selfsame.core.annotations import read_annotations
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import ANNOTATIONS
 from selfsame.core.tables import TableInfo, inputs_of, iter_batches, take_all
 from selfsame.pages.picture import picture
 from selfsame.params.active_learning import ActiveLearningParams
 from selfsame.params.compute import ComputeParams
+from selfsame.params.model import NetParams
 
 FOLDER = ANNOTATIONS.parent
 REQUEST = FOLDER / "request.csv"
@@ -92,7 +94,8 @@ def make_request(own: ActiveLearningParams, compute: ComputeParams, views: int) 
             start += len(ids)
 
     weights, biases = last_layer_of(model)
-    score = build_score(own, weights, biases, model.params.dropout)
+    dropout = model.params.dropout if isinstance(model.params, NetParams) else 0.0
+    score = build_score(own, weights, biases, dropout)
     wanted = own.rows * own.candidates_per_row
     candidates = most_uncertain(score_batches(open_rows(), weights, biases, score), wanted)
     if candidates is None or not len(candidates):

@@ -16,10 +16,10 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from selfsame.active.request import FOLDER, POOL, Question, Request
-from selfsame.core.annotations import ANNOTATIONS, read_annotations
+from selfsame.core.annotations import read_annotations
 from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
-from selfsame.core.layout import CHAMPION, ID, TO_SCORE
+from selfsame.core.layout import ANNOTATIONS, CHAMPION, ID, TO_SCORE
 from selfsame.core.tables import TableInfo, example_ids
 from selfsame.params.active_learning import ActiveLearningParams
 from selfsame.params.data import DATA

@@ -35,10 +35,10 @@ def bald(samples: Iterable[np.ndarray]) -> np.ndarray:
     Args:
         samples: (N, K) probabilities, one array for every draw of the weights; one in memory at a time.
     """
-    total, entropies, count = 0.0, 0.0, 0
+    total, entropies, count = np.zeros(()), np.zeros(()), 0
     for probabilities in samples:
         total, entropies, count = total + probabilities, entropies + entropy(probabilities), count + 1
-    return entropy(np.asarray(total) / count) - entropies / count
+    return entropy(total / count) - entropies / count
 
 
 def dropout_masks(samples: int, units: int, rate: float, seed: int) -> np.ndarray:

@@ -122,7 +122,8 @@ class Case:
             for record in self.snapshot.lineage[0]
             if metrics in record.outputs and self.weights in record.inputs.values()
         ]
-        return (behind or others or [None])[-1]
+        found = behind or others
+        return found[-1] if found else None
 
     @cached_property
     def metrics(self) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def compare(left: Side, right: Side) -> dict[str, Any]:
 
 def _data(left: Side, right: Side) -> dict[str, Any]:
     """Count added, removed and relabeled rows of every role."""
-    found = {}
+    found: dict[str, Any] = {}
     for role in ROLES:
         before, after = _labels(left, role), _labels(right, role)
         if before is None or after is None or before.equals(after):

@@ -123,8 +123,9 @@ class Execution:
         if self.method != "offline":
             return f"trained on its input with labels that it didn't record (method {self.method})"
         decision = self.decision_on(example_id)
-        learned = decision is not None and decision["accepted"]
-        return f"trained on its machine label {decision['pseudo_label']}" if learned else None
+        if decision is None or not decision["accepted"]:
+            return None
+        return f"trained on its machine label {decision['pseudo_label']}"
 
     @property
     def method(self) -> str:
@@ -163,7 +164,9 @@ class Execution:
             return table.count("accepted", [True]) if table else 0
         rounds = len(self._taught.metadata(_LEARNED, LEARNED_KEY)["rounds"])
         total = 0
-        for batch in self._taught.dataset(_LEARNED).to_batches(columns=["labels", "uses"]):
+        learned = self._taught.dataset(_LEARNED)
+        assert learned is not None  # it keeps labels
+        for batch in learned.to_batches(columns=["labels", "uses"]):
             labels, uses = (pc.list_flatten(batch.column(name)) for name in ("labels", "uses"))
             used = pc.and_(pc.is_valid(labels), pc.greater(uses, 0)).to_numpy(zero_copy_only=False)
             total += int(used.reshape(batch.num_rows, rounds).any(axis=1).sum()) if rounds else 0

@@ -41,9 +41,9 @@ def _rows(snapshot: Snapshot) -> Iterator[tuple[Any, ...]]:
     for row in _read(
         snapshot, "pseudo_labels", "example_id", "pseudo_label", "accepted", "teacher", "confidence"
     ):
-        who = f"{MACHINE}{row['teacher']}"
+        machine = f"{MACHINE}{row['teacher']}"
         label = _named(row["pseudo_label"], classes)
-        yield row["example_id"], "pool", label, who, "", "", row["accepted"], row.get("confidence", "")
+        yield row["example_id"], "pool", label, machine, "", "", row["accepted"], row.get("confidence", "")
 
 
 def _read(snapshot: Snapshot, stem: str, *columns: str) -> Iterator[dict[str, Any]]:

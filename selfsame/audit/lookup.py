@@ -75,7 +75,7 @@ class Table:
                 position -= held
         raise IndexError(position)
 
-    def count(self, column: str, values: Sequence[str]) -> int:
+    def count(self, column: str, values: Sequence[Any]) -> int:
         """Count the rows whose ``column`` is one of ``values``.
 
         A group of rows that all have the same value, as its footer tells, is not read.

@@ -85,7 +85,7 @@ def _packages(records: list[Record]) -> list[tuple[str, str, dict[str, Any]]]:
 
     Older records say only what was installed.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for record in records:
         installed = record.environment["packages"]
         imported = record.environment.get("imported") or {name: {} for name in installed}

@@ -71,8 +71,8 @@ def rebuild(revision: str, key: Path | None, say: Callable[[str], None]) -> Rebu
         root = _clone(snapshot)
         child = run_child(workspace, "selfsame.dag.trial", [], say, {}, folder=root)
         if child.report is None or child.report["error"]:
-            said = child.report["error"] if child.report else f"its process ended with status {child.status}"
-            raise SelfsameError(f"rebuilding {revision}: {child.last_words(said)}", f"see {root}")
+            why = child.report["error"] if child.report else f"its process ended with status {child.status}"
+            raise SelfsameError(f"rebuilding {revision}: {child.last_words(why)}", f"see {root}")
         now = parse_lock((root / LOCK_FILE).read_bytes())
         made = {path: path.read_bytes() for path in (root / LINEAGE).rglob("*.json")}
         known = {record.path.stem for record in snapshot.lineage[0]}

@@ -38,7 +38,7 @@ def executions_of(snapshot: Snapshot) -> list[Execution]:
     than what its stage would read now.
     """
     walker = walker_of(snapshot)
-    found = {}
+    found: dict[Any, Any] = {}
     for stage in snapshot.lock.values():
         files = {name: digest for out in stage.outs for name, digest in snapshot.recorded(out).items()}
         found |= {record.path: record for record in walker.trace(files).executions}

@@ -176,8 +176,8 @@ class Snapshot:
         if digest == HERE:
             return Path(name)
         if digest.startswith(MD5):
-            stored = digest.removeprefix(MD5)
-            return self._store.at_hand(stored) or self._store.fetch(stored, self.read(name))
+            md5 = digest.removeprefix(MD5)
+            return self._store.at_hand(md5) or self._store.fetch(md5, self.read(name))
         stored = self.md5s.get(digest)
         if stored is not None and (place := self._store.at_hand(stored)):
             return place

@@ -55,11 +55,11 @@ def _behind(
         yield problem(GRAPH_FILE.as_posix(), f"the command '{stage.cmd}'", f"'{spec.cmd}'")
     deps, wanted = {dep.path.as_posix() for dep in stage.deps}, {*spec.code, *spec.inputs}
     if deps != wanted:
-        then, now = (" ".join(sorted(each)) or "none" for each in (deps - wanted, wanted - deps))
-        yield problem(GRAPH_FILE.as_posix(), f"the dependencies {then}", f"{now} instead")
+        less, more = (" ".join(sorted(each)) or "none" for each in (deps - wanted, wanted - deps))
+        yield problem(GRAPH_FILE.as_posix(), f"the dependencies {less}", f"{more} instead")
     written = {section: snapshot.params.get(section) for section in spec.params}
-    for key, (then, now) in changes(dict(leaves(stage.params)), dict(leaves(written))).items():
-        yield problem(PARAMS_FILE.as_posix(), f"{key} = {then}", now)
+    for key, (then, written_now) in changes(dict(leaves(stage.params)), dict(leaves(written))).items():
+        yield problem(PARAMS_FILE.as_posix(), f"{key} = {then}", written_now)
     for dep in stage.deps:
         now = made[dep.path] if dep.path in made else snapshot.source(dep.path)
         if now is None:

@@ -99,7 +99,8 @@ def parse_yaml(content: bytes) -> Any:
     Raises:
         ValueError: it isn't any.
     """
-    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     try:
         return YAML(typ="safe").load(content.decode())

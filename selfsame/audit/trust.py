@@ -108,8 +108,8 @@ def can_be_repeated(case: Case) -> Asked:
         else "On a CPU a repeat with the same packages gives the same bytes"
     )
     again = rebuilds_of(case.weights)
-    same = [each.said for each in again if each.said["equal"]]
-    equal = [f"{said['by'] or 'somebody'} on {said['on'][:10]}" for said in same]
+    as_before = [each.said for each in again if each.said["equal"]]
+    equal = [f"{said['by'] or 'somebody'} on {said['on'][:10]}" for said in as_before]
     attested = f" Rebuilt from its commit {len(again)} times, {len(equal)} with the same bytes"
     attested += f" (by {', '.join(equal)})." if equal else "."
     return f"{words}. {promise}; ran on {', '.join(hardware)}.{attested if again else ''}", {

@@ -62,7 +62,8 @@ def _differences(record: Record, stage: LockedStage, snapshot: Snapshot) -> Iter
     read = {name: snapshot.md5s.get(digest) for name, digest in record.inputs.items()} | record.code_md5
     for dep in stage.deps:
         known = {name: md5 for name, md5 in read.items() if is_below(name, dep.path.as_posix())}
-        if known and None not in known.values() and md5_of(dep.path, known) != dep.md5:
+        whole = {name: md5 for name, md5 in known.items() if md5 is not None}
+        if whole and len(whole) == len(known) and md5_of(dep.path, whole) != dep.md5:
             yield f"{dep.path} of md5 {dep.md5}"
 
 

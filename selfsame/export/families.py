@@ -4,6 +4,7 @@ Left out are searches, distances of pairs, solving, and loops whose length a ten
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +61,14 @@ class _Features(nn.Module):
 
 
 class _Trees(nn.Module):
+    first: Tensor
+    left: Tensor
+    right: Tensor
+    feature: Tensor
+    threshold: Tensor
+    value: Tensor
+    start: Tensor
+
     def __init__(self, fitted: families.Trees) -> None:
         super().__init__()
         trees, nodes = fitted.feature.shape
@@ -88,6 +97,9 @@ class _Frequencies(_Trees):
 
 
 class _SupportVectors(nn.Module):
+    wins: Tensor
+    loses: Tensor
+
     def __init__(self, fitted: families.SupportVectors) -> None:
         super().__init__()
         self.fitted, self.count = fitted, int(fitted.classes)
@@ -167,7 +179,8 @@ class _ProcessOfClass(nn.Module):
 class _ProcessOfClasses(nn.Module):
     def __init__(self, fitted: families.ProcessOfClasses) -> None:
         super().__init__()
-        self.processes = nn.ModuleList(_ProcessOfClass(each) for each in fitted)
+        processes: Any = fitted
+        self.processes = nn.ModuleList(_ProcessOfClass(each) for each in processes)
 
     def forward(self, rows: Tensor) -> Tensor:
         said = torch.stack([each(rows) for each in self.processes], dim=1)

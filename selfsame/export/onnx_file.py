@@ -80,7 +80,7 @@ class _Image:
     """The input of a model of images, as it is."""
 
     def __init__(self, model: Predictor) -> None:
-        shape = ["rows", *model.info.image_shape]
+        shape: list[str | int | None] = ["rows", *model.info.image_shape]
         self.inputs = [make_tensor_value_info(IMAGE, onnx.TensorProto.UINT8, shape)]
         self.nodes = [make_node("Identity", [IMAGE], [PREFIX + RAW])]
         self.constants: list[Any] = []
@@ -157,7 +157,7 @@ class _Values:
         return float(np.abs(made["value"] - model.values(inputs)).max(initial=0) / model.unit)
 
 
-ENDS: dict[type[Predictor], type[_Classes] | type[_Values]] = {Classifier: _Classes, Regressor: _Values}
+ENDS: dict[type[Predictor], Any] = {Classifier: _Classes, Regressor: _Values}
 
 
 def feed_of(model: Predictor, inputs: np.ndarray) -> dict[str, np.ndarray]:

@@ -87,7 +87,7 @@ class Reference:
 
     def model(self, key: str) -> Model:
         """Return ``JUDGED``, the model that has not learned the validation rows, or ``WHOLE``."""
-        params = Family(architecture=self.family(key))
+        params = Family.model_validate({"architecture": self.family(key)})
         net = build_net(params, self.info)
         state = {name.removeprefix(f"{key}."): array for name, array in self.found.items()}
         net.load_state_dict({name: torch.from_numpy(np.array(state[name])) for name in net.state_dict()})

@@ -70,9 +70,11 @@ def together(rows: Rows, extra: Rows | None) -> Rows:
     """Return both, one after the other."""
     if extra is None:
         return rows
-    names = ("inputs", "labels", "weights")
     return replace(
-        rows, **{name: np.concatenate([getattr(rows, name), getattr(extra, name)]) for name in names}
+        rows,
+        inputs=np.concatenate([rows.inputs, extra.inputs]),
+        labels=np.concatenate([rows.labels, extra.labels]),
+        weights=np.concatenate([rows.weights, extra.weights]),
     )
 
 

@@ -45,9 +45,9 @@ def _steps(model: Any) -> list[list[Tree]]:
 
 def _grown(nodes: np.ndarray) -> Tree:
     leaf = nodes["is_leaf"].astype(bool)
-    children = [np.where(leaf, -1, nodes[name].astype(np.int64)) for name in ("left", "right")]
+    left, right = (np.where(leaf, -1, nodes[name].astype(np.int64)) for name in ("left", "right"))
     value = np.where(leaf, nodes["value"], 0)[:, None]
-    return Tree(nodes["feature_idx"], *children, nodes["num_threshold"], value, int(nodes["depth"].max()))
+    return Tree(nodes["feature_idx"], left, right, nodes["num_threshold"], value, int(nodes["depth"].max()))
 
 
 def forest(rows: Rows, seed: int) -> nn.Module:

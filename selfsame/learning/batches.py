@@ -6,7 +6,7 @@ from math import ceil, prod
 from mmap import MADV_DONTNEED
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -105,7 +105,9 @@ def load_pool(
     """
     info = TableInfo.of(pool)
     inputs = _space_for(count_rows(pool), info, memory_gb)
-    labels, columns, teacher, start = [], [], "", 0
+    decided: list[Tensor] = []
+    columns: list[pa.RecordBatch] = []
+    teacher, start = "", 0
     names = [ID, "accepted", *(["probabilities"] if soft_temperature is not None else [])]
     schema = pa.schema([open_table(pseudo_labels).schema.field(name) for name in names])
     own = [ID, *(each.name for each in info.input_fields())]
@@ -117,13 +119,14 @@ def load_pool(
             raise _other_pool(pool, pseudo_labels)
         inputs[start : start + rows.num_rows] = inputs_of(rows, info)
         if isinstance(inputs, np.memmap):  # what is written is the system's to hold
-            inputs.base.madvise(MADV_DONTNEED)
+            file: Any = inputs.base
+            file.madvise(MADV_DONTNEED)
         start += rows.num_rows
         teacher = teacher or decisions.column("teacher")[0].as_py()
-        labels.append(torch.from_numpy(decisions.column("pseudo_label").to_numpy().copy()))
+        decided.append(torch.from_numpy(decisions.column("pseudo_label").to_numpy().copy()))
         columns.append(decisions.select(names))
     table = pa.Table.from_batches(columns, schema)
-    labels = torch.cat([stack_examples([], info).labels, *labels])
+    labels = torch.cat([stack_examples([], info).labels, *decided])
     if soft_temperature is not None:
         probabilities = table.column("probabilities").combine_chunks().flatten().to_numpy()
         labels = pseudo_targets(torch.tensor(probabilities).view(len(labels), -1), soft_temperature)

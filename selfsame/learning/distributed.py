@@ -49,7 +49,7 @@ def spread(net: nn.Module, in_steps: nn.Module) -> nn.Module:
         return in_steps
     for module in net.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            module.__class__ = SYNCHRONISED[type(module)]
+            module.__class__ = SYNCHRONISED[type(module)]  # type: ignore[assignment]
     return Share(in_steps)
 
 
@@ -82,7 +82,8 @@ class Share(nn.Module):
         return torch.cat(outputs)
 
 
-def _summed(_: object, bucket: torch.distributed.GradBucket) -> torch.futures.Future[Tensor]:
+# torch looks at the annotation, which it doesn't export to type checkers.
+def _summed(_: object, bucket: torch.distributed.GradBucket) -> torch.futures.Future[Tensor]:  # type: ignore[name-defined]
     """Sum gradients over the ranks: each has only its share's part of the whole batch's."""
     future = torch.distributed.all_reduce(bucket.buffer(), async_op=True).get_future()
     return future.then(lambda done: done.value()[0])
@@ -103,6 +104,8 @@ class _Synchronised(_BatchNorm):
         mean = total / count
         variance = squares / count - mean**2
         with torch.no_grad():
+            assert self.num_batches_tracked is not None and self.running_mean is not None
+            assert self.running_var is not None and self.momentum is not None
             self.num_batches_tracked.add_(1)
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)

@@ -15,7 +15,7 @@ from selfsame.learning.steps import StepNet, prepare_compiler
 from selfsame.learning.tables import fit_table
 from selfsame.model.models import save_model, save_validation
 from selfsame.model.nets import build_net
-from selfsame.model.torchvision_nets import load_weights
+from selfsame.model.torchvision_nets import TorchvisionNet, load_weights
 from selfsame.observe.notes import note
 from selfsame.observe.watch import monitoring, watch
 from selfsame.params.model import FittedParams, Torchvision
@@ -41,7 +41,7 @@ def _fit_net(run: TrainingRun, folder: Path) -> None:
     def fresh_net() -> nn.Module:
         torch.manual_seed(plan.seed)
         net = build_net(run.params, run.info)
-        if isinstance(run.params, Torchvision) and run.params.weights is not None:
+        if isinstance(net, TorchvisionNet) and isinstance(run.params, Torchvision) and run.params.weights:
             load_weights(net, run.params)
         return net.to(run.device)
 

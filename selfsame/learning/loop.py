@@ -114,7 +114,8 @@ def train(
         "best": best,
         "labeled": labeled,
     }
-    pool, pool_limits = None, training.augmentation
+    pool: Pool | None = None
+    pool_limits: AugmentationParams = training.augmentation
     if data.pool is not None and len(data.pool) and plan.method.pool_rows != "none":
         stream = torch.Generator().manual_seed(2 * plan.seed + 1)
         pool = moving["pool"] = Pool(data.pool, plan.method, plan.pool_batch_size, stream)

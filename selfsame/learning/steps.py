@@ -1,5 +1,7 @@
 """How fast training steps compute on a device."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +19,8 @@ class StepNet(nn.Module):
 
     def __init__(self, net: nn.Module, params: TrainingParams) -> None:
         super().__init__()
-        self._net, self._compiled = torch.compile(net) if params.compile else net, params.compile
+        self._net: Any = torch.compile(net) if params.compile else net
+        self._compiled = params.compile
         self._bfloat16 = params.precision == "bfloat16"
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from selfsame.model.device import sent
-from selfsame.params.augmentation import AugmentationParams
+from selfsame.params.augmentation import AugmentationParams, ImageAugmentation
 
 
 def augment(
@@ -25,6 +25,7 @@ def augment(
     """
     draws = 1 if alike else len(inputs)
     if inputs.dim() == 4:
+        assert isinstance(params, ImageAugmentation)
         inputs = _flip(_move(inputs, params, draws, generator), params.flip_fraction, draws, generator)
         inputs = _change_contrast(inputs, params.contrast_fraction, draws, generator)
         inputs = _change_color(inputs, params.color_fraction, draws, generator)
@@ -36,7 +37,7 @@ def augment(
     return inputs
 
 
-def _move(images: Tensor, params: AugmentationParams, draws: int, generator: torch.Generator) -> Tensor:
+def _move(images: Tensor, params: ImageAugmentation, draws: int, generator: torch.Generator) -> Tensor:
     """Rotate, scale, shear and shift: each uniform up to its limit in either direction.
 
     What moves in from outside repeats the border.

@@ -26,7 +26,7 @@ def prepare_device(params: ComputeParams) -> torch.device:
     # As use_deterministic_algorithms(True), which imports the compiler too (seconds).
     torch.set_deterministic_debug_mode("error")
     # Filling fresh memory only guards against code that reads it unwritten; it took a sixth of a step's time.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     return device
 

@@ -9,7 +9,7 @@ which it was chosen.
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -91,7 +91,8 @@ class Model:
         if not isinstance(self.net, Committee):
             return (self,)
         return tuple(
-            replace(self, net=net, params=Family(architecture=name)) for name, net in self.net.members.items()
+            replace(self, net=net, params=Family.model_validate({"architecture": name}))
+            for name, net in self.net.members.items()
         )
 
     @property
@@ -148,7 +149,9 @@ class Model:
         """What makes the logits of the features; the dropout stands right before it."""
         if self.is_fitted:
             return _unchanged(len(self.info.classes))
-        return self.net.get_submodule(last_layer_name(self.net))
+        layer = self.net.get_submodule(last_layer_name(self.net))
+        assert isinstance(layer, nn.Linear)
+        return layer
 
 
 def _unchanged(outputs: int) -> nn.Linear:
@@ -157,7 +160,7 @@ def _unchanged(outputs: int) -> nn.Linear:
     return layer
 
 
-def save_model(folder: Path, model: Model, history: list[dict[str, float]]) -> None:
+def save_model(folder: Path, model: Model, history: Sequence[Mapping[str, float | None]]) -> None:
     """Write a model's folder."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.cpu().contiguous() for name, value in model.net.state_dict().items()}
@@ -176,7 +179,7 @@ def save_model(folder: Path, model: Model, history: list[dict[str, float]]) -> N
         writer.writerows(history)
 
 
-def save_validation(folder: Path, kept: Mapping[str, float]) -> None:
+def save_validation(folder: Path, kept: Mapping[str, float | None]) -> None:
     """Write the validation scores of ``kept``, the row of the history whose epoch left the weights.
 
     They stand in a file of their own so that DVC compares them between experiments, as metrics.

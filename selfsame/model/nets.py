@@ -14,7 +14,7 @@ from selfsame.core.tables import TableInfo
 from selfsame.model.families import build_family
 from selfsame.model.torchvision_nets import torchvision_net
 from selfsame.model.wide_resnet import FEATURES, wrn_28_2
-from selfsame.params.model import Cnn, FittedParams, Layered, Mlp, ModelParams
+from selfsame.params.model import Cnn, FittedParams, Layered, Mlp, ModelParams, NetParams
 
 MERGED = "is_merged"  # the attribute of a net that is made for prediction
 SMALL_PIXELS = 64  # up to here a ResNet keeps the image's size at its start
@@ -27,7 +27,8 @@ def build_net(params: ModelParams, info: TableInfo) -> nn.Module:
         return build_family(params.architecture, params.families, outputs, values=not info.labels.logits)
     if isinstance(params, Mlp):
         return _mlp(prod(info.input_shape), params, outputs)
-    net = _IMAGE_NETS[params.architecture](info.image_shape, params, outputs)
+    channels, height, width = info.image_shape
+    net = _IMAGE_NETS[params.architecture]((channels, height, width), params, outputs)
     # channels_last: measured twice as fast on a CPU, and what tensor cores want on a GPU
     return net.to(memory_format=torch.channels_last)
 
@@ -62,7 +63,7 @@ def _mlp(inputs: int, params: Mlp, outputs: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), *layers, *_head(entering, params, outputs))
 
 
-def _resnet18(image_shape: tuple[int, int, int], params: ModelParams, outputs: int) -> nn.Module:
+def _resnet18(image_shape: tuple[int, int, int], params: NetParams, outputs: int) -> nn.Module:
     """Build torchvision's ResNet-18 (He et al., CVPR 2016).
 
     On images of up to 64 pixels the first convolution is 3×3 with stride 1 and nothing is pooled after
@@ -81,7 +82,7 @@ def _resnet18(image_shape: tuple[int, int, int], params: ModelParams, outputs: i
     return net
 
 
-def _wrn_28_2(image_shape: tuple[int, int, int], params: ModelParams, outputs: int) -> nn.Module:
+def _wrn_28_2(image_shape: tuple[int, int, int], params: NetParams, outputs: int) -> nn.Module:
     return wrn_28_2(image_shape[0], nn.Sequential(*_head(FEATURES, params, outputs)))
 
 
@@ -103,7 +104,7 @@ def _dense(inputs: int, widths: list[int], params: Layered) -> tuple[list[nn.Mod
     return layers, inputs
 
 
-def _head(features: int, params: ModelParams, outputs: int) -> list[nn.Module]:
+def _head(features: int, params: NetParams, outputs: int) -> list[nn.Module]:
     return [nn.Dropout(params.dropout), nn.Linear(features, outputs)]
 
 

@@ -52,7 +52,8 @@ class TorchvisionNet(nn.Module):
     ) -> Any:
         """Load plain tensors: MNASNet refuses those without the versions that torch's own files carry."""
         versioned: Any = OrderedDict(state_dict)
-        versioned._metadata = self.state_dict()._metadata
+        own: Any = self.state_dict()
+        versioned._metadata = own._metadata
         return super().load_state_dict(versioned, strict, assign)
 
     def train(self, mode: bool = True) -> "TorchvisionNet":

@@ -113,7 +113,7 @@ def reliability_figure(record: GateRecord) -> str:
         kinds = ((record.before, BASELINE, "raw"), (record.after, STUDENT, "calibrated"))
         for reliability, color, name in kinds:
             filled = [place for place, rows in enumerate(reliability.rows) if rows]
-            shares = [reliability.shares[place] for place in filled]
+            shares = [reliability.shares[place] or 0.0 for place in filled]
             confidence = [reliability.confidence[place] for place in filled]
             axes.plot(confidence, shares, "o-", color=color, markersize=5, label=name)
         axes.set_xlim(0, 1.02)

@@ -89,7 +89,8 @@ def doubtful_file(target: Target, tables: Mapping[str, Path], labels: np.ndarray
 
 def doubtful_gallery(tables: Mapping[str, Path], labels: np.ndarray, found: Doubts) -> Gallery:
     """Show the most doubtful ones."""
-    shown, starts = [], 0
+    shown: list[tuple[Any, Any]] = []
+    starts = 0
     first = found.rows[:SHOWN]
     for table in tables.values():
         rows = len(read_column(table, "label"))

@@ -24,8 +24,8 @@ INK, SOFT, LINE, STUDENT, BASELINE = (f"#00000{digit}" for digit in range(1, 6))
 CSS_NAMES = {INK: "ink", SOFT: "soft", LINE: "line", STUDENT: "student", BASELINE: "baseline"}
 COLORS = {"baseline": BASELINE, "student": STUDENT}
 
-CHOSEN = {"linewidth": 1.2, "linestyle": (0, (4, 3))}
-TRAINING = {"linewidth": 1.1, "linestyle": (0, (3, 2)), "alpha": 0.75}
+CHOSEN: dict[str, Any] = {"linewidth": 1.2, "linestyle": (0, (4, 3))}
+TRAINING: dict[str, Any] = {"linewidth": 1.1, "linestyle": (0, (3, 2)), "alpha": 0.75}
 SIZE = (5.2, 3.6)  # inches; the page scales it, so only the proportion and the relative text size count
 STYLE = {
     "axes.axisbelow": True,

@@ -4,7 +4,7 @@ import json
 
 from selfsame.report.findings import Findings
 from selfsame.report.honest import committee, headline, result, simple, warnings
-from selfsame.report.scores import MEASURES
+from selfsame.report.scores import MEASURES, Scores
 from selfsame.report.words import count, percent
 
 CARD = "README.md"
@@ -113,7 +113,7 @@ def _learned(findings: Findings) -> str:
     )
 
 
-def _said(scores, name: str) -> str:
+def _said(scores: Scores, name: str) -> str:
     span = scores.span(name)
     return f"{scores.said(name)} ({span})" if span else scores.said(name)
 

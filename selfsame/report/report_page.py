@@ -1,6 +1,6 @@
 """The report: one self-contained HTML page that follows from the findings alone, and from ``dvc.yaml``."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import floor
 from pathlib import Path
@@ -98,7 +98,7 @@ def explored(findings: Findings) -> dict[str, Any]:
     begins at ``start``, under ``names``: these say the number of rows, too.
     """
     gate, words = findings.gate, findings.target.words
-    columns = {
+    columns: dict[str, Callable[[Kept], str] | None] = {
         words.level: lambda kept: number(kept.level) if gate.rising else f"{kept.level:.3g}",
         "accepted": lambda kept: count(kept.coverage.part),
         "coverage": lambda kept: percent(kept.coverage.value),
@@ -121,7 +121,7 @@ def explored(findings: Findings) -> dict[str, Any]:
         "columns": [name for name in said if name != "accepted"],
         "table": [
             ([say(kept) for name, say in said.items() if name != "accepted"], kept is gate.of_accepted)
-            for kept in sorted(tabulated, key=lambda kept: kept.level)
+            for kept in sorted(tabulated, key=lambda kept: kept.level or 0.0)
         ],
         "rows": [row(kept) for kept in gate.explored],
         "start": int(distances.argmin()) if len(distances) else 0,

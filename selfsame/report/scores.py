@@ -97,7 +97,7 @@ class Scores:
         """Write a measure, that which models are known by unless told; a dash where it isn't defined."""
         name = name or self.measure
         found = self.measures.get(name)
-        return MEASURES[name][1](found and found.value)
+        return MEASURES[name][1](found.value if found else None)
 
     def span(self, name: str = "") -> str:
         """Write its interval, likewise."""

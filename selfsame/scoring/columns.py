@@ -49,10 +49,14 @@ class Columns(Protocol):
         fields: the columns that a prediction has.
     """
 
-    model: Predictor
     wish: Wish
     facts: dict[str, Any]
     fields: list[pa.Field]
+
+    @property
+    def model(self) -> Predictor:
+        """What predicts."""
+        ...
 
     def of(self, inputs: np.ndarray) -> tuple[list[pa.Array], int]:
         """Return the columns of some rows' predictions, and how many are abstained from."""

@@ -38,7 +38,7 @@ def predict(
     check_target(output)
     with model_folder(model, rev) as folder:
         wish = Wish(keep, probabilities, threshold, level)
-        columns = load_model(folder, device, threads).columns(wish)
+        columns = load_model(folder, device, threads).columns(wish)  # type: ignore[arg-type]
         with start_engine(ray_workers(workers), threads or 1) as over:
             made = predict_place(place, output, columns, over)
     typer.echo(f"{made.rows} rows predicted: {output}", err=True)

@@ -42,7 +42,7 @@ class Predictor:
     @property
     def temperature(self) -> float | None:
         """That of the calibrated softmax; None where there is none."""
-        return self.calibration and self.calibration.temperature
+        return self.calibration.temperature if self.calibration else None
 
     @property
     def about(self) -> dict[str, Any]:

@@ -209,7 +209,7 @@ def _idx(path: Path, preparation: Preparation, _: bool) -> Pieces:
 
 
 def _stored_rows(
-    stream: IO[bytes], shape: tuple[int, ...], kind: np.dtype, path: Path
+    stream: IO[bytes] | gzip.GzipFile, shape: tuple[int, ...], kind: np.dtype, path: Path
 ) -> Iterator[np.ndarray]:
     """Yield the rows of an array that is stored row after row, ``BATCH_ROWS`` at a time."""
     left, row_bytes = shape[0], prod(shape[1:]) * kind.itemsize

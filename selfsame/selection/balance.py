@@ -43,7 +43,7 @@ def cut_for(parts: Callable[[], Iterator[Passed]], rows_per_class: np.ndarray) -
     passed = sum((np.bincount(labels, minlength=classes) for labels, _ in parts()), np.zeros(classes, int))
     confidence = np.where(rows_per_class > 0, -np.inf, np.inf).astype(np.float32)
     for label in np.flatnonzero((passed > rows_per_class) & (rows_per_class > 0)):
-        (confidence[label],) = ranked(_OfClass(parts, label), passed[[label]] - rows_per_class[label])
+        (confidence[label],) = ranked(_OfClass(parts, int(label)), passed[[label]] - rows_per_class[label])
     above, tied = (
         np.array(
             [

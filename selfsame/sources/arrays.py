@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from selfsame.sources.place import PARTS, POOL_FOLDERS, look_through
 from selfsame.sources.source import HOLDOUT, TRAIN, Batch, Source
 from selfsame.sources.words import tidy
 
-IDX_TYPES = {
+IDX_TYPES: dict[int, Any] = {
     8: np.uint8,
     9: np.int8,
     11: np.dtype(">i2"),
@@ -132,7 +132,7 @@ def _refuse_bomb(path: Path) -> None:
         raise ValueError(f"it would unpack to {unpacked:,} bytes, {unpacked // max(packed, 1)} times its own")
 
 
-def _idx(stream: IO[bytes]) -> np.ndarray:
+def _idx(stream: BinaryIO | gzip.GzipFile) -> np.ndarray:
     """Read an array; a packed file isn't unpacked any further than its header says."""
     start = stream.read(4)
     if start[:2] != b"\0\0" or len(start) < 4:

@@ -1,9 +1,10 @@
 """From the words of a target column, or the names of class folders, to classes: which word is which."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import Any
 
 from selfsame.core.labels import UNLABELED
 from selfsame.sources.faults import Fault, counted, listed
@@ -88,7 +89,7 @@ def _canonical(words: Mapping[str, int]) -> dict[str, str]:
     return {word: word for word in words}
 
 
-def _order(names: Mapping[str, int]):
+def _order(names: Mapping[str, int]) -> Callable[[str], Any]:
     numeric = all(NUMBER.fullmatch(name) for name in names)
     return (lambda name: (float(name), name)) if numeric else (lambda name: name)
 

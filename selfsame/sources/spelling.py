@@ -103,15 +103,16 @@ def _signs(words: Mapping[str, int], reading: Reading, known: re.Pattern[str]) -
             f"set data.thousands to {sign!r}{also}",
             ("thousands", sign),
         )
-    points = list(filter(POINT_THOUSANDS.fullmatch, words))
+    in_points = [word for word in words if POINT_THOUSANDS.fullmatch(word)]
     pointed = share_of(words, lambda word: POINT_THOUSANDS.fullmatch(word) or known.fullmatch(word))
-    if points and pointed >= 0.5 and reading.decimal == "," and reading.thousands is None:
-        why = f"has numbers with points between thousands, such as {listed(points, 2)}"
+    if in_points and pointed >= 0.5 and reading.decimal == "," and reading.thousands is None:
+        why = f"has numbers with points between thousands, such as {listed(in_points, 2)}"
         return why, 'set data.thousands to "."', ("thousands", ".")
     if commas >= 0.5 and reading.decimal != ",":
         points = any("." in word for word in words)
+        in_commas = [word for word in words if COMMA_NUMBER.fullmatch(word)]
         return (
-            f"has numbers with a decimal comma, such as {listed(filter(COMMA_NUMBER.fullmatch, words), 2)}",
+            f"has numbers with a decimal comma, such as {listed(in_commas, 2)}",
             'set data.decimal to ","' + (' and data.thousands to "."' if points else ""),
             ("decimal", ","),
         )

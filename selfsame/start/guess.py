@@ -79,7 +79,7 @@ class Draft:
     @property
     def params(self) -> DataParams:
         """Return the section, checked."""
-        shapes = {"table": Table, "images": Images, "arrays": Arrays}
+        shapes: dict[str, type[DataParams]] = {"table": Table, "images": Images, "arrays": Arrays}
         return shapes[self.keys["source"]].model_validate(self.keys)
 
     def set(self, key: str, value: Any, why: str) -> None:

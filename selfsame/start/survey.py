@@ -128,7 +128,8 @@ def draw(found: Survey, split: SplitParams) -> Survey:
 
 
 def _parts(found: Survey, batches: Iterator[Batch], info: TableInfo) -> Iterator[Part]:
-    inputs, labels = [], []
+    inputs: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
     for batch in batches:
         given = info.labels.as_given(batch.labels)
         if sum(map(len, inputs)) < SAMPLE:

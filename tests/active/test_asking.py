@@ -53,6 +53,15 @@ def test_rows_of_the_pool_are_asked_for_once(strategy: str, trained: Path) -> No
     assert [one.example_id for one in again.questions] == ids
 
 
+def test_a_committee_asks_too_but_has_no_dropout(trained: Path) -> None:
+    members = ["linear", "boosting"]
+    run_task("train_baseline", trained, model={"architecture": "committee", "members": members})
+    ids = [one.example_id for one in request(strategy="margin").questions]
+    assert len(set(ids)) == 8 and set(ids) <= set(pool_ids())
+    with pytest.raises(SelfsameError, match="the model has no dropout to sample from"):
+        request(strategy="bald")
+
+
 def test_the_most_uncertain_of_the_pool_are_asked(trained: Path) -> None:
     made = request(strategy="margin", diversity={"name": "none"})
     said, names = answer_table(load_model(Path("models/baseline")), POOL), pool_ids()
