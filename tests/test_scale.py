@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from project import ROOT
@@ -30,6 +31,11 @@ def test_the_page_is_that_of_the_results(tmp_path: Path) -> None:
 def test_every_step_is_measured(kind: str, tmp_path: Path) -> None:
     import scale
 
-    found = scale.stages(tmp_path / "project", kind, 600)
+    found: dict[str, Any] = {}
+    kept: list[int] = []
+    scale.stages(tmp_path / "project", kind, 600, found, lambda: kept.append(len(found)))
+    assert kept == list(range(1, 9))
+    scale.stages(tmp_path / "project", kind, 600, found, lambda: kept.append(0))
+    assert kept[-1] == 8, "what was measured was measured again"
     assert all(each["cpu"] > 0 and each["memory"] > 10 for each in found.values())
     assert found["retrain, loading"]["said"] == found["retrain, mapping"]["said"] != "0\n"
