@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from selfsame.core.graph_file import StageSpec
@@ -16,28 +17,34 @@ def python_files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*.py")) if path.read_text(encoding="utf-8").strip()]
 
 
-def imported_names(path: Path, root: Path, as_module: bool = False) -> Iterator[str]:
-    """Yield the dotted names that a file imports anywhere: in functions and for type checkers too.
+def imported_names(path: Path, root: Path, as_module: bool = False) -> tuple[str, ...]:
+    """Return the dotted names that a file imports anywhere: in functions and for type checkers too.
 
-    ``from a import b`` yields ``a`` and ``a.b``, since b may be a module.
+    ``from a import b`` gives ``a`` and ``a.b``, since b may be a module.
 
     Args:
         as_module: without what it imports only when it is run: the runner, which can't change a byte.
     """
     package = path.relative_to(root).with_suffix("").parts[:-1]
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return _imported_names(path.read_text(encoding="utf-8"), package, as_module)
+
+
+@cache
+def _imported_names(text: str, package: tuple[str, ...], as_module: bool) -> tuple[str, ...]:
+    names: list[str] = []
+    tree = ast.parse(text)
     if as_module:
         tree.body = [
             node for node in tree.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == AS_MAIN)
         ]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else ()
             base = ".".join([*above, *([node.module] if node.module else [])])
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return tuple(names)
 
 
 def imported_files(path: Path, root: Path) -> set[Path]:

@@ -57,6 +57,9 @@ TOY_GRAPH = {  # a diamond: prepare → left, right → join
 }
 
 
+LONG = ("test_cache_law.py", "test_same_bytes.py", "test_erase.py", "test_states.py", "test_families.py")
+LONG += ("test_states_run_again.py", "test_states_own_data.py", "test_regression_project.py")
+LONG += ("test_rebuild.py",)
 PATIENCE_SECONDS = 60.0  # for a process that was killed: it may first have to leave the kernel
 
 
@@ -103,6 +106,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         if (pid := folder / "pid").exists():
             kill_group(int(pid.read_text()))
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: one that begins last is waited for by all other processes."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
