@@ -119,7 +119,11 @@ class Execution:
         if self.keeps_labels:
             taught = self.taught(example_id)
             words = ", ".join(f"{each.label} ({each.uses} × in round {each.number})" for each in taught)
-            return f"trained on its machine label {words}" if taught else None
+            if taught:
+                return f"trained on its machine label {words}"
+            model = self.record.params.get("model", {})
+            spreads = "neighbors" in (model.get("members") or [model.get("architecture")])
+            return "may have spread labels along its input, which got none" if spreads else None
         if self.method != "offline":
             return f"trained on its input with labels that it didn't record (method {self.method})"
         decision = self.decision_on(example_id)

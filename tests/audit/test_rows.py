@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shlex
-from dataclasses import replace
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from project import Project
 
 from selfsame.audit.execution import Execution
 from selfsame.audit.lookup import Table
+from selfsame.audit.records import Record
 from selfsame.audit.rows import describe_row, executions_of, format_row, id_of_source_row
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.taint import format_taint, rebuild_command, taint_history, trace_taint
@@ -37,6 +38,13 @@ def sha256(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
+def changed(record: Record, **fields: Any) -> Record:
+    assert record.params  # all of it is read
+    other = copy(record)
+    vars(other).update(fields)
+    return other
+
+
 def test_labeled_row(real: Project) -> None:
     wanted = pick("data/splits/labeled.parquet")
     row = describe_row(Snapshot(), wanted["example_id"])
@@ -56,11 +64,11 @@ def test_a_refit_is_told_apart(real: Project) -> None:
         for stage in ("train_baseline", "pseudo_label")
     )
     validated = {"models/baseline/validated/model.safetensors": "ab"}
-    refitted = replace(training.record, outputs=training.record.outputs | validated)
+    refitted = changed(training.record, outputs=training.record.outputs | validated)
     uses = [each.use_of(row) for each in (training, Execution(refitted, snapshot))]
     assert uses == ["chose its checkpoint with its human label", f"{uses[0]}, then trained on it"]
     assert labeling.teachers == [sha256("models/baseline/model.safetensors")]
-    other = replace(labeling.record, inputs=labeling.record.inputs | validated)
+    other = changed(labeling.record, inputs=labeling.record.inputs | validated)
     assert Execution(other, snapshot).teachers == ["ab"]
 
 
@@ -133,6 +141,15 @@ def test_taint_of_pool_rows_reaches_what_learned_from_them(real: Project) -> Non
     both = trace_taint(Snapshot(), [rejected, accepted])
     assert models(both) == expected and both["pseudo_labels"]["own"] == [rejected, accepted]
     assert "models/student" in format_taint(both)
+
+
+def test_label_spreading_may_have_learned_from_any_pool_row(real: Project) -> None:
+    snapshot, row = Snapshot(), pick("data/pseudo_labels", accepted=False)["example_id"]
+    training = next(each for each in executions_of(snapshot) if each.record.stage == "retrain")
+    assert training.use_of(row) is None
+    for model in ({"architecture": "neighbors"}, {"architecture": "committee", "members": ["neighbors"]}):
+        record = changed(training.record, params={"model": model})
+        assert "spread labels along its input" in (Execution(record, snapshot).use_of(row) or "")
 
 
 def test_taint_of_a_holdout_row_reaches_the_report_alone(real: Project) -> None:
