@@ -37,6 +37,7 @@ SIZES = ["1000000:1", "10000000:1", "10000000:1000"]
 INFO = TableInfo("synthetic", "classification", ("no", "yes"), tuple(f"x{n}" for n in range(4)))
 SMALL = {"labeled": 100, "validation": 100, "holdout": 1000}
 PLACES = {
+    "inbox": "data/inbox",
     "manifest": "data/raw/manifest.json",
     "pool": "data/splits/pool",
     "pseudo_labels": "data/pseudo_labels",
@@ -47,7 +48,7 @@ PLACES = {
     "metrics": "reports/metrics.json",
 }
 STAGES = {  # stage → what it reads, what it writes
-    "download": ([], ["manifest"]),
+    "download": (["inbox"], ["manifest"]),
     "split": (["manifest"], ["labeled", "validation", "holdout", "pool"]),
     "train_baseline": (["labeled", "validation"], ["baseline"]),
     "pseudo_label": (["pool", "baseline"], ["pseudo_labels"]),
@@ -142,6 +143,8 @@ def write_models() -> str:
         folder.mkdir(parents=True)
         content = "student" if name == "champion" else name
         (folder / "model.safetensors").write_bytes(content.encode() * 10_000)
+    Path(PLACES["inbox"]).mkdir(parents=True, exist_ok=True)
+    (Path(PLACES["inbox"]) / "rows.csv").write_text("of these the tables might have been made")
     for name, content in {"manifest": MANIFEST, "metrics": METRICS}.items():
         Path(PLACES[name]).parent.mkdir(parents=True, exist_ok=True)
         Path(PLACES[name]).write_text(json.dumps(content))
@@ -160,7 +163,7 @@ def write_past(commit: str, runs: int) -> None:
             stored = object_of(str(both.md5))
             stored.parent.mkdir(parents=True, exist_ok=True)
             stored.write_bytes(file.read_bytes())
-    history = b""
+    history = bytearray()  # in the words of git fast-import
     for run in range(runs):
         now = made if run == runs - 1 else {name: of_run(run, files) for name, files in made.items()}
         lock, files = {}, {}
@@ -256,7 +259,11 @@ def record(commit: str, run: int, stage: str, read: Files, written: Files) -> tu
         "predicate": {
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
-                "externalParameters": {"stage": stage, "command": "true", "params": {"data": {"run": run}}},
+                "externalParameters": {
+                    "stage": stage,
+                    "command": "true",
+                    "params": {"data": {"run": run, "path": "data/inbox"}},
+                },
                 "internalParameters": where | {"startedBy": WHO},
                 "resolvedDependencies": [*inputs, *ran, anchor],
             },

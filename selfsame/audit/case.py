@@ -1,6 +1,6 @@
 """One model under audit: what the questions and the exports ask of it."""
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +146,7 @@ class Case:
         return used[0] if used else {}
 
 
+@lru_cache(maxsize=4)
 def walker_of(snapshot: Snapshot) -> Walker:
     """Return who follows digests through a snapshot's records, ``dvc.lock`` telling apart equal results."""
     locked = witnesses(snapshot) if snapshot.read(LOCK_FILE.as_posix()) else {}

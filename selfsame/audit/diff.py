@@ -21,19 +21,22 @@ from selfsame.dag.nested import leaves
 class Side:
     """One side of a comparison: a path, a revision, or ``REVISION:PATH`` (the champion's if left out).
 
+    Args:
+        seen: a snapshot from which the records are known already.
+
     Raises:
         SelfsameError: neither a path nor a revision is of that name.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, seen: Snapshot | None = None) -> None:
         revision, colon, path = name.partition(":")
-        here = Snapshot()
+        here = seen if seen and seen.revision is None else Snapshot()
         if name == "workspace":
             self.case = Case(here, CHAMPION)
         elif not colon and (Path(name).exists() or name in here.outs):
             self.case = Case(here, Path(name))
         else:
-            self.case = Case(Snapshot(revision), Path(path or CHAMPION))
+            self.case = Case(Snapshot(revision, here=here), Path(path or CHAMPION))
         self.name = name
         if not self.case.executions:
             raise SelfsameError(f"{name}: no record tells how it was made", "see 'selfsame audit'")

@@ -59,12 +59,11 @@ def overlaps(case: Case) -> dict[str, int]:
         f"{one} and {other}": len(held[one] & held[other]) for one, other in combinations(HUMAN_ROLES, 2)
     }
     pool = _table(case, "pool")
-    counts: Counter[str] = Counter()
-    values = {role: pa.array(sorted(ids), pa.string()) for role, ids in held.items()}
+    everywhere = pa.array(sorted(set().union(*held.values())), pa.string())
+    both: list[str] = []
     for batch in pool.to_batches(columns=["example_id"]) if pool else []:
-        for role in HUMAN_ROLES:
-            counts[role] += pc.sum(pc.is_in(batch.column(0), value_set=values[role])).as_py() or 0
-    return found | {f"{role} and pool": counts[role] for role in HUMAN_ROLES}
+        both += batch.column(0).filter(pc.is_in(batch.column(0), value_set=everywhere)).to_pylist()
+    return found | {f"{role} and pool": sum(each in held[role] for each in both) for role in HUMAN_ROLES}
 
 
 def _ids(case: Case, role: str) -> set[str]:

@@ -127,7 +127,7 @@ def parse_lineage(files: Mapping[Path, bytes], whole: bool = True) -> tuple[list
     """
     records: list[Record] = []
     problems: list[Problem] = []
-    for path, content in sorted(files.items()):
+    for path, content in files.items():
         digest = sha256(content).hexdigest()
         if digest != path.stem:
             problems.append(_broken(path, f"sha256 {path.stem}", f"sha256 {digest}"))
@@ -139,7 +139,12 @@ def parse_lineage(files: Mapping[Path, bytes], whole: bool = True) -> tuple[list
             records.append(record)
         except MALFORMED as error:
             problems.append(_malformed(path, error))
-    return sorted(records, key=lambda record: (record.started, record.path)), problems
+    return sorted(records, key=age), sorted(problems, key=lambda problem: problem.path)
+
+
+def age(record: Record) -> tuple[datetime, str]:
+    """Return by what records are sorted, the oldest first."""
+    return record.started, str(record.path)
 
 
 def _skim(content: bytes) -> dict[str, Any] | None:

@@ -9,8 +9,17 @@ from typing import Any
 
 from selfsame.audit.held import Held
 from selfsame.audit.lookup import Table
-from selfsame.audit.records import Problem, Record, parse_lineage
-from selfsame.audit.stored import FOLDER, Locked, LockedStage, Store, md5_of, parse_lock, parse_yaml
+from selfsame.audit.records import Problem, Record, age, parse_lineage
+from selfsame.audit.stored import (
+    FOLDER,
+    Locked,
+    LockedStage,
+    Store,
+    folder_md5,
+    md5_of,
+    parse_lock,
+    parse_yaml,
+)
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import StageSpec, read_stages
@@ -30,13 +39,16 @@ class Snapshot:
     Args:
         revision: anything that git takes for a commit.
         whole: read every record whole (see ``parse_lineage``), not only what is needed of it.
+        here: the workspace's, whose records, which are known by their content, needn't be read again.
 
     Raises:
         SelfsameError: there is no such revision.
     """
 
-    def __init__(self, revision: str | None = None, whole: bool = False) -> None:
-        self.revision, self._whole = revision, whole
+    def __init__(
+        self, revision: str | None = None, whole: bool = False, here: "Snapshot | None" = None
+    ) -> None:
+        self.revision, self._whole, self._here = revision, whole, here
         self.commit = head() if revision is None else resolve(revision)
         self.tables: dict[tuple[tuple[str, str], ...], Table] = {}  # opened, by the files they are of
         self._store = Store()
@@ -56,13 +68,17 @@ class Snapshot:
 
         A record is named by its content, so one that only the working folder has does a revision no harm.
         """
-        files = {path: path.read_bytes() for path in LINEAGE.rglob("*.json")}
+        records, problems = self._here.lineage if self._here else ([], [])
+        known = {record.path for record in records} | {Path(problem.path) for problem in problems}
+        present = known or set(LINEAGE.rglob("*.json"))
+        files = {path: path.read_bytes() for path in present - known}
         if self.revision is not None and self.commit is not None:
             held = committed(self.commit, [LINEAGE.as_posix()])
-            names = [name for name in held if name.endswith(".json") and Path(name) not in files]
+            names = [name for name in held if name.endswith(".json") and Path(name) not in present]
             contents = read_blobs(f"{self.commit}:./{name}" for name in names)
             files |= {Path(name): content for name, content in zip(names, contents, strict=True) if content}
-        return parse_lineage(files, self._whole)
+        more, wrong = parse_lineage(files, self._whole)
+        return (sorted([*records, *more], key=age) if records else more), [*problems, *wrong]
 
     @cached_property
     def lock(self) -> Mapping[str, LockedStage]:
@@ -114,7 +130,7 @@ class Snapshot:
             digests = {name: md5(text, usedforsecurity=False).hexdigest() for name, text in contents.items()}
         if not digests and not path.is_dir():
             return None
-        known = md5_of(path, digests)
+        known = md5_of(path, digests) or folder_md5({})
         return Locked("", path, known, sum(sizes), len(digests) if known.endswith(FOLDER) else None)
 
     @cached_property
@@ -155,10 +171,10 @@ class Snapshot:
         Empty if no record is of these bytes; older records, which have no md5, must be held against them.
         """
         ours = [record for record in self.lineage[0] if record.stage == out.stage]
+        place = out.path.as_posix()
         for record in ours:
-            written = {name: md5 for name, md5 in record.md5.items() if is_below(name, out.path.as_posix())}
-            if written and md5_of(out.path, written) == out.md5:
-                return {name: record.outputs[name] for name in written}
+            if md5_of(out.path, record.md5) == out.md5:
+                return {name: digest for name, digest in record.outputs.items() if is_below(name, place)}
         return self.digests(out.path) if any(not record.md5 for record in ours) else {}
 
     def place(self, name: str, digest: str) -> Path:

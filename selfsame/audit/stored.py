@@ -225,8 +225,14 @@ def folder_md5(files: dict[str, str]) -> str:
     )
 
 
-def md5_of(path: Path, files: Mapping[str, str]) -> str:
-    """Return the md5 that ``dvc.lock`` has for a path of these files (name in the project → md5)."""
-    if path.as_posix() in files:
-        return files[path.as_posix()]
-    return folder_md5({Path(name).relative_to(path).as_posix(): md5 for name, md5 in files.items()})
+def md5_of(path: Path, files: Mapping[str, str]) -> str | None:
+    """Return the md5 that ``dvc.lock`` has for a path with those of these files (name in the project → md5).
+
+    None if none of them is there.
+    """
+    name = path.as_posix()
+    if name in files:
+        return files[name]
+    folder = f"{name}/"
+    below = {file.removeprefix(folder): md5 for file, md5 in files.items() if file.startswith(folder)}
+    return folder_md5(below) if below else None

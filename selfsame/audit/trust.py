@@ -86,7 +86,8 @@ def can_be_repeated(case: Case) -> Asked:
     records, _ = case.snapshot.lineage
     repeats: dict[str, dict[str, Any]] = {}
     for record in case.trace.executions:
-        same = [other for other in records if _same_request(record, other)]
+        fits = [other for other in records if other.stage == record.stage and other.inputs == record.inputs]
+        same = [other for other in fits if _same_request(record, other)]
         repeats[record.stage] = {
             "executions": len(same),
             "bit_equal": sum(other.outputs == record.outputs for other in same),
@@ -120,7 +121,7 @@ def can_be_repeated(case: Case) -> Asked:
 
 
 def _same_request(one: Record, other: Record) -> bool:
-    keys = ("stage", "inputs", "command", "params", "code")  # the cheap ones to ask first
+    keys = ("command", "params", "code")
     return all(getattr(one, key) == getattr(other, key) for key in keys)
 
 
@@ -281,7 +282,7 @@ def what_changed(case: Case) -> Asked:
         f"{case.snapshot.revision}:{case.artifact}" if case.snapshot.revision else case.artifact.as_posix()
     )
     try:
-        found = compare(Side(before), Side(after))
+        found = compare(Side(before, case.snapshot), Side(after, case.snapshot))
     except SelfsameError as error:
         return f"{NOT_RECORDED}: {error.what}", {}
     parts = [part for part in PARTS if part in found]

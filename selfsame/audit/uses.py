@@ -34,8 +34,9 @@ def uses_of(records: Iterable[Record], weights: Iterable[str]) -> list[Use]:
     wanted = set(weights)
     found = []
     for each in records:
-        read = {digest for name, digest in each.inputs.items() if Path(name).name == WEIGHTS}
-        if each.stage != SCORE or not read & wanted:
+        if each.stage != SCORE:
+            continue
+        if not wanted & {digest for name, digest in each.inputs.items() if Path(name).name == WEIGHTS}:
             continue
         inputs = {name: digest for name, digest in each.inputs.items() if Path(name).is_relative_to(TO_SCORE)}
         folder = next(Path(name).parent for name in each.outputs if Path(name).name == SCORING)

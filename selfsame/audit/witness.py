@@ -1,15 +1,17 @@
 """``dvc.lock`` held against the records: which executions made what it says that every stage made."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from os.path import normpath
 from pathlib import Path
 
 from selfsame.audit.records import Problem, Record
 from selfsame.audit.snapshot import Snapshot, is_below
-from selfsame.audit.stored import Locked, LockedStage, md5_of
+from selfsame.audit.stored import LockedStage, md5_of
 from selfsame.core.layout import LOCK_FILE
 
 
+@lru_cache(maxsize=4)
 def witnesses(snapshot: Snapshot) -> dict[str, list[Record]]:
     """Return, by stage, the records that ran what ``dvc.lock`` says: these outputs of these inputs."""
     return {
@@ -48,7 +50,7 @@ def _agrees(record: Record, stage: LockedStage, snapshot: Snapshot) -> bool:
 
 def _made(record: Record, stage: LockedStage) -> bool:
     """Tell whether an execution wrote these outputs."""
-    return bool(record.md5) and all(_md5(record.md5, out) == out.md5 for out in stage.outs)
+    return bool(record.md5) and all(md5_of(out.path, record.md5) == out.md5 for out in stage.outs)
 
 
 def _differences(record: Record, stage: LockedStage, snapshot: Snapshot) -> Iterator[str]:
@@ -60,22 +62,22 @@ def _differences(record: Record, stage: LockedStage, snapshot: Snapshot) -> Iter
         if record.written.get(section) != values:
             yield f"params {section}"
     read = {name: snapshot.md5s.get(digest) for name, digest in record.inputs.items()} | record.code_md5
+    unknown = [name for name, md5 in read.items() if md5 is None]
+    told = {name: md5 for name, md5 in read.items() if md5 is not None}
     for dep in stage.deps:
-        known = {name: md5 for name, md5 in read.items() if is_below(name, dep.path.as_posix())}
-        whole = {name: md5 for name, md5 in known.items() if md5 is not None}
-        if whole and len(whole) == len(known) and md5_of(dep.path, whole) != dep.md5:
+        place = dep.path.as_posix()
+        known = None if any(is_below(name, place) for name in unknown) else md5_of(dep.path, told)
+        if known not in (None, dep.md5):
             yield f"{dep.path} of md5 {dep.md5}"
 
 
 def _unnamed(record: Record, stage: LockedStage) -> Iterator[str]:
     """Name files that an execution read or ran and ``dvc.lock`` doesn't have among its dependencies."""
     here = Path.cwd()  # of data elsewhere DVC writes the way there
-    known = [normpath(here / dep.path) for dep in stage.deps]
+    plain = [dep.path.as_posix() for dep in stage.deps]
+    known = [normpath(here / place) for place in plain]
     for name in (*record.inputs, *record.code):
+        if any(is_below(name, place) for place in plain):
+            continue
         if not any(is_below(normpath(here / name), place) for place in known):
             yield f"no dependency {name}"
-
-
-def _md5(files: dict[str, str], locked: Locked) -> str | None:
-    below = {name: md5 for name, md5 in files.items() if is_below(name, locked.path.as_posix())}
-    return md5_of(locked.path, below) if below else None
