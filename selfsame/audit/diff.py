@@ -10,12 +10,11 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from selfsame.audit.case import Case
-from selfsame.audit.changes import changes
 from selfsame.audit.execution import ROLES
 from selfsame.audit.snapshot import Snapshot
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import CHAMPION
-from selfsame.dag.nested import leaves
+from selfsame.dag.nested import changes, leaves
 
 
 class Side:

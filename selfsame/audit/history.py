@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
+from selfsame.audit.attestations import TAKE_BACK
 from selfsame.audit.records import Problem, Record
 from selfsame.core.layout import LINEAGE
 from selfsame.git import ever
 
 CLOCKS = timedelta(minutes=5)  # by which two machines' clocks may differ
-TAKE_BACK = "take it back: 'git log --diff-filter=D -- {}' names the commit before which it was there"
 
 
 def check_history(records: list[Record]) -> Iterator[Problem]:

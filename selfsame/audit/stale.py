@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from selfsame.audit.changes import changes
 from selfsame.audit.records import Problem
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.stored import Locked, LockedStage
 from selfsame.core.graph_file import StageSpec
 from selfsame.core.layout import GRAPH_FILE, LOCK_FILE, PARAMS_FILE
-from selfsame.dag.nested import leaves
+from selfsame.dag.nested import changes, leaves
 
 FIX = "run 'dvc repro', or set it back"
 

@@ -25,3 +25,10 @@ def differences(key: str, before: Any, after: Any) -> Iterator[tuple[str, Any, A
         yield from differences(
             f"{key}.{name}" if key else str(name), before.get(name, MISSING), after.get(name, MISSING)
         )
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return key → value before and after, for those that differ."""
+    keys = sorted(before.keys() | after.keys())
+    pairs = {key: [before.get(key, MISSING), after.get(key, MISSING)] for key in keys}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
