@@ -49,6 +49,7 @@ class Walker:
         self._records = list(records)  # oldest first
         self._makers: dict[tuple[str, str], list[int]] = {}
         self._names: dict[str, list[str]] = {}
+        self._commits: dict[tuple[str, str, str | None], str | None] = {}  # asked of git once
         for index, record in enumerate(self._records):
             for name, digest in record.outputs.items():
                 self._makers.setdefault((name, digest), []).append(index)
@@ -82,7 +83,7 @@ class Walker:
                 self._follow(record.inputs, record, trace)
                 trace.executions.append(record)
         for name, digest in remaining.items():
-            commit = _commit_with(name, digest, reader) if reader else None
+            commit = self._commit_with(name, digest, reader.git.get("commit")) if reader else None
             if reader and _was_given(name, reader):
                 trace.origin[name, digest] = GIVEN
             elif commit:
@@ -90,13 +91,16 @@ class Walker:
             else:
                 trace.gaps[name] = digest
 
-
-def _commit_with(name: str, digest: str, reader: Record) -> str | None:
-    """Return a commit that has a file's bytes: the reader's own, or one that came after it, as answers do."""
-    own = reader.git.get("commit")
-    if own and committed_sha256s(own, [name]).get(name) == digest:
-        return own
-    return next((one.id for one, content in versions_of(name) if sha256(content).hexdigest() == digest), None)
+    def _commit_with(self, name: str, digest: str, own: str | None) -> str | None:
+        """Return a commit that has a file's bytes: the reader's own, or one after it, as answers do."""
+        key = (name, digest, own)
+        if key not in self._commits:
+            if own and committed_sha256s(own, [name]).get(name) == digest:
+                self._commits[key] = own
+            else:
+                found = (one.id for one, text in versions_of(name) if sha256(text).hexdigest() == digest)
+                self._commits[key] = next(found, None)
+        return self._commits[key]
 
 
 def _was_given(name: str, reader: Record) -> bool:
