@@ -54,7 +54,7 @@ def compare(left: Side, right: Side) -> dict[str, Any]:
         "code": changes(_code(left), _code(right)),
         "params": changes(dict(leaves(_params(left))), dict(leaves(_params(right)))),
         "environment": changes(_environment(left), _environment(right)),
-        "metrics": changes(dict(leaves(_metrics(left))), dict(leaves(_metrics(right)))),
+        "metrics": changes(dict(leaves(left.case.metrics)), dict(leaves(right.case.metrics))),
         "pseudo_labels": _decisions(left, right),
     }
     return {"left": left.name, "right": right.name, **{key: value for key, value in found.items() if value}}
@@ -131,10 +131,6 @@ def _environment(side: Side) -> dict[str, Any]:
         for key, value in leaves(record.environment):
             values.setdefault(key, set()).add(value if isinstance(value, str) else json.dumps(value))
     return {key: " | ".join(sorted(found)) for key, found in values.items()}
-
-
-def _metrics(side: Side) -> dict[str, Any]:
-    return side.case.metrics
 
 
 def format_diff(found: dict[str, Any]) -> str:

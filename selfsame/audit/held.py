@@ -67,12 +67,12 @@ class Held:
             tables[key] = Table([self._snapshot.place(*file) for file in key])
         return tables.get(key)
 
-    def text(self, stem: str) -> str | None:
-        """Read the CSV file of that stem; None if there is none."""
-        place = next((self._snapshot.place(*file) for file in self.named(stem, ".csv").items()), None)
+    def text(self, stem: str, suffix: str = ".csv") -> str | None:
+        """Read the file of that stem; None if there is none."""
+        place = next((self._snapshot.place(*file) for file in self.named(stem, suffix).items()), None)
         return place.read_text(encoding="utf-8") if place else None
 
     def document(self, stem: str) -> Any:
         """Read the JSON file of that stem; None if there is none."""
-        place = next((self._snapshot.place(*file) for file in self.named(stem, ".json").items()), None)
-        return json.loads(place.read_bytes()) if place else None
+        text = self.text(stem, ".json")
+        return None if text is None else json.loads(text)

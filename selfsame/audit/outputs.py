@@ -56,7 +56,10 @@ class OutputCheck:
         files = {out.path: list(files_under(out.path)) for out in self._outs}
         objects = self._objects(listings)
         wanted = {
-            path: _wanted_md5(out, path, listings[out.path]) for out in self._outs for path in files[out.path]
+            path: named.get(path)
+            for out in self._outs
+            for named in [_names(out, listings[out.path])]
+            for path in files[out.path]
         }
         # The cache's copy tells both digests, so that the workspace's needs only the cheaper one. Bytes that
         # are the same file on disk (DVC may link them) are read once.
@@ -154,12 +157,6 @@ class OutputCheck:
                 good = {path.as_posix(): both.sha256 for path, both in present.items()}
                 sound |= {path: sha256 for path, sha256 in good.items() if path not in at_fault}
         return sound
-
-
-def _wanted_md5(out: Locked, path: Path, listing: Mapping[str, str] | None) -> str | None:
-    if not out.md5.endswith(FOLDER):
-        return out.md5
-    return (listing or {}).get(path.relative_to(out.path).as_posix())
 
 
 def _names(out: Locked, listing: Mapping[str, str] | None) -> dict[Path, str]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from math import sqrt
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,48 +22,8 @@ if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
 
 
-class Target(Protocol):
-    """What a model under audit learned.
-
-    Attributes:
-        kind: as a table's description names it.
-        names: of classes.
-        missing_names: what a card says where there are none.
-        decided_by: columns that each machine label should have.
-    """
-
-    kind: str
-    names: list[str]
-    missing_names: str
-    decided_by: frozenset[str]
-
-    def rows(self, table: "Dataset") -> dict[str, int]:
-        """Count the rows of a table of labeled rows by class; values are one class, ``values``."""
-        ...
-
-    def decisions(self, labels: "Dataset | None") -> dict[str, dict[str, int]]:
-        """Count the accepted and the rejected labels of a gate, by class."""
-        ...
-
-    def precision(self, made: Held | None = None) -> dict[str, Any] | None:
-        """Compare accepted labels with hidden ones; None of values, and where none is known.
-
-        Args:
-            made: where the labels are, if not those that the model learned from.
-        """
-        ...
-
-    def quality(self) -> Asked:
-        """Say how good the accepted labels are, by the hidden ones."""
-        ...
-
-    def shares(self) -> Asked:
-        """Say how each class's share of rows differs from the source's."""
-        ...
-
-
 @cache
-def target_of(case: Case) -> Target:
+def target_of(case: Case) -> "Classes | Values":
     """Return what the model under audit learned, as the labeled rows' table tells it."""
     info = case.held("labeled").metadata("labeled", INFO_KEY)
     return Values(case) if info.get("target") == "regression" else Classes(case, info.get("classes", []))
@@ -84,7 +44,14 @@ def score_name(metrics: dict[str, Any]) -> str:
 
 
 class Classes:
-    """Labels are classes."""
+    """Labels are classes.
+
+    Attributes:
+        kind: as a table's description names it.
+        names: of classes.
+        missing_names: what a card says where there are none.
+        decided_by: columns that each machine label should have.
+    """
 
     kind = "classification"
     missing_names = "not recorded"
@@ -94,11 +61,11 @@ class Classes:
         self.case, self.names = case, names
 
     def rows(self, table: "Dataset") -> dict[str, int]:
-        """See ``Target``."""
+        """Count the rows of a table of labeled rows by class; values are one class, ``values``."""
         return self._named(count_by(table, "label"))
 
     def decisions(self, labels: "Dataset | None") -> dict[str, dict[str, int]]:
-        """See ``Target``."""
+        """Count the accepted and the rejected labels of a gate, by class."""
         decided = count_by(labels, "pseudo_label", "accepted")
         return {
             word: self._named(
@@ -108,7 +75,11 @@ class Classes:
         }
 
     def precision(self, made: Held | None = None) -> dict[str, Any] | None:
-        """See ``Target``."""
+        """Compare accepted labels with hidden ones; None of values, and where none is known.
+
+        Args:
+            made: where the labels are, if not those that the model learned from.
+        """
         pairs = _compared(self.case, made)
         if pairs is None:
             return None
@@ -125,7 +96,7 @@ class Classes:
         }
 
     def quality(self) -> Asked:
-        """See ``Target``."""
+        """Say how good the accepted labels are, by the hidden ones."""
         found = self.precision()
         if found is None:
             return f"{NOT_RECORDED}: no hidden labels are known for the pool", {}
@@ -140,7 +111,7 @@ class Classes:
         )
 
     def shares(self) -> Asked:
-        """See ``Target``."""
+        """Say how each class's share of rows differs from the source's."""
         prior = (self.case.held("manifest").document("manifest") or {}).get("rows_per_class", {})
         counts = label_counts(self.case) | {"prior": prior}
         shares = {word: _shares(rows) for word, rows in counts.items()}
@@ -164,7 +135,7 @@ class Classes:
 
 
 class Values:
-    """Labels are numbers."""
+    """Labels are numbers; it answers as ``Classes`` does."""
 
     kind = "regression"
     missing_names = "none, it names values"
@@ -175,20 +146,20 @@ class Values:
         self.names: list[str] = []
 
     def rows(self, table: "Dataset") -> dict[str, int]:
-        """See ``Target``."""
+        """See ``Classes``."""
         return {"values": table.count_rows()}
 
     def decisions(self, labels: "Dataset | None") -> dict[str, dict[str, int]]:
-        """See ``Target``."""
+        """See ``Classes``."""
         decided = count_by(labels, "accepted")
         return {"accepted": {"values": decided[True,]}, "rejected": {"values": decided[False,]}}
 
     def precision(self, made: Held | None = None) -> dict[str, Any] | None:
-        """See ``Target``."""
+        """See ``Classes``."""
         return None
 
     def quality(self) -> Asked:
-        """See ``Target``."""
+        """See ``Classes``."""
         pairs = _compared(self.case)
         if pairs is None:
             return f"{NOT_RECORDED}: no hidden values are known for the pool", {}
@@ -207,7 +178,7 @@ class Values:
         )
 
     def shares(self) -> Asked:
-        """See ``Target``."""
+        """See ``Classes``."""
         return "A regression has no classes.", {}
 
 
