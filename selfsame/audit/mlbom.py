@@ -1,5 +1,6 @@
 """The model and its past as a CycloneDX 1.6 bill of materials, with a model card."""
 
+import re
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -11,6 +12,7 @@ from selfsame.audit.records import Record
 from selfsame.audit.target import target_of
 from selfsame.core.errors import SelfsameError
 
+EXPRESSION = re.compile(r"[\w.+()-]+( (AND|OR|WITH) [\w.+()-]+)+")
 TABLES = ("labeled", "validation", "holdout", "pool", "pseudo_labels")
 
 
@@ -107,9 +109,11 @@ def _library(name: str, version: str, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def licensed(name: str | None) -> dict[str, Any]:
-    """Return a component's license: by its SPDX id if it has one, else by name; nothing if none is known."""
+    """Return a component's license: by its SPDX id or expression, else by name; nothing if none is known."""
     if not name:
         return {}
+    if EXPRESSION.fullmatch(name):
+        return {"licenses": [{"expression": name}]}
     known = spdx_id(name)
     return {"licenses": [{"license": {"id": known} if known else {"name": name}}]}
 

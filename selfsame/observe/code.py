@@ -75,9 +75,8 @@ def imported_packages() -> dict[str, dict[str, str]]:
 
 def _license(described: metadata.PackageMetadata) -> Iterator[tuple[str, str]]:
     classifiers = [text for text in described.get_all("Classifier") or [] if text.startswith("License ::")]
-    named = [text for key in ("License-Expression", "License") for text in described.get_all(key) or []]
-    named += [text.rpartition(" :: ")[2] for text in classifiers]
-    for text in named:
-        if text and len(text) <= LONGEST_LICENSE and "\n" not in text:
-            yield "license", text
-            return
+    named = [*(described.get_all("License") or []), *(text.rpartition(" :: ")[2] for text in classifiers)]
+    short = (text for text in named if text and len(text) <= LONGEST_LICENSE and "\n" not in text)
+    for text in (*(described.get_all("License-Expression") or []), *short):
+        yield "license", text
+        return

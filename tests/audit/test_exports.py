@@ -144,7 +144,8 @@ def test_every_library_of_a_bill_has_its_hash_and_license(case: Case) -> None:
         assert each["hashes"] == [{"alg": "SHA-256", "content": found}], each["name"]
     assert components["numpy"]["licenses"] and components["torch"]["licenses"]
     licensed = [each["name"] for each in libraries if each.get("licenses")]
-    assert len(licensed) > 0.9 * len(libraries), {each["name"] for each in libraries} - set(licensed)
+    assert {each["name"] for each in libraries} - set(licensed) <= {"selfsame"}  # which may not be installed
+    assert "Apache-2.0" in components["torch"]["licenses"][0]["expression"]
     assert components["labeled"]["licenses"] == [{"license": {"id": "CC-BY-4.0"}}]
 
 
