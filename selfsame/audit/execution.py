@@ -26,7 +26,7 @@ class Execution:
     """
 
     def __init__(self, record: Record, snapshot: Snapshot) -> None:
-        self.record = record
+        self.record, self._snapshot = record, snapshot
         self.read, self.wrote = Held(snapshot, record.inputs), Held(snapshot, record.outputs)
         # Of a refitted model those that the shipped weights learned, not those from before the refit too.
         shipped = {name: each for name, each in record.outputs.items() if Path(name).parent.name != VALIDATED}
@@ -74,7 +74,9 @@ class Execution:
 
     def role_of(self, example_id: str) -> str | None:
         """Return the role in which it read an example, if it did."""
-        return next((role for role in ROLES if find(self.read.table(role), example_id) is not None), None)
+        places = self._snapshot.places  # of now, which are often the same
+        found = (find(self.read.table(role), example_id, places.get((role, example_id))) for role in ROLES)
+        return next((role for role, place in zip(ROLES, found, strict=True) if place is not None), None)
 
     def decision_on(self, example_id: str) -> dict[str, Any] | None:
         """Return the machine label that it made, or read, for an example."""

@@ -1,6 +1,7 @@
 """One row among many millions, found by reading the id column: ``TableWriter`` keeps it fast to read."""
 
 from collections.abc import Iterator, Sequence
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,16 @@ class Table:
 
     def _search(self, example_id: str) -> int | None:
         start, wanted = 0, _scalar(example_id)
-        for file in self._files:
-            for batch in file.iter_batches(batch_size=BATCH_IDS, columns=[ID]):
-                place = pc.index(batch.column(0), wanted).as_py()
-                if place >= 0:
-                    return start + place
-                start += batch.num_rows
+        for part, file in zip(self._parts, self._files, strict=True):
+            with part.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as content:
+                for group in range(file.metadata.num_row_groups):
+                    described = file.metadata.row_group(group)
+                    if _may_hold(described.column(0), content, example_id.encode()):
+                        ids = file.read_row_group(group, columns=[ID]).column(0)
+                        place = pc.index(ids, wanted).as_py()
+                        if place >= 0:
+                            return start + int(place)
+                    start += described.num_rows
         return None
 
     def ids(self) -> Iterator[str]:
@@ -98,6 +103,14 @@ class Table:
         condition = pc.field(column) == value
         found = (pq.read_table(part, columns=self.columns, filters=condition) for part in self._parts)
         return [row for table in found for row in table.to_pylist()]
+
+
+def _may_hold(column: Any, content: mmap, word: bytes) -> bool:
+    """Tell whether a value of a column's chunk may be ``word``: its bytes are searched as they lie there."""
+    if column.path_in_schema != ID or column.compression != "UNCOMPRESSED" or column.has_dictionary_page:
+        return True
+    first = column.data_page_offset
+    return content.find(word, first, first + column.total_compressed_size) >= 0
 
 
 def _scalar(text: str) -> pa.StringScalar:

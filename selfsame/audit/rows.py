@@ -58,6 +58,7 @@ def find_row(snapshot: Snapshot, executions: list[Execution], example_id: str) -
         position = find(table, example_id)
         if table is None or position is None:
             continue
+        snapshot.places[role, example_id] = position
         decisions = now.table("pseudo_labels") if role == "pool" else None
         place = find(decisions, example_id, position)
         decision = decisions.row(place) if decisions and place is not None else None

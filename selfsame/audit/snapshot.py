@@ -51,6 +51,7 @@ class Snapshot:
         self.revision, self._whole, self._here = revision, whole, here
         self.commit = head() if revision is None else resolve(revision)
         self.tables: dict[tuple[tuple[str, str], ...], Table] = {}  # opened, by the files they are of
+        self.places: dict[tuple[str, str], int] = {}  # role and example id → position in the present table
         self._store = Store()
 
     def __str__(self) -> str:
