@@ -208,12 +208,15 @@ def harmless(path: Path, before: bytes, change: Change, commit: bool) -> str | N
     """Say why a change that isn't found needn't be, or can't be; None if it should have been."""
     if change is add_a_forged_one:
         return BEYOND  # one more execution with the same result: who says that it never was?
-    if path.as_posix().startswith((OBJECTS, "data", "models")) and change is delete:
+    name = path.as_posix()
+    if change is delete and name.startswith((OBJECTS, "data", "models", "reports")):
         return SAME  # of two copies one is left, which 'dvc checkout' or 'dvc commit' makes two again
+    if change is put_beside and (path.name in FILES or name.startswith((OBJECTS, "reports"))):
+        return SAME  # a file of a name that nothing reads
+    if change is make_a_link and (name.startswith(OBJECTS) or name == "seed.txt"):
+        return SAME  # of objects and sources the bytes count, read through the link too
     if path.suffix in (".yaml", ".lock") and commit and parse_yaml(path.read_bytes()) == parse_yaml(before):
         return SAME
-    if path.as_posix().startswith(OBJECTS) and change is put_beside:
-        return SAME  # a name that no listing has: nobody reads it
     return None
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from os.path import normpath
 from pathlib import Path
 
 from selfsame.audit.records import Problem
@@ -37,7 +38,8 @@ def check_tracked(sources: Iterable[Path]) -> tuple[int, list[Problem]]:
     commit = head()
     if commit is None:
         return 0, []
-    inside = [path for path in sources if path.resolve().is_relative_to(Path.cwd().resolve())]
+    here = Path.cwd()  # where a path stands counts, not where a link in its place leads to
+    inside = [path for path in sources if Path(normpath(here / path)).is_relative_to(here)]
     own = committed(commit, [path.as_posix() for path in ALWAYS])  # of these a link has no commit's bytes
     expected = committed(commit, [path.as_posix() for path in inside]) | own
     files = [path for path in expected if Path(path).is_file() and not Path(path).is_symlink()]
