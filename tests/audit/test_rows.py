@@ -56,12 +56,6 @@ def test_labeled_row(real: Project) -> None:
     ]
 
 
-def changed(record: Record, **values: Any) -> Record:
-    other = copy(record)
-    vars(other).update(values)
-    return other
-
-
 def test_a_refit_is_told_apart(real: Project) -> None:
     """Its nets learn validation rows; the teacher is the one from before."""
     snapshot, row = Snapshot(), pick("data/splits/validation.parquet")["example_id"]
