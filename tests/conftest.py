@@ -110,7 +110,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest: one that begins last is waited for by all other processes."""
-    items.sort(key=lambda item: item.path.name not in LONG)
+    items.sort(key=lambda item: [*LONG, item.path.name].index(item.path.name))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
