@@ -8,6 +8,7 @@ All forks have one hash seed, so sets of strings one order: ``compute_anew`` has
 """
 
 import atexit
+import gc
 import marshal
 import os
 import runpy
@@ -206,9 +207,11 @@ def main() -> None:
     sys.path.remove(str(Path(__file__).parent))
     for module in PRELOADED:
         import_module(module)
+    gc.freeze()  # a fork that collects garbage would copy all that it looks at
     if os.fork() == 0:
         for module in TOOLS:
             import_module(module)
+        gc.freeze()
         Server(shared / "tools", owner).serve()
     else:
         Server(shared / "stages", owner).serve()
