@@ -25,7 +25,8 @@ def life(numbers: Iterable[int], chance: random.Random) -> None:
         if number % 25 == 24:
             print(f"{number + 1} no-ops: {_spread(seconds[-25:])}, load {load()}, {_sizes()}", flush=True)
     sizes.append(_sizes())
-    first, last = seconds[:ENDS], seconds[-ENDS:]
+    ends = min(ENDS, max(1, len(seconds) // 2))
+    first, last = seconds[:ends], seconds[-ends:]
     print(f"{len(seconds)} no-ops; first {len(first)}: {_spread(first)}; last {len(last)}: {_spread(last)}")
     edits = max(1, len(seconds) // 5)
     for number in range(edits):
