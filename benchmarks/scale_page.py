@@ -79,7 +79,7 @@ provenance records, `verify` and `erase`, which read the files at `data.path`, w
   of each of 10⁷ rows while it loads); and its inputs, unless they are mapped: what training draws of a mapped file
   counts as its memory too, and the system takes it back.
 * `evaluate` holds about 30 bytes a pool row, and the ids; its predictions are made in its own process.
-* What the audit holds is [measured there](auditor.md#large-pools).
+* What the audit holds is [measured there](auditor.md#large-pools-and-long-histories).
 * A part's kept predictions and decisions lie on disk until the stage is done: as much again as its output.
 * Photos are decoded by threads of `download`, on one machine, 16 MB of pixels at a time; to write them takes ten times as
   much memory, whatever their number.
