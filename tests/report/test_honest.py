@@ -20,6 +20,7 @@ from made import (
 from selfsame.report.findings import Findings, ModelFindings, metrics
 from selfsame.report.honest import committee, headline, result, simple, suggestions, warnings
 from selfsame.report.model_card import render_card
+from selfsame.report.promotion import Promotion
 from selfsame.report.report_page import render_report
 from selfsame.report.summary import render_summary
 from selfsame.selection.agreement import judge
@@ -65,9 +66,14 @@ def first_words(findings: Findings) -> list[str]:
     ]
 
 
+def refused(promotion: Promotion, rival: str) -> Promotion:
+    """The rival gets fewer rows right."""
+    return replace(promotion, **{rival: getattr(promotion, rival)._replace(worse=True)})
+
+
 def unpromoted(findings: Findings) -> Findings:
     """The simple model did no better on validation."""
-    return replace(findings, promotion=replace(findings.promotion, reference_worse=True))
+    return replace(findings, promotion=refused(findings.promotion, "reference"))
 
 
 def test_a_simple_model_that_is_the_champion_is_said_to_be() -> None:
@@ -138,7 +144,7 @@ def test_a_clear_improvement_needs_no_warning() -> None:
 @pytest.mark.parametrize("make", [class_findings, value_findings])
 def test_a_pool_that_did_not_help_is_named(make: Any) -> None:
     findings = make()
-    kept = replace(findings, promotion=replace(findings.promotion, worse=True))
+    kept = replace(findings, promotion=refused(findings.promotion, "student"))
     assert "The pool did not help" in " ".join(warnings(kept))
     assert "The pool did not help" not in " ".join(warnings(findings))
 
@@ -146,7 +152,7 @@ def test_a_pool_that_did_not_help_is_named(make: Any) -> None:
 @pytest.mark.parametrize("make", [class_findings, value_findings])
 def test_a_champion_that_loses_on_the_holdout_is_named(make: Any) -> None:
     findings = make()
-    kept = replace(findings, promotion=replace(findings.promotion, worse=True))
+    kept = replace(findings, promotion=refused(findings.promotion, "student"))
     said = "The baseline was chosen on validation, as it must be; on the holdout the student does better."
     assert said in warnings(kept)
 
