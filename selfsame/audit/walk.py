@@ -83,10 +83,9 @@ class Walker:
                 self._follow(record.inputs, record, trace)
                 trace.executions.append(record)
         for name, digest in remaining.items():
-            commit = self._commit_with(name, digest, reader.git.get("commit")) if reader else None
             if reader and _was_given(name, reader):
-                trace.origin[name, digest] = GIVEN
-            elif commit:
+                trace.origin[name, digest] = GIVEN  # git isn't asked, which may not even have it
+            elif reader and (commit := self._commit_with(name, digest, reader.git.get("commit"))):
                 trace.origin[name, digest] = f"{FROM_GIT}{commit}"
             else:
                 trace.gaps[name] = digest
