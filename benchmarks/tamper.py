@@ -213,7 +213,7 @@ def harmless(path: Path, before: bytes, change: Change, commit: bool) -> str | N
         return SAME  # of two copies one is left, which 'dvc checkout' or 'dvc commit' makes two again
     if change is put_beside and (path.name in FILES or name.startswith((OBJECTS, "reports"))):
         return SAME  # a file of a name that nothing reads
-    if change is make_a_link and (name.startswith(OBJECTS) or name == "seed.txt"):
+    if change is make_a_link and (name.startswith(OBJECTS) or (commit and name == "seed.txt")):
         return SAME  # of objects and sources the bytes count, read through the link too
     if path.suffix in (".yaml", ".lock") and commit and parse_yaml(path.read_bytes()) == parse_yaml(before):
         return SAME
