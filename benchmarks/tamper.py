@@ -38,6 +38,7 @@ from selfsame.core.errors import SelfsameError  # noqa: E402
 FILES = ("params.yaml", "dvc.yaml", "dvc.lock", "seed.txt")
 FOLDERS = ("tasks", "lineage", "data", "models", "reports")
 OBJECTS = ".dvc/cache/files/md5"
+OUTPUTS = ("outs", "metrics", "plots")
 NAMED, FOUND, SAME, BEYOND, MISSED = "named", "found", "means the same", "out of reach", "missed"
 Chance = random.Random
 Change = Callable[[Path, Chance], Path]  # returns the file that must be named
@@ -211,13 +212,29 @@ def harmless(path: Path, before: bytes, change: Change, commit: bool) -> str | N
     name = path.as_posix()
     if change is delete and name.startswith((OBJECTS, "data", "models", "reports")):
         return SAME  # of two copies one is left, which 'dvc checkout' or 'dvc commit' makes two again
-    if change is put_beside and (path.name in FILES or name.startswith((OBJECTS, "reports"))):
+    beside = (OBJECTS, "reports", *(["tasks"] if commit else []))  # code that isn't committed is named
+    if change is put_beside and (path.name in FILES or name.startswith(beside)):
         return SAME  # a file of a name that nothing reads
     if change is make_a_link and (name.startswith(OBJECTS) or (commit and name == "seed.txt")):
         return SAME  # of objects and sources the bytes count, read through the link too
     if path.suffix in (".yaml", ".lock") and commit and parse_yaml(path.read_bytes()) == parse_yaml(before):
         return SAME
+    if name == "dvc.yaml" and commit and _runs(parse_yaml(path.read_bytes())) == _runs(parse_yaml(before)):
+        return SAME  # whether DVC keeps an output in its cache, or how it describes a stage, makes no byte
     return None
+
+
+def _runs(graph: Any) -> Any:
+    """Return what makes bytes in a ``dvc.yaml``: commands, what they read, and where they write."""
+    if not isinstance(graph, dict) or not isinstance(graph.get("stages"), dict):
+        return graph
+    return {
+        name: [
+            *(stage.get(key) for key in ("cmd", "deps", "params")),
+            [[*out] if isinstance(out, dict) else [out] for kind in OUTPUTS for out in stage.get(kind, [])],
+        ]
+        for name, stage in graph["stages"].items()
+    }
 
 
 def touched(_: Project) -> None:

@@ -99,11 +99,15 @@ class Snapshot:
     def params(self) -> dict[str, Any]:
         """The whole of ``params.yaml`` as it stands there, unchecked."""
         content = self.read(PARAMS_FILE.as_posix())
+        fix = f"take it back from git: 'git restore {PARAMS_FILE}'"
         try:
-            return parse_yaml(content) if content else {}
+            sections = (parse_yaml(content) if content else None) or {}
         except ValueError as error:
-            fix = f"take it back from git: 'git restore {PARAMS_FILE}'"
             raise SelfsameError(f"{PARAMS_FILE}: not valid YAML: {error}", fix) from None
+        known = isinstance(sections, dict) and all(isinstance(each or {}, dict) for each in sections.values())
+        if not known:
+            raise SelfsameError(f"{PARAMS_FILE}: no sections with keys in them", fix)
+        return {name: section or {} for name, section in sections.items()}
 
     @cached_property
     def stages(self) -> dict[str, StageSpec]:

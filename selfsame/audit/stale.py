@@ -52,10 +52,14 @@ def _behind(
 
     if spec.cmd != stage.cmd:
         yield problem(GRAPH_FILE.as_posix(), f"the command '{stage.cmd}'", f"'{spec.cmd}'")
-    deps, wanted = {dep.path.as_posix() for dep in stage.deps}, {*spec.code, *spec.inputs}
-    if deps != wanted:
-        less, more = (" ".join(sorted(each)) or "none" for each in (deps - wanted, wanted - deps))
-        yield problem(GRAPH_FILE.as_posix(), f"the dependencies {less}", f"{more} instead")
+    for kind, ran, wanted in (
+        ("dependencies", stage.deps, {*spec.code, *spec.inputs}),
+        ("outputs", stage.outs, {*spec.outputs}),
+    ):
+        paths = {each.path.as_posix() for each in ran}
+        if paths != wanted:
+            less, more = (" ".join(sorted(each)) or "none" for each in (paths - wanted, wanted - paths))
+            yield problem(GRAPH_FILE.as_posix(), f"the {kind} {less}", f"{more} instead")
     written = {section: snapshot.params.get(section) for section in spec.params}
     for key, (then, written_now) in changes(dict(leaves(stage.params)), dict(leaves(written))).items():
         yield problem(PARAMS_FILE.as_posix(), f"{key} = {then}", written_now)

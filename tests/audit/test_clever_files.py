@@ -97,6 +97,12 @@ def graph_edited_without_a_run(project: Project) -> tuple[str, str]:
     return "stale", "dvc.yaml"
 
 
+def output_renamed_in_the_graph(project: Project) -> tuple[str, str]:
+    edit("dvc.yaml", "outs: [models/champion]", "outs: [models/winner]")
+    project.commit()
+    return "stale", "dvc.yaml"
+
+
 def dependency_dropped_from_graph_and_lock(project: Project) -> tuple[str, str]:
     """Nothing would be made again when the seed changes."""
     edit("dvc.yaml", "deps: [tasks/make.py, seed.txt]", "deps: [tasks/make.py]")
@@ -155,6 +161,7 @@ CHANGES = [
     code_left_out_by_a_sparse_checkout,
     other_remote_in_the_settings,
     graph_edited_without_a_run,
+    output_renamed_in_the_graph,
     dependency_dropped_from_graph_and_lock,
     stage_invented_in_the_lock,
     record_moved_to_another_stage,

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from toy_project import ROOT, Project
 
+WORDS = "no sections with keys in them\n  fix: take it back from git: 'git restore params.yaml'"
+
 
 @pytest.fixture(scope="session")
 def tampering() -> Any:
@@ -27,3 +29,12 @@ def test_random_changes_are_named(twice: Project, tampering: Any, tmp_path: Path
 
 def test_no_false_alarm(twice: Project, tampering: Any, tmp_path: Path) -> None:
     assert tampering.alarms(twice, len(tampering.HARMLESS), tmp_path) == []
+
+
+@pytest.mark.parametrize("text", ["make", "[make]", "make: 3"])
+def test_parameters_that_are_none_are_one_sentence(
+    text: str, twice: Project, tampering: Any, tmp_path: Path
+) -> None:
+    with tampering.copy_of(twice, tmp_path / "copy"):
+        Path("params.yaml").write_text(text)
+        assert tampering.told() == (f"params.yaml: {WORDS}", True)
