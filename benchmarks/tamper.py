@@ -213,7 +213,8 @@ def harmless(path: Path, before: bytes, change: Change, commit: bool) -> str | N
     if change is delete and name.startswith((OBJECTS, "data", "models", "reports")):
         return SAME  # of two copies one is left, which 'dvc checkout' or 'dvc commit' makes two again
     beside = (OBJECTS, "reports", *(["tasks"] if commit else []))  # code that isn't committed is named
-    if change is put_beside and (path.name in FILES or name.startswith(beside)):
+    alone = (*FILES, "data/about.txt")  # which are no part of a folder that a stage makes
+    if change is put_beside and (name in alone or name.startswith(beside)):
         return SAME  # a file of a name that nothing reads
     if change is make_a_link and (name.startswith(OBJECTS) or (commit and name == "seed.txt")):
         return SAME  # of objects and sources the bytes count, read through the link too

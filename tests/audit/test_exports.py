@@ -136,6 +136,7 @@ def test_every_library_of_a_bill_has_its_hash_and_license(case: Case) -> None:
     """The hash is that of the RECORD that this very environment has; the data have their license too."""
     components = {each["name"]: each for each in bill_of_materials(case)["components"]}
     libraries = [each for each in components.values() if each["type"] == "library"]
+    libraries = [each for each in libraries if each["name"] != "selfsame"]  # installed in place, if at all
     assert len(libraries) > 20
     for each in libraries:
         record = distribution(each["name"]).read_text("RECORD")
@@ -143,8 +144,7 @@ def test_every_library_of_a_bill_has_its_hash_and_license(case: Case) -> None:
         found = sha256(record.encode()).hexdigest()
         assert each["hashes"] == [{"alg": "SHA-256", "content": found}], each["name"]
     assert components["numpy"]["licenses"] and components["torch"]["licenses"]
-    licensed = [each["name"] for each in libraries if each.get("licenses")]
-    assert {each["name"] for each in libraries} - set(licensed) <= {"selfsame"}  # which may not be installed
+    assert all(each.get("licenses") for each in libraries)
     assert "Apache-2.0" in components["torch"]["licenses"][0]["expression"]
     assert components["labeled"]["licenses"] == [{"license": {"id": "CC-BY-4.0"}}]
 

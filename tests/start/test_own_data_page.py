@@ -46,7 +46,9 @@ def test_its_commands_run(block: str, project: Path) -> None:
     lines = [line for line in block.splitlines() if line.startswith("selfsame")]
     said = [run(line) for line in lines if not line.startswith(ELSEWHERE)]
     if "init" in block:
-        assert "guess: " in said[0] and "roles: " in said[1] and Path("inspect.html").exists()
+        assert "guess: " in said[0]
+    if "inspect" in block:
+        assert "roles: " in said[1] and Path("inspect.html").exists()
         assert said[3].startswith("params.yaml is valid")
 
 
