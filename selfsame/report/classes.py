@@ -193,18 +193,19 @@ class Classes:
         if interval and guarantee and interval[1] < guarantee[0]:
             found.append(
                 f"The gate’s guarantee of a precision of {guarantee[0]:.6g} is broken on the pool, where it "
-                f"is {interval[0]:.1%} to {interval[1]:.1%}: the pool is not like the calibration set."
+                f"is {percent(interval[0])} to {percent(interval[1])}: "
+                "the pool is not like the calibration set."
             )
         elif interval and gate.level is not None and interval[1] < gate.level:
             found.append(
                 f"The teacher is overconfident: every accepted label has a confidence of {gate.level:.6g} or "
-                f"more, but only {interval[0]:.1%} to {interval[1]:.1%} of them are right."
+                f"more, but only {percent(interval[0])} to {percent(interval[1])} of them are right."
             )
         largest, share = self.largest(gate)
         if share is not None and share > (1 + record.prior[largest]) / 2:
             found.append(
-                f"The accepted labels collapse on one class: {share:.1%} of them are "
-                f"{self.info.classes[largest]}, where the prior says {record.prior[largest]:.1%}."
+                f"The accepted labels collapse on one class: {percent(share)} of them are "
+                f"{self.info.classes[largest]}, where the prior says {percent(record.prior[largest])}."
             )
         return found
 

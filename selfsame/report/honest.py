@@ -231,8 +231,9 @@ def _of_the_data(findings: Findings) -> Iterator[str]:
     pool, validation = checks.pool_disagreement, checks.validation_disagreement
     if checks.disagreement_p_value < CHECK_CHANCE:
         yield (
-            f"Student and teacher disagree on {pool.value:.1%} of the pool, but on {validation.value:.1%} of "
-            "the validation rows: one of them has learned something of the pool that isn't so elsewhere."
+            f"Student and teacher disagree on {percent(pool.value)} of the pool, but on "
+            f"{percent(validation.value)} of the validation rows: "
+            "one of them has learned something of the pool that isn't so elsewhere."
         )
     if checks.near_copies.part:
         yield (

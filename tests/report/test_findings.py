@@ -54,7 +54,7 @@ def test_metrics_without_truth_are_null_and_strict_json() -> None:
 @pytest.mark.parametrize(
     ("seen", "said"),
     [
-        ({"pool_disagreement": Share(20, 100)}, "disagree on 20.0% of the pool, but on 2.0%"),
+        ({"pool_disagreement": Share(20, 100)}, "disagree on 20.0\xa0% of the pool, but on 2.0\xa0%"),
         ({"near_copies": Share(3, 80)}, "3 of 80 holdout and validation rows have a near copy"),
         ({"drift": Drift(0.001, Share(4, 9))}, "The pool looks different from the labeled rows, in 4 of 9"),
     ],

@@ -160,7 +160,7 @@ def test_a_champion_that_loses_on_the_holdout_is_named(make: Any) -> None:
 @pytest.mark.parametrize(
     ("labels", "confidence", "truth", "said"),
     [
-        ([0, 0, 0, 0, 0, 1, 2], [0.95] * 7, 0, "collapse on one class: 71.4% of them are cat"),
+        ([0, 0, 0, 0, 0, 1, 2], [0.95] * 7, 0, "collapse on one class: 71.4\xa0% of them are cat"),
         ([0, 1], [0.5, 0.6], 0, "No pseudo-label was accepted"),
         ([0, 0, 1], [0.95, 0.99, 0.5], 0, "No pool row was accepted as dog, emu"),
         ([0, 1, 2] * 20, [0.95] * 60, 0, "overconfident"),
