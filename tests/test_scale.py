@@ -33,9 +33,9 @@ def test_every_step_is_measured(kind: str, tmp_path: Path) -> None:
 
     found: dict[str, Any] = {}
     kept: list[int] = []
-    scale.stages(tmp_path / "project", kind, 600, found, lambda: kept.append(len(found)))
+    scale.stages(tmp_path / "project", kind, 900, found, lambda: kept.append(len(found)))
     assert kept == list(range(1, 9))
-    scale.stages(tmp_path / "project", kind, 600, found, lambda: kept.append(0))
+    scale.stages(tmp_path / "project", kind, 900, found, lambda: kept.append(0))
     assert kept[-1] == 8, "what was measured was measured again"
     assert all(each["cpu"] > 0 and each["memory"] > 10 for each in found.values())
     assert found["retrain, loading"]["said"] == found["retrain, mapping"]["said"] != "0\n"

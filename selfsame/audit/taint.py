@@ -86,7 +86,7 @@ def rebuild_command(snapshot: Snapshot, example_ids: Sequence[str]) -> str:
     exclude = json.dumps(
         [*before, *(name for name in example_ids if name not in before)], separators=(",", ":")
     )
-    return f"dvc exp run --set-param 'split.exclude={exclude}'"
+    return f"dvc exp run --set-param '++split.exclude={exclude}'"
 
 
 def taint_history(example_ids: Sequence[str]) -> list[dict[str, Any]]:

@@ -175,7 +175,7 @@ def test_rebuild_command_withdraws_the_row_and_keeps_what_was_withdrawn(real_cop
     command = shlex.split(rebuild_command(Snapshot(), [row]))
     assert command[:4] == ["dvc", "exp", "run", "--set-param"]
     key, _, value = command[4].partition("=")
-    assert key == "split.exclude" and json.loads(value) == [before, row]
+    assert key == "++split.exclude" and json.loads(value) == [before, row]
 
 
 @pytest.mark.slow
