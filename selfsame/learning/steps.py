@@ -19,7 +19,8 @@ class StepNet(nn.Module):
 
     def __init__(self, net: nn.Module, params: TrainingParams) -> None:
         super().__init__()
-        self._net: Any = torch.compile(net) if params.compile else net
+        # A kernel for each shape: one for any shape is made once another was seen, in an earlier run even.
+        self._net: Any = torch.compile(net, dynamic=False) if params.compile else net
         self._compiled = params.compile
         self._bfloat16 = params.precision == "bfloat16"
 
