@@ -122,7 +122,9 @@ def test_a_process_that_fails_ends_the_stage_with_its_message(split: Path, tmp_p
 
 
 @pytest.mark.slow
-def test_a_killed_process_ends_the_stage_and_the_next_run_goes_on(split: Path, tmp_path: Path) -> None:
+def test_a_killed_process_ends_the_stage_and_the_next_run_goes_on(
+    split: Path, tmp_path: Path, real_python: None
+) -> None:
     import psutil
 
     longer = {
