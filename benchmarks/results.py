@@ -159,10 +159,6 @@ could be champion, and with a promotion level of 0.1 where it is 0.3 now; all ot
 code a GPU has made two draws of MNIST with 100 labels, 0.9898 and 0.9911, and one student of 1,000, 0.9936
 (the page "On a GPU").
 
-Label spreading became a member of the committee last. Of the rows that have this committee only digits as a
-table was drawn with it; penguins, Titanic, Adult, wine, bank and breast cancer were drawn before. What it
-gave there on two other draws stands in the decision on the committee.
-
 CIFAR-10 is not in the table: its lossless data were not at hand, nor a GPU for the hours that five draws of
 its presets take; what some minutes of one gave on a lossy copy stands on the page "On a GPU". The figures to
 beat are those of USB (results/classic_cv.csv, best test error): FixMatch 4.97 % with 250
