@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 OBJECTS = AUDIT_SCRATCH / "objects"
 MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
+LOCK_SCHEMA = "2.0"  # of dvc.lock; DVC takes one without for a file of another form
 FOLDER = ".dir"  # ends the digest of a folder, which is the md5 of its listing
 
 
@@ -64,7 +65,10 @@ def parse_lock(content: bytes | None) -> Mapping[str, LockedStage]:
             f"{LOCK_FILE}: no such file in {Path.cwd()}", "run 'dvc repro' first, from the root"
         )
     try:
-        return {name: _locked_stage(name, entry) for name, entry in parse_yaml(content)["stages"].items()}
+        whole = parse_yaml(content)
+        if whole["schema"] != LOCK_SCHEMA:
+            raise ValueError(f"schema {whole['schema']!r}")
+        return {name: _locked_stage(name, entry) for name, entry in whole["stages"].items()}
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise SelfsameError(
             f"{LOCK_FILE}: not as DVC writes it ({type(error).__name__}: {error})",

@@ -38,3 +38,11 @@ def test_parameters_that_are_none_are_one_sentence(
     with tampering.copy_of(twice, tmp_path / "copy"):
         Path("params.yaml").write_text(text)
         assert tampering.told() == (f"params.yaml: {WORDS}", True)
+
+
+def test_a_lock_without_its_schema_is_named(twice: Project, tampering: Any, tmp_path: Path) -> None:
+    with tampering.copy_of(twice, tmp_path / "copy"):
+        text = Path("dvc.lock").read_text()
+        Path("dvc.lock").write_text(text.replace("schema: '2.0'\n", ""))
+        said, problem = tampering.told()
+        assert problem and said.startswith("dvc.lock: not as DVC writes it (KeyError: 'schema')")
