@@ -1,9 +1,9 @@
 """What a training draws its batches from: the examples of one role, whole, and endless random batches."""
 
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil, prod
-from mmap import MADV_DONTNEED
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Self
@@ -118,9 +118,9 @@ def load_pool(
         if not same_ids(rows.column(ID), decisions.column(ID)):
             raise _other_pool(pool, pseudo_labels)
         inputs[start : start + rows.num_rows] = inputs_of(rows, info)
-        if isinstance(inputs, np.memmap):  # what is written is the system's to hold
+        if isinstance(inputs, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):  # Windows has none
             file: Any = inputs.base
-            file.madvise(MADV_DONTNEED)
+            file.madvise(mmap.MADV_DONTNEED)  # what is written is the system's to hold
         start += rows.num_rows
         teacher = teacher or decisions.column("teacher")[0].as_py()
         decided.append(torch.from_numpy(decisions.column("pseudo_label").to_numpy().copy()))
