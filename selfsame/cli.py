@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +18,6 @@ from selfsame.scoring import commands as scoring
 from selfsame.start import commands as start
 from selfsame.system_errors import mendable
 
-PRESETS = Path("presets")
 SCHEMA = Path("params.schema.json")
 KEYS, COMMANDS = Path("docs/params.md"), Path("docs/commands.md")
 HELP = """
@@ -185,32 +183,6 @@ def schema() -> None:
     KEYS.write_text(explain_params(), encoding="utf-8")
     COMMANDS.write_text(explain_commands(app), encoding="utf-8")
     typer.echo(f"wrote {SCHEMA}, {KEYS} and {COMMANDS}")
-
-
-@app.command()
-def preset(
-    name: Annotated[str | None, typer.Argument(help="A file of presets/ without its suffix.")] = None,
-    force: Annotated[bool, typer.Option(help="Overwrite a params.yaml that was edited.")] = False,
-) -> None:
-    """List the presets, or copy one to params.yaml."""
-    from selfsame.core.graph_file import read_yaml
-    from selfsame.core.layout import PARAMS_FILE
-    from selfsame.params.check import check_params
-
-    presets = {path.stem: path for path in sorted(PRESETS.glob("*.yaml"))}
-    if name is None:
-        typer.echo("\n".join(presets))
-        return
-    if name not in presets:
-        raise SelfsameError(f"no preset named '{name}'", f"choose one of {', '.join(presets)}")
-    check_params(read_yaml(presets[name]), str(presets[name]))
-    known = [path.read_bytes() for path in presets.values()]
-    if PARAMS_FILE.exists() and PARAMS_FILE.read_bytes() not in known and not force:
-        raise SelfsameError(
-            f"{PARAMS_FILE} was edited: it is none of the presets", "keep a copy of it, then add --force"
-        )
-    shutil.copyfile(presets[name], PARAMS_FILE)
-    typer.echo(f"{PARAMS_FILE} is now {presets[name]}")
 
 
 @app.command()

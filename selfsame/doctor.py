@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -49,9 +48,7 @@ def find_browser() -> str | None:
 
 def examine() -> list[Finding]:
     """Look at this machine and at the project in the current folder; nothing is changed or installed."""
-    looks: tuple[Callable[[], Finding], ...] = (
-        *(_python, _disk, _repository, _dvc, _identity, _remote, _gpu, _prefect_server, _chromium, _extras),
-    )
+    looks = (_python, _disk, _repository, _dvc, _identity, _remote, _gpu, _prefect_server, _chromium, _extras)
     return [look() for look in looks]
 
 

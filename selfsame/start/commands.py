@@ -1,5 +1,6 @@
 """The commands with which one's own data begin."""
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -56,4 +57,26 @@ def init(
         typer.echo(line)
 
 
-COMMANDS = (init, inspect)
+def preset(
+    name: Annotated[str | None, typer.Argument(help="A file of presets/ without its suffix.")] = None,
+    force: Annotated[bool, typer.Option(help="Overwrite a params.yaml that was edited.")] = False,
+) -> None:
+    """List the presets, or copy one to params.yaml."""
+    from selfsame.core.graph_file import read_yaml
+    from selfsame.core.layout import PARAMS_FILE
+    from selfsame.params.check import check_params
+    from selfsame.start.init import keep_what_was_edited, presets
+
+    known = presets()
+    if name is None:
+        typer.echo("\n".join(known))
+        return
+    if name not in known:
+        raise SelfsameError(f"no preset named '{name}'", f"choose one of {', '.join(known)}")
+    check_params(read_yaml(known[name]), str(known[name]))
+    keep_what_was_edited(force)
+    shutil.copyfile(known[name], PARAMS_FILE)
+    typer.echo(f"{PARAMS_FILE} is now {known[name]}")
+
+
+COMMANDS = (init, inspect, preset)

@@ -35,23 +35,10 @@ GROUP_NAMES = re.compile(
 )
 ROUNDS = 8  # of analysis; each mends what the one before found
 LARGEST_PHOTO = 64  # pixels; larger ones take long without a GPU, from scratch
-TRAINED_PHOTO = (
-    128  # pixels, for a net that starts from trained weights and of which only the last layer learns
-)
+TRAINED_PHOTO = 128  # pixels, for a net with trained weights, of which only the last layer learns
 MOST_VALUES_AS_CLASSES = 30  # different numbers; more are values to predict
 PHOTO_ENDINGS = (
-    ".jpg",
-    ".jpeg",
-    ".png",
-    ".gif",
-    ".bmp",
-    ".tif",
-    ".tiff",
-    ".webp",
-    ".ppm",
-    ".pgm",
-    ".avif",
-    ".heic",
+    *(".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".avif", ".heic"),
 )
 ARRAY_ENDINGS = (".npz", "-ubyte", "-ubyte.gz", ".idx", ".idx.gz")
 TABLE_ENDINGS = (*TEXT_ENDINGS, *(f"{each}.gz" for each in TEXT_ENDINGS), *PARQUET_ENDINGS, *EXCEL_ENDINGS)

@@ -45,11 +45,7 @@ def write_params(path: Path, target: str | None, kind: str | None, force: bool) 
     Raises:
         SelfsameError: the data can't be guessed at all, or ``params.yaml`` was edited.
     """
-    known = [preset.read_bytes() for preset in PRESETS.glob("*.yaml")]
-    if PARAMS_FILE.exists() and PARAMS_FILE.read_bytes() not in known and not force:
-        raise SelfsameError(
-            f"{PARAMS_FILE} was edited: it is none of the presets", "keep a copy of it, then add --force"
-        )
+    keep_what_was_edited(force)
     draft, plan, found = foresee(path, target, kind)
     text = params_text(path, draft, plan)
     check_params(YAML(typ="safe", pure=True).load(text))
@@ -58,6 +54,20 @@ def write_params(path: Path, target: str | None, kind: str | None, force: bool) 
     yield from guesses(draft, plan)
     yield f"wrote {PARAMS_FILE}"
     yield _next(found)
+
+
+def presets() -> dict[str, Path]:
+    """Return the files of ``presets/`` by name."""
+    return {path.stem: path for path in sorted(PRESETS.glob("*.yaml"))}
+
+
+def keep_what_was_edited(force: bool) -> None:
+    """Stop before a ``params.yaml`` is overwritten that is none of the presets, unless forced."""
+    known = [path.read_bytes() for path in presets().values()]
+    if PARAMS_FILE.exists() and PARAMS_FILE.read_bytes() not in known and not force:
+        raise SelfsameError(
+            f"{PARAMS_FILE} was edited: it is none of the presets", "keep a copy of it, then add --force"
+        )
 
 
 def foresee(path: Path, target: str | None, kind: str | None) -> tuple[Draft, Plan, Survey]:

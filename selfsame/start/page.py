@@ -1,12 +1,13 @@
 """What a survey found, as one page that needs nothing from outside: histograms and thumbnails."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from selfsame.pages.picture import picture
-from selfsame.pages.template import fill, html
+from selfsame.pages.template import fill
 from selfsame.start.report import report_lines
 from selfsame.start.survey import Survey
 
@@ -14,7 +15,7 @@ TEMPLATE = Path(__file__).with_name("inspect.html.j2")
 BARS = 24
 WORDS = 12
 THUMBNAILS = 8  # of each class
-WIDTH, HEIGHT = 240, 48  # of a histogram, in pixels
+Bars = list[tuple[str, int]]  # what a bar stands for, and how many rows it has
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class ColumnView:
     why: str
     missing: int
     problem: str
-    bars: str
+    bars: Bars
 
 
 def render_page(found: Survey) -> str:
@@ -51,48 +52,23 @@ def _columns(found: Survey) -> list[ColumnView]:
     for name, verdict in found.analysis.verdicts.items():
         seen = found.analysis.seen[name]
         problem = verdict.fault.what if verdict.fault else verdict.note or ""
-        bars = _word_bars(seen.words) if seen.words else _number_bars(found, name)
-        views.append(ColumnView(name, verdict.kind, verdict.why, rows - seen.known, problem, html(bars)))
+        most = sorted(seen.words.items(), key=lambda item: (-item[1], item[0]))[:WORDS]
+        bars = most or _histogram(found, name)
+        views.append(ColumnView(name, verdict.kind, verdict.why, rows - seen.known, problem, bars))
     return views
 
 
-def _number_bars(found: Survey, name: str) -> str:
+def _histogram(found: Survey, name: str) -> Bars:
     """Return a histogram of the first rows; nothing if they weren't encoded."""
     if found.source is None or found.sample is None or name not in found.source.info.features:
-        return ""
+        return []
     values = found.sample[0][:, found.source.info.features.index(name)]
     values = values[~np.isnan(values)]
     if not len(values):
-        return ""
+        return []
     counts, edges = np.histogram(values, BARS)
-    labels = [
-        f"{low:.4g} to {high:.4g}: {count}"
-        for low, high, count in zip(edges, edges[1:], counts, strict=False)
-    ]
-    return _bars(counts.tolist(), labels)
-
-
-def _word_bars(words: dict[str, int]) -> str:
-    most = sorted(words.items(), key=lambda item: (-item[1], item[0]))[:WORDS]
-    return _bars([count for _, count in most], [f"{word}: {count}" for word, count in most])
-
-
-def _bars(counts: list[int], labels: list[str]) -> str:
-    step, top = WIDTH / len(counts), max(counts)
-    bars = "".join(
-        f'<rect x="{place * step:.1f}" y="{HEIGHT * (1 - count / top):.1f}" width="{max(step - 1, 1):.1f}" '
-        f'height="{HEIGHT * count / top:.1f}"><title>{fill_text(label)}</title></rect>'
-        for place, (count, label) in enumerate(zip(counts, labels, strict=True))
-    )
-    size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
-    return f'<svg {size} role="img" aria-label="How often each value is">{bars}</svg>'
-
-
-def fill_text(text: str) -> str:
-    """Escape a text for HTML."""
-    from markupsafe import escape
-
-    return str(escape(text))
+    spans = (f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges.tolist()))
+    return list(zip(spans, counts.tolist(), strict=True))
 
 
 def _galleries(found: Survey) -> list[tuple[str, list[str]]]:
