@@ -59,15 +59,28 @@ cores and 128 GB costs a few dollars for that day, and the bytes 13 a month. Nob
 
 ## A pool in an object store
 
-`data.path: s3://…` is refused: sources open files. Two ways are left. `dvc import-url s3://BUCKET/pool data/pool`
-(extra `s3`) with `data.path: data/pool` copies the files once; DVC notes their ETags in `data/pool.dvc`,
-`dvc update data/pool.dvc` brings what changed, and the copy is a dependency like any other. Or mount the store and name the
-mount: nothing is copied, and DVC reads all of it to hash it, again whenever a time of change is another. (The first
-was tried with a folder in place of S3, the second not.)
+```
+selfsame init s3://BUCKET/pool --target species    # writes data/pool.listing and params.yaml
+dvc repro
+selfsame refresh                                    # later, or 'selfsame run --refresh' by schedule: lists it anew
+```
 
-To read it in place, each reader of `selfsame/sources` (delimited, Parquet, Excel, photos, arrays) would take Arrow's
-streams instead of paths; the dependency of `download` would be a listing with ETags that the run makes first; and
-provenance records, `verify` and `erase`, which read the files at `data.path`, would have to know that listing.
+A listing is a text: the address, and every object below it with its ETag and size. `data.path` names it, or a folder
+where it lies beside files of your own (labels here, the pool there), and `operation.refresh_url` the address. Its
+objects are files below it in each message and record: `data/pool.listing/part-0.csv`. Tables, photos and arrays are
+read where they lie, by Arrow's file system: an object of at most 8 MB at once, of a larger one the ranges that are
+needed. What comes to this machine are the examples that `download` makes of them. `selfsame inspect` and
+`selfsame predict` take an address, too; `data.path: s3://…` is refused, with these words.
+
+Keys, region and endpoint are those of the standard variables (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
+`AWS_DEFAULT_REGION`, `AWS_ENDPOINT_URL`), `~/.aws/credentials` or the machine's role.
+
+**What DVC tracks is the listing.** The same objects again run nothing, another object runs `download`. It doesn't see the store: what is put, changed
+or deleted there counts from the next `selfsame refresh` on, which asks for each object's ETag (a request each, 32 at
+once). Whoever opens an object compares ETag and size, and stops where the store has another one than was listed;
+while one object is read, nobody looks again. `verify` hashes the listing and doesn't ask the store; the manifest has ETags in
+place of digests of content. Back at an old listing, `download` needs the old objects: DVC's cache has the examples
+made of them, not them. `erase` refuses: take the rows out in the store, then refresh.
 
 ## Known limits
 
@@ -89,7 +102,7 @@ provenance records, `verify` and `erase`, which read the files at `data.path`, w
 {untested}
 * Ray on more than one machine. More than one GPU; several machines for `training.processes`. [One GPU was](gpu.md),
   and reached 15 to 70 % of bare steps.
-* A store at `s3://…`, copied or mounted.
+* A store other than a local server (moto) that speaks S3; a listing of more than a few objects.
 """
 
 

@@ -64,7 +64,7 @@ MAY_IMPORT = {
         "selfsame.processes",
         "selfsame.system_errors",
     },
-    "selfsame.operation": {"selfsame.core", "selfsame.params"},
+    "selfsame.operation": {"selfsame.core", "selfsame.params", "selfsame.sources"},
     "selfsame.runner": {
         "selfsame.core",
         "selfsame.observe",

@@ -18,6 +18,8 @@ from selfsame.sources.delimited import Layout, open_text
 from selfsame.sources.files import Reading, TableFile, open_table_file
 from selfsame.sources.images import find_photos
 from selfsame.sources.labels_table import Names
+from selfsame.sources.place import files_at
+from selfsame.sources.store import listing_of
 from selfsame.sources.words import tidy
 from selfsame.start.survey import Survey
 
@@ -41,8 +43,13 @@ def require_writable(params: DataParams) -> None:
     """Stop, before anything is read, at a source that erase can't write.
 
     Raises:
-        SelfsameError: the source is none of a table and photos.
+        SelfsameError: the source is none of a table and photos, or lies in an object store.
     """
+    if any(listing_of(file) for file in files_at(Path(params.path))):
+        raise SelfsameError(
+            f"data.path = {params.path}: erase can't write the objects that it lists",
+            "take the rows out of them in the store; then 'selfsame refresh' and 'dvc repro'",
+        )
     if not isinstance(params, Table | Images):
         raise SelfsameError(
             f"data.source = {params.source}: erase can't write its files, the publisher's or arrays",

@@ -2,8 +2,9 @@
 
 A conditional request (RFC 9110, section 13) asks first: the server's own marks of the last answer, kept in
 ``.scratch/``, are sent along, and an unchanged file costs a few bytes. A server without such marks is
-asked for the whole file, which then replaces the one at hand only if its content differs. Local files
-need none of this: the source is a dependency that DVC watches itself.
+asked for the whole file, which then replaces the one at hand only if its content differs. Of an address in an
+object store its listing is fetched, nothing else. Local files need none of this: the source is a dependency
+that DVC watches itself.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from selfsame.core.layout import PARAMS_FILE
 from selfsame.params.data import DATA
 from selfsame.params.operation import OperationParams
 from selfsame.params.reading import load_section
+from selfsame.sources.store import ENDING, SCHEME, list_objects
 
 STATE = Path(".scratch/refresh.json")
 TIMEOUT_SECONDS = 60.0
@@ -70,6 +72,8 @@ def target_of(url: str, path: Path) -> Path:
 
 def fetch(url: str, target: Path) -> Refreshed:
     """Fetch ``url`` into ``target`` if its content isn't there already; a reader never sees half of it."""
+    if url.startswith(SCHEME):
+        return _list(url, target)
     known = _known(url, target)
     request = urllib.request.Request(url, headers=_conditions(known))
     partial = STATE.with_name("refresh.partial")
@@ -100,6 +104,24 @@ def fetch(url: str, target: Path) -> Refreshed:
     STATE.write_text(json.dumps(state), encoding="utf-8")
     words = "another content" if changed else "the same content"
     return Refreshed(changed, f"{url} fetched to {target}: {size:,} bytes, {words}")
+
+
+def _list(url: str, target: Path) -> Refreshed:
+    if target.suffix != ENDING:
+        raise SelfsameError(
+            f"{PARAMS_FILE}: data.path = {str(target)!r}: what an object store holds is listed in a file",
+            f"set it to a file that ends in {ENDING}, such as data/pool{ENDING}",
+        )
+    text = list_objects(url)
+    changed = not target.is_file() or target.read_text(encoding="utf-8") != text
+    if changed:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".partial-{target.name}")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(target)
+    words = "other ones than before" if changed else "the same as before"
+    objects = text.count("\n") - 1
+    return Refreshed(changed, f"{url} listed in {target}: {objects:,} objects, {words}")
 
 
 def _copy(response: Any, partial: Path) -> tuple[str, int]:

@@ -33,8 +33,8 @@ class DataParams(Section):
     def _lies_on_a_file_system(cls, path: str) -> str:
         if "://" in path:
             raise ValueError(
-                "an address, but files are read from a file system: copy them here ('dvc import-url' notes "
-                "their ETags, 'dvc update' brings what changed) or mount the store (docs/scale.md)"
+                "an address: set operation.refresh_url to it, this to a file such as data/pool.listing, and "
+                "run 'selfsame refresh' (docs/scale.md)"
             )
         return path
 

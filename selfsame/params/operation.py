@@ -37,8 +37,9 @@ class OperationParams(Section):
     refresh_url: Annotated[
         str | None,
         Field(
-            pattern="^https?://",
-            description="Address of a file that a run with refresh fetches into data.path, if it changed.",
+            pattern="^(https?|s3)://",
+            description="Address of a file that a run with refresh fetches into data.path, if it changed; or "
+            "s3://bucket/folder, whose listing it fetches.",
         ),
     ] = None
 

@@ -15,7 +15,9 @@ Revision = Annotated[str | None, typer.Option("--rev", help="The model of a git 
 
 
 def predict(
-    place: Annotated[Path, typer.Argument(metavar="INPUT", help="A table, array or photo; or a folder.")],
+    place: Annotated[
+        str, typer.Argument(metavar="INPUT", help="A table, array or photo; a folder; or s3://bucket/folder.")
+    ],
     output: Annotated[str, typer.Option("--output", "-o", help=".parquet, .csv, .jsonl; - is stdout.")] = "-",
     model: Model = CHAMPION,
     rev: Revision = None,
@@ -34,13 +36,14 @@ def predict(
     from selfsame.scoring.predictor import load_model
     from selfsame.scoring.run import notes, predict_place
     from selfsame.scoring.write import check_target
+    from selfsame.sources.store import place_at
 
     check_target(output)
-    with model_folder(model, rev) as folder:
+    with model_folder(model, rev) as folder, place_at(place) as given:
         wish = Wish(keep, probabilities, threshold, level)
         columns = load_model(folder, device, threads).columns(wish)  # type: ignore[arg-type]
         with start_engine(ray_workers(workers), threads or 1) as over:
-            made = predict_place(place, output, columns, over)
+            made = predict_place(given, output, columns, over)
     typer.echo(f"{made.rows} rows predicted: {output}", err=True)
     for note in notes(columns, made):
         typer.echo(note, err=True)

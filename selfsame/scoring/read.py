@@ -1,6 +1,5 @@
 """Files to be predicted, read some rows at a time: memory doesn't grow with them."""
 
-import gzip
 import re
 import zipfile
 import zlib
@@ -21,6 +20,7 @@ from selfsame.scoring.prepare import Preparation
 from selfsame.sources.files import PARQUET_ENDINGS, TEXT_ENDINGS, open_table_file
 from selfsame.sources.images import BATCH_BYTES
 from selfsame.sources.place import look_through
+from selfsame.sources.store import readable
 
 IDX = re.compile(r"idx\d?-ubyte(\.gz)?$|\.idx(\.gz)?$")
 IDX_BYTES = 0x08  # the type of unsigned bytes in an idx file's head
@@ -135,7 +135,7 @@ def _text(path: Path, preparation: Preparation, keep: bool) -> Pieces:
 
 
 def _parquet(path: Path, preparation: Preparation, keep: bool) -> Pieces:
-    with pq.ParquetFile(path, pre_buffer=False) as file:
+    with pq.ParquetFile(readable(path), pre_buffer=False) as file:
         info = stored_info(file.schema_arrow)
         if info is None:
             yield from _text(path, preparation, keep)  # any other table
@@ -148,10 +148,10 @@ def _parquet(path: Path, preparation: Preparation, keep: bool) -> Pieces:
 
 def _arrays(path: Path, preparation: Preparation, _: bool) -> Pieces:
     if path.suffix.lower() == ".npy":
-        with path.open("rb") as stream:
+        with pa.input_stream(readable(path), compression=None) as stream:
             yield from _array(stream, path, str(path), preparation)
         return
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(readable(path)) as archive:
         names = [name for name in archive.namelist() if name.endswith(".npy")]
         fitting = [name for name in names if _fits(archive, name, preparation)]
         if len(fitting) != 1:
@@ -165,7 +165,7 @@ def _arrays(path: Path, preparation: Preparation, _: bool) -> Pieces:
             yield from _array(stream, path, f"{path}: {fitting[0][:-4]}", preparation)
 
 
-def _head(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _head(stream: IO[bytes] | pa.NativeFile) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Read an array's shape, whether it is stored by columns, and its type; Python objects are refused."""
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -185,7 +185,7 @@ def _fits(archive: zipfile.ZipFile, name: str, preparation: Preparation) -> bool
     return shape[1:] in others
 
 
-def _array(stream: IO[bytes], path: Path, place: str, preparation: Preparation) -> Pieces:
+def _array(stream: IO[bytes] | pa.NativeFile, path: Path, place: str, preparation: Preparation) -> Pieces:
     shape, by_columns, kind = _head(stream)
     if not shape:
         raise SelfsameError(f"{place}: a single number", "save an array with a row for each example")
@@ -199,7 +199,7 @@ def _array(stream: IO[bytes], path: Path, place: str, preparation: Preparation) 
 
 
 def _idx(path: Path, preparation: Preparation, _: bool) -> Pieces:
-    with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as stream:
+    with pa.input_stream(readable(path), compression="gzip" if path.suffix == ".gz" else None) as stream:
         head = stream.read(4)
         if len(head) < 4 or head[:2] != b"\0\0" or head[2] != IDX_BYTES or not head[3]:
             raise SelfsameError(f"{path}: no idx file of unsigned bytes", "take the file with the images")
@@ -209,7 +209,7 @@ def _idx(path: Path, preparation: Preparation, _: bool) -> Pieces:
 
 
 def _stored_rows(
-    stream: IO[bytes] | gzip.GzipFile, shape: tuple[int, ...], kind: np.dtype, path: Path
+    stream: IO[bytes] | pa.NativeFile, shape: tuple[int, ...], kind: np.dtype, path: Path
 ) -> Iterator[np.ndarray]:
     """Yield the rows of an array that is stored row after row, ``BATCH_ROWS`` at a time."""
     left, row_bytes = shape[0], prod(shape[1:]) * kind.itemsize

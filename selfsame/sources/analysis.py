@@ -258,7 +258,7 @@ def _header_of_values(found: Analysis) -> list[Fault]:
 def _settle_parts(found: Analysis) -> None:
     """Find out whether the files are parts of a usual layout: by their folders, or by their own names."""
     root = found.place.root
-    if root.is_file():
+    if found.place.is_file:
         return
     tops = [file.path.relative_to(root).parts for file in found.files]
     names = [top[0] if len(top) > 1 else top[0].split(".")[0] for top in tops]

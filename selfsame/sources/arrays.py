@@ -15,11 +15,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import BATCH_ROWS, TableInfo
 from selfsame.params.data import Arrays
@@ -27,6 +27,7 @@ from selfsame.sources.faults import listed, stop_if_any
 from selfsame.sources.labels import settle_classes
 from selfsame.sources.place import PARTS, POOL_FOLDERS, look_through
 from selfsame.sources.source import HOLDOUT, TRAIN, Batch, Source
+from selfsame.sources.store import content_of, readable
 from selfsame.sources.words import tidy
 
 IDX_TYPES: dict[int, Any] = {
@@ -98,7 +99,7 @@ def arrays(root: Path, params: Arrays) -> Source:
         TableInfo("arrays", "classification", classes.names, image_shape=shapes.pop()),
         f"own arrays: {', '.join(map(place.name, place.files))}",
         "not stated",
-        {place.name(path): sha256_file(path) for path in place.files},
+        {place.name(path): content_of(path) for path in place.files},
         _batches(found, classes.of_word, aside),
         facts={"unlabeled_words": classes.unlabeled, "skipped_files": place.skipped},
         notes=tuple(place.note),
@@ -110,11 +111,12 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     try:
         if path.suffix.lower() == ".npz":
             _refuse_bomb(path)
-            with np.load(path) as found:  # refuses pickled objects
+            with np.load(readable(path)) as found:  # refuses pickled objects
                 return {name: found[name] for name in found.files}
-        with path.open("rb") as file:
+        with pa.input_stream(readable(path), compression=None) as file:
             packed = file.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if packed else path.open("rb") as stream:
+        source = readable(path)
+        with gzip.open(source) if packed else pa.input_stream(source, compression=None) as stream:
             return {path.name.removesuffix(".gz"): _idx(stream)}
     except UNREADABLE as error:
         if "allow_pickle" in str(error):
@@ -124,7 +126,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _refuse_bomb(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(readable(path)) as archive:
         packed, unpacked = (
             sum(getattr(each, name) for each in archive.infolist()) for name in ("compress_size", "file_size")
         )
@@ -132,7 +134,7 @@ def _refuse_bomb(path: Path) -> None:
         raise ValueError(f"it would unpack to {unpacked:,} bytes, {unpacked // max(packed, 1)} times its own")
 
 
-def _idx(stream: BinaryIO | gzip.GzipFile) -> np.ndarray:
+def _idx(stream: pa.NativeFile | gzip.GzipFile) -> np.ndarray:
     """Read an array; a packed file isn't unpacked any further than its header says."""
     start = stream.read(4)
     if start[:2] != b"\0\0" or len(start) < 4:

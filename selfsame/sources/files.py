@@ -31,6 +31,7 @@ from selfsame.sources.delimited import (
 from selfsame.sources.excel import read_sheet
 from selfsame.sources.faults import SHOWN, Fault, listed, stop_if_any
 from selfsame.sources.foreign import instead, refuse_other_content
+from selfsame.sources.store import readable
 from selfsame.sources.words import MISSING, tidy
 
 BLOCK_BYTES = 1024 * 1024  # of text; the reader is up to a dozen such blocks ahead
@@ -119,7 +120,7 @@ class TableFile:
         elif self.sheet is not None:
             yield self.sheet
         else:
-            with pq.ParquetFile(self.path, pre_buffer=False) as file:  # or all its bytes are held
+            with pq.ParquetFile(readable(self.path), pre_buffer=False) as file:  # or all its bytes are held
                 yield from file.iter_batches(PARQUET_ROWS)
 
     def _csv(self, layout: Layout) -> Iterator[pa.RecordBatch]:
@@ -178,7 +179,7 @@ def _open_parquet(path: Path, reading: Reading, start: bytes) -> TableFile:
             "name it .csv if it is text, or save it as Parquet again",
         )
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(readable(path)) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
     except (pa.ArrowException, OSError) as error:
         raise SelfsameError(f"{path}: can't be read: {error}", "save it as Parquet again") from None

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import BATCH_ROWS, TableInfo
 from selfsame.params.data import Images
@@ -21,6 +20,7 @@ from selfsame.sources.labels_table import LabelsTable, read_labels_table
 from selfsame.sources.photo import read_photo
 from selfsame.sources.place import Place, is_pool, look_through, parts
 from selfsame.sources.source import TRAIN, Batch, Source
+from selfsame.sources.store import ENDING, content_of
 from selfsame.sources.words import tidy
 
 BATCH_BYTES = 16 * 1024 * 1024  # of decoded photos; while it writes them, Parquet holds ten times as much
@@ -70,7 +70,7 @@ def images(root: Path, params: Images, name: str = "images", origin: str = "own 
     listing = hashlib.sha256()
     files = [photo.path for photo in album.photos] + ([album.table.path] if album.table else [])
     for path in files:
-        listing.update(f"{sha256_file(path)}  {album.place.name(path)}\n".encode())
+        listing.update(f"{content_of(path)}  {album.place.name(path)}\n".encode())
     size = params.image_size
     return Source(
         TableInfo(name, "classification", album.classes.names, image_shape=(3, size, size)),
@@ -90,9 +90,9 @@ def find_photos(root: Path, params: Images) -> Album:
     Raises:
         SelfsameError: nothing is there that could be photos; other faults are gathered.
     """
-    if not root.is_dir():
-        raise SelfsameError(f"data.path = {root}: a file, where a folder of photos is expected", LAYOUT)
     place = look_through(root)
+    if place.is_file:
+        raise SelfsameError(f"data.path = {root}: a file, where a folder of photos is expected", LAYOUT)
     if not place.files:
         raise SelfsameError(f"data.path = {root}: no photo is there", LAYOUT)
     top = _inner(place)
@@ -113,7 +113,7 @@ def find_photos(root: Path, params: Images) -> Album:
             part = folders.pop(0)
             folders = ["unlabeled"] if part in flat else folders
         if folders:
-            word = "" if is_pool(folders[0]) else tidy(folders[0])
+            word = "" if is_pool(folders[0]) else tidy(folders[0].removesuffix(ENDING))
             photos.append(Photo(file, word, _own(file, top, own)))
         else:
             outside.append(place.name(file))

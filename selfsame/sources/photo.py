@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from selfsame.core.errors import SelfsameError
+from selfsame.sources.store import readable
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -42,7 +43,7 @@ def read_photo(path: Path, size: int) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata; what matters is an error
-            with Image.open(path) as image:
+            with Image.open(readable(path)) as image:
                 return square_photo(image, size, str(path))
     except SelfsameError:
         raise

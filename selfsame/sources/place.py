@@ -8,6 +8,7 @@ from pathlib import Path
 
 from selfsame.core.errors import SelfsameError
 from selfsame.sources.source import HOLDOUT, TRAIN, VALIDATION
+from selfsame.sources.store import ENDING, files_of
 
 PARTS = {
     "train": TRAIN,
@@ -56,6 +57,11 @@ class Place:
         return path.name if path == self.root else path.relative_to(self.root).as_posix()
 
     @property
+    def is_file(self) -> bool:
+        """Whether it is one file, not a folder of files."""
+        return self.files == [self.root]
+
+    @property
     def note(self) -> list[str]:
         """Return a sentence on what was skipped, or none."""
         if not self.skipped:
@@ -65,7 +71,7 @@ class Place:
 
 
 def look_through(root: Path) -> Place:
-    """Find every file at ``data.path``.
+    """Find every file at ``data.path``; a listing of an object store is a folder of what it lists.
 
     Raises:
         SelfsameError: links that lead nowhere or in a circle, what is neither file nor folder, and names
@@ -86,6 +92,10 @@ def look_through(root: Path) -> Place:
             for each in sorted(path.iterdir()):
                 visit(each)
             place.empty += [path] if len(place.files) == before and path != root else []
+        elif path.is_file() and path.suffix == ENDING:
+            for each in files_of(path):
+                odd = any(is_stray(part) or part.startswith(".") for part in each.relative_to(path).parts)
+                (place.skipped.append(place.name(each)) if odd else place.files.append(each))
         elif path.is_file():
             place.files.append(path)
         elif path.is_symlink():
@@ -121,7 +131,7 @@ def is_empty(place: Path) -> bool:
 
 def plain(name: str) -> str:
     """Return a name of a part or of a folder for the pool without case, hyphens and spaces."""
-    return "".join(letter for letter in name.casefold() if letter not in " -_.")
+    return "".join(letter for letter in name.removesuffix(ENDING).casefold() if letter not in " -_.")
 
 
 def part_of(name: str) -> int | None:
@@ -157,7 +167,7 @@ def parts(names: list[str], place: Path) -> dict[str, int] | None:
 
 def columns_in_folders(place: Place) -> list[str]:
     """Say which folders are named as a partitioned table's are, whose column then stands nowhere else."""
-    if place.root.is_file():
+    if place.is_file:
         return []
     folders = {
         part for file in place.files for part in file.relative_to(place.root).parts[:-1] if "=" in part

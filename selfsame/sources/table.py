@@ -8,7 +8,6 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 
-from selfsame.core.digests import sha256_file
 from selfsame.core.layout import KEPT
 from selfsame.core.tables import BATCH_ROWS, TableInfo
 from selfsame.params.data import Table
@@ -16,6 +15,7 @@ from selfsame.sources.analysis import TARGET, Analysis, analyze_table, second_pa
 from selfsame.sources.columns import encode, feature_names
 from selfsame.sources.faults import stop_if_any
 from selfsame.sources.source import Batch, Source
+from selfsame.sources.store import content_of
 from selfsame.sources.target import ClassTarget
 
 
@@ -49,7 +49,7 @@ def source_of(found: Analysis) -> Source:
         ),
         origin=f"own table: {', '.join(names)}; target {target.name}",
         license="not stated",
-        content={name: sha256_file(file.path) for name, file in zip(names, found.files, strict=True)},
+        content={name: content_of(file.path) for name, file in zip(names, found.files, strict=True)},
         batches=_batches(found),
         kept=tuple(found.ignored),
         facts=facts(found),

@@ -11,7 +11,10 @@ from selfsame.core.errors import SelfsameError
 
 def inspect(
     path: Annotated[
-        Path | None, typer.Argument(help="A file or folder; left out, data.path as params.yaml has it.")
+        str | None,
+        typer.Argument(
+            help="A file, folder or s3://bucket/folder; left out, data.path as params.yaml has it."
+        ),
     ] = None,
     target: Annotated[str | None, typer.Option(help="With PATH: the column with the labels.")] = None,
     html: Annotated[
@@ -22,28 +25,32 @@ def inspect(
     from selfsame.params.data import DATA
     from selfsame.params.reading import load_section
     from selfsame.params.split import SplitParams
+    from selfsame.sources.store import place_at
     from selfsame.start.init import foresee, guesses
     from selfsame.start.report import report_lines
     from selfsame.start.survey import survey
 
-    if path is None:
-        data = load_section("data", DATA)
-        found = survey(data, load_section("split", SplitParams), Path(data.path))
-    else:
-        draft, plan, found = foresee(path, target, None)
-        typer.echo("\n".join(guesses(draft, plan)))
-    typer.echo("\n".join(report_lines(found)))
-    if html is not None:
-        from selfsame.start.page import render_page
+    with place_at(path or "") as place:
+        if path is None:
+            data = load_section("data", DATA)
+            found = survey(data, load_section("split", SplitParams), Path(data.path))
+        else:
+            draft, plan, found = foresee(place, target, None)
+            typer.echo("\n".join(guesses(draft, plan)))
+        typer.echo("\n".join(report_lines(found)))
+        if html is not None:
+            from selfsame.start.page import render_page
 
-        html.write_text(render_page(found), encoding="utf-8")
-        typer.echo(f"wrote {html}")
+            html.write_text(render_page(found), encoding="utf-8")
+            typer.echo(f"wrote {html}")
     if found.faults:
         raise SelfsameError(f"{len(found.faults)} things are to be mended", "see 'to mend' above")
 
 
 def init(
-    path: Annotated[Path, typer.Argument(help="A table, a folder of photos, idx files or an npz.")],
+    path: Annotated[
+        str, typer.Argument(help="A table, a folder of photos, idx files or an npz; or s3://bucket/folder.")
+    ],
     target: Annotated[str | None, typer.Option(help="The column with the labels.")] = None,
     kind: Annotated[
         str | None, typer.Option(help="classification or regression, where the guess would be wrong.")

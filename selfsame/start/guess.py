@@ -12,7 +12,7 @@ from selfsame.core.errors import SelfsameError
 from selfsame.params.data import Arrays, DataParams, Images, Table
 from selfsame.params.model import LITE_WEIGHTS
 from selfsame.sources.analysis import Analysis, analyze_table
-from selfsame.sources.delimited import NoHeaderError, PreambleError, open_text
+from selfsame.sources.delimited import NoHeaderError, PreambleError, open_text, opened
 from selfsame.sources.faults import counted, listed
 from selfsame.sources.files import (
     EXCEL_ENDINGS,
@@ -27,6 +27,7 @@ from selfsame.sources.images import find_photos
 from selfsame.sources.labels_table import USUAL_TARGETS
 from selfsame.sources.place import look_through
 from selfsame.sources.spelling import NO_GUESS, share_of
+from selfsame.sources.store import readable
 from selfsame.sources.target import ClassTarget
 from selfsame.sources.words import COMMA_NUMBER, NUMBER, is_no_label
 
@@ -134,7 +135,7 @@ def _photos(draft: Draft, path: Path, target: str | None) -> Draft:
     sides = []
     for photo in album.photos[:: max(1, len(album.photos) // 200)]:
         try:
-            with Image.open(photo.path) as image:
+            with Image.open(readable(photo.path)) as image:
                 sides.append(min(image.size))
         except Exception:  # whatever a broken file leads Pillow to
             continue  # it is named when the photos are read
@@ -198,13 +199,10 @@ def _reading(draft: Draft, files: list[Path]) -> list[TableFile]:
 
 
 def _is_utf8(file: Path) -> bool:
-    start = b""
-    if not file.name.lower().endswith(".gz"):
-        with file.open("rb") as stream:
-            start = stream.read(2)
-    if start in (b"\xff\xfe", b"\xfe\xff"):
-        return True  # UTF-16 with its mark, which is found out
     try:
+        with opened(file) as stream:
+            if stream.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+                return True  # UTF-16 with its mark, which is found out
         with open_text(file, "utf-8") as lines:
             while lines.read(1 << 20):
                 pass

@@ -16,6 +16,7 @@ from selfsame.params.check import check_params
 from selfsame.params.split import SplitParams
 from selfsame.sources.faults import counted
 from selfsame.sources.source import HOLDOUT, VALIDATION
+from selfsame.sources.store import ENDING, SCHEME, list_objects
 from selfsame.start.guess import Draft, guess
 from selfsame.start.report import report_lines
 from selfsame.start.survey import Survey, draw, look
@@ -39,15 +40,21 @@ class Plan:
         self.keys[key], self.why[key] = value, why
 
 
-def write_params(path: Path, target: str | None, kind: str | None, force: bool) -> Iterator[str]:
-    """Write ``params.yaml`` for the data at ``path``; yield what is to be said of it.
+def write_params(given: str, target: str | None, kind: str | None, force: bool) -> Iterator[str]:
+    """Write ``params.yaml`` for the data at a path or an address; yield what is to be said of it.
 
     Raises:
         SelfsameError: the data can't be guessed at all, or ``params.yaml`` was edited.
     """
     keep_what_was_edited(force)
+    path, address = Path(given), given if given.startswith(SCHEME) else None
+    if address:
+        path = Path("data", f"{path.name}{ENDING}")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(list_objects(address), encoding="utf-8")
+        yield f"wrote {path}: what {address} holds; 'selfsame refresh' lists it anew"
     draft, plan, found = foresee(path, target, kind)
-    text = params_text(path, draft, plan)
+    text = params_text(path, draft, plan, address)
     check_params(YAML(typ="safe", pure=True).load(text))
     PARAMS_FILE.write_text(text, encoding="utf-8")
     yield from report_lines(found)
@@ -146,13 +153,15 @@ def plan_split(found: Survey) -> Plan:
     return plan
 
 
-def params_text(path: Path, draft: Draft, plan: Plan) -> str:
+def params_text(path: Path, draft: Draft, plan: Plan, address: str | None = None) -> str:
     """Return the text of ``params.yaml``."""
     name = TRAINED_PRESET if draft.trained else PRESET_OF[draft.keys["source"]]
     preset = read_yaml(PRESETS / f"{name}.yaml")
     if preset["pseudo_label"]["rule"] != draft.gate:
         preset["pseudo_label"] = {"rule": draft.gate}
     preset["evaluate"] = {**(preset.get("evaluate") or {}), "title": _title(path, draft)}
+    if address:
+        preset["operation"] = {**(preset.get("operation") or {}), "refresh_url": address}
     parts = [
         f"# Written by 'selfsame init {path}'; comments say why. Edit what you know better.",
         "# docs/own-data.md explains the keys; 'selfsame inspect' shows what comes of an edit.",

@@ -49,7 +49,7 @@ def said(overrides: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        ({"data.path": "s3://store/pool"}, "an address, but files are read from a file system"),
+        ({"data.path": "s3://store/pool"}, "an address: set operation.refresh_url to it"),
         ({"split.seed": 2**70}, "split.seed = 1180591620717411303424: "),
         ({"compute.cpu_threads": 10000}, "compute.cpu_threads = 10000: "),
         ({"training.optimizer.momentum": 0.5}, "means nothing with name = adamw; it belongs to sgd"),

@@ -1,0 +1,241 @@
+"""A pool in an object store, read where it lies, from a server of S3 on this machine."""
+
+import gzip
+import io
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import boto3
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+from typer.testing import CliRunner
+
+from selfsame.cli import app
+from selfsame.core.errors import PassingError, SelfsameError
+from selfsame.core.tables import TableInfo
+from selfsame.erasure.files import require_writable
+from selfsame.operation.refresh import refresh
+from selfsame.params.data import Arrays, DataParams, Images, Table
+from selfsame.sources import store
+from selfsame.sources.opened import open_source
+from selfsame.sources.place import look_through
+from selfsame.sources.store import list_objects, readable
+
+ROWS = 40
+PARAMS: dict[str, Any] = {"source": "table", "path": "-", "target_column": "species"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    running = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield f"http://{host}:{port}"
+    running.stop()
+
+
+@pytest.fixture(autouse=True)
+def _environment(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "anyone")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "anything")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def upload(folder: Path, server: str) -> str:
+    """Put a folder's files into a bucket of its own; return its address."""
+    from pyarrow.fs import S3FileSystem, copy_files
+
+    there = S3FileSystem(endpoint_override=server, allow_bucket_creation=True)
+    bucket = sha256(str(folder.absolute()).encode()).hexdigest()[:40]
+    there.create_dir(bucket)
+    copy_files(str(folder), f"{bucket}/pool/main", destination_filesystem=there)
+    return f"s3://{bucket}/pool/main"
+
+
+def put(address: str, name: str, content: bytes, server: str) -> None:
+    from pyarrow.fs import S3FileSystem
+
+    there = S3FileSystem(endpoint_override=server)
+    with there.open_output_stream(f"{address.removeprefix('s3://')}/{name}") as file:
+        file.write(content)
+
+
+def listed(address: str, name: str = "pool.listing") -> Path:
+    Path(name).write_text(list_objects(address), encoding="utf-8")
+    return Path(name)
+
+
+def a_table(folder: Path) -> Path:
+    """Write labeled rows as CSV and two files of the pool, Parquet and packed CSV."""
+    draw = np.random.default_rng(0)
+    rows = pa.table({"length": draw.normal(size=ROWS), "width": draw.normal(size=ROWS)})
+    species = pa.array(["setosa", "virginica"] * (ROWS // 2))
+    folder.mkdir()
+    pa_csv.write_csv(rows.append_column("species", species), folder / "labeled.csv")
+    (folder / "more").mkdir()
+    pq.write_table(rows.slice(3), folder / "more/part-0.parquet")
+    text = io.BytesIO()
+    pa_csv.write_csv(rows.slice(7), text)
+    (folder / "more/part-1.csv.gz").write_bytes(gzip.compress(text.getvalue()))
+    (folder / "_SUCCESS").write_bytes(b"")
+    return folder
+
+
+def photos(folder: Path) -> Path:
+    draw = np.random.default_rng(0)
+    for name in ("cat/1.png", "cat/2.png", "dog/1.jpg", "unlabeled/1.png", "unlabeled/deep/2.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw.integers(0, 255, (20, 24, 3), np.uint8)).save(folder / name)
+    return folder
+
+
+def arrays(folder: Path) -> Path:
+    folder.mkdir()
+    draw = np.random.default_rng(0)
+    np.savez(folder / "all.npz", x_train=draw.integers(0, 255, (9, 8, 8), np.uint8), y_train=np.arange(9) % 3)
+    return folder
+
+
+def content(params: DataParams, place: Path) -> tuple[Any, list[Any]]:
+    """Return what a source says that it is, and all that it gives."""
+    source = open_source(params, place)
+    batches = [
+        (each.inputs.tobytes(), each.labels.tolist(), each.own, each.kept["file"] if each.kept else None)
+        for each in source.batches
+    ]
+    return source.info, batches
+
+
+@pytest.mark.parametrize(
+    ("make", "params"),
+    [
+        (a_table, Table.model_validate(PARAMS)),
+        (photos, Images.model_validate({"source": "images", "path": "-", "image_size": 8})),
+        (arrays, Arrays.model_validate({"source": "arrays", "path": "-"})),
+    ],
+    ids=["table", "images", "arrays"],
+)
+@pytest.mark.parametrize("whole_bytes", [store.WHOLE_BYTES, 0], ids=["at once", "in ranges"])
+def test_objects_are_read_as_files_are(
+    make: Any, params: DataParams, whole_bytes: int, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "WHOLE_BYTES", whole_bytes)
+    folder = make(Path("mine"))
+    listing = listed(upload(folder, server))
+    assert content(params, listing) == content(params, folder)
+    assert look_through(listing).skipped == look_through(folder).skipped
+    digests = open_source(params, listing).content
+    assert len(digests) == (1 if make is photos else len(look_through(folder).files))
+    assert {each.name for each in Path().iterdir()} == {"mine", "pool.listing"}, "something was copied"
+
+
+def test_a_listing_beside_files_is_a_folder_of_its_name(server: str) -> None:
+    folder = photos(Path("mine"))
+    address = upload(folder / "unlabeled", server)
+    both = Path(folder.rename("both"))
+    for file in sorted((both / "unlabeled").rglob("*.png")):
+        file.unlink()
+    (both / "unlabeled/deep").rmdir()
+    (both / "unlabeled").rmdir()
+    listed(address, "both/unlabeled.listing")
+    params = Images.model_validate({"source": "images", "path": "-", "image_size": 8})
+    info, ((_, labels, _, _),) = content(params, both)
+    assert (info.classes, labels) == (("cat", "dog"), [0, 0, 1, -1, -1])
+
+
+def test_another_object_than_was_listed_is_not_read(server: str) -> None:
+    address = upload(a_table(Path("mine")), server)
+    YAML().dump(
+        {"data": {**PARAMS, "path": "data/pool.listing"}, "operation": {"refresh_url": address}},
+        Path("params.yaml"),
+    )
+    assert refresh().changed
+    assert not refresh().changed
+    listing = Path("data/pool.listing")
+    labeled = Path("mine/labeled.csv").read_bytes()
+    put(address, "labeled.csv", labeled.replace(b"setosa", b"Setosa"), server)
+    with pytest.raises(SelfsameError, match=r"labeled\.csv: the store has another object") as caught:
+        open_source(Table.model_validate(PARAMS), listing)
+    assert "selfsame refresh" in caught.value.fix
+    assert refresh().changed
+    assert open_source(Table.model_validate(PARAMS), listing).info.classes == ("Setosa", "virginica")
+    put(address, "labeled.csv", labeled, server)
+    assert refresh().changed
+
+
+def test_what_cannot_be_listed_is_named(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = upload(a_table(Path("mine")), server)
+    with pytest.raises(SelfsameError, match="no object is there"):
+        list_objects(f"{address}/nowhere")
+    with pytest.raises(SelfsameError, match="s3://no-such-bucket-here"):
+        list_objects("s3://no-such-bucket-here/pool")
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    boto3.client("s3", endpoint_url=server).put_object(Bucket=bucket, Key=f"{key}/a//b.csv", Body=b"x")
+    with pytest.raises(SelfsameError, match="no file can be called"):
+        list_objects(address)
+    Path("mine/odd.listing").write_text("something else")
+    with pytest.raises(SelfsameError, match=r"odd\.listing: no listing of an object store"):
+        look_through(Path("mine"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(PassingError, match=address):
+        list_objects(address)
+
+
+def test_one_object_is_a_listing_of_one(server: str) -> None:
+    address = upload(a_table(Path("mine")), server)
+    listing = listed(f"{address}/more/part-0.parquet")
+    (file,) = look_through(listing).files
+    assert file.name == "part-0.parquet"
+    assert pq.read_table(readable(file)).num_rows == ROWS - 3
+
+
+def test_init_and_inspect_take_an_address(server: str) -> None:
+    address = upload(a_table(Path("mine")), server)
+    (Path("presets")).symlink_to(Path(__file__).resolve().parent.parent.parent / "presets")
+    inspected = CliRunner().invoke(app, ["inspect", address, "--target", "species"])
+    assert "3 files" in inspected.output or "labeled.csv" in inspected.output, inspected.output
+    assert not Path("data").exists()
+    made = CliRunner().invoke(app, ["init", address, "--target", "species"])
+    assert made.exit_code == 0, made.output
+    written = YAML(typ="safe").load(Path("params.yaml"))
+    assert written["operation"]["refresh_url"] == address
+    assert written["data"]["path"] == "data/main.listing"
+    assert not refresh().changed
+
+
+def test_predict_takes_an_address(server: str) -> None:
+    from selfsame.model.inputs import Scaling
+    from selfsame.model.models import Model, save_model
+    from selfsame.model.nets import build_net
+    from selfsame.params.model import read_model
+
+    info = TableInfo("table", "classification", ("setosa", "virginica"), features=("length", "width"))
+    net = read_model({"architecture": "mlp", "widths": [4]})
+    model = Model(build_net(net, info), net, info, Scaling((0.0, 0.0), (1.0, 1.0)))
+    save_model(Path("model"), model, [{"epoch": 1}])
+    address = upload(a_table(Path("mine")), server)
+    for place, output in ((address, "there.parquet"), ("mine", "here.parquet")):
+        asked = ["predict", place, "--model", "model", "--threads", "1", "-o", output]
+        made = CliRunner().invoke(app, asked)
+        assert made.exit_code == 0, made.output
+    assert pq.read_table("there.parquet").equals(pq.read_table("here.parquet"))
+
+
+def test_rows_in_a_store_are_not_erased(server: str) -> None:
+    listing = listed(upload(a_table(Path("mine")), server))
+    with pytest.raises(SelfsameError, match="erase can't write the objects") as caught:
+        require_writable(Table.model_validate({**PARAMS, "path": str(listing)}))
+    assert "in the store" in caught.value.fix
