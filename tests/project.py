@@ -39,6 +39,7 @@ TINY: dict[str, dict[str, Any]] = {  # what differs from params.yaml: seconds in
         "checkpoint": "validation_loss",
         "ema_decay": 0.0,
         "refit_on_validation": False,
+        "validate_every_epochs": 1,
         "augmentation": {"name": "table"},
     },
     "train_baseline": {"max_epochs": 2},

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "selfsame.stage_lock": {"selfsame.core", "selfsame.processes"},
     "selfsame.git": {"selfsame.core"},
     "selfsame.dsse": {"selfsame.core"},
-    "selfsame.observe": {"selfsame.core", "selfsame.git", "selfsame.params"},
+    "selfsame.observe": {"selfsame.core", "selfsame.git", "selfsame.params", "selfsame.processes"},
     "selfsame.sources": {"selfsame.core", "selfsame.params"},
     "selfsame.params": {"selfsame.core"},
     "selfsame.roles": {"selfsame.core", "selfsame.params"},

@@ -1,21 +1,23 @@
 """Fitting a net: build it, train with progress, save the folder."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from selfsame.core.layout import LEARNED, VALIDATED
-from selfsame.learning.distributed import rank, spread
+from selfsame.learning.distributed import is_spread, rank, spread
 from selfsame.learning.loop import train
-from selfsame.learning.refit import kept_epoch, refit
+from selfsame.learning.pool import Pool
+from selfsame.learning.refit import kept_row, refit
 from selfsame.learning.resume import Checkpoints
 from selfsame.learning.run import TrainingRun
 from selfsame.learning.steps import StepNet, prepare_compiler
-from selfsame.learning.tables import fit_table
 from selfsame.model.models import save_model, save_validation
 from selfsame.model.nets import build_net
 from selfsame.model.torchvision_nets import TorchvisionNet, load_weights
+from selfsame.observe.ahead import ahead, has_a_core_to_spare
 from selfsame.observe.notes import note
 from selfsame.observe.watch import monitoring, watch
 from selfsame.params.model import FittedParams, Torchvision
@@ -28,6 +30,8 @@ def fit_model(run: TrainingRun, folder: Path) -> None:
     holds a second one that has learned the validation rows too.
     """
     if isinstance(run.params, FittedParams):
+        from selfsame.learning.tables import fit_table  # scikit-learn and scipy: a second
+
         fit_table(run, folder)
     else:
         _fit_net(run, folder)
@@ -48,12 +52,25 @@ def _fit_net(run: TrainingRun, folder: Path) -> None:
     def in_steps(net: nn.Module) -> nn.Module:
         return spread(net, StepNet(net, training))
 
+    def refitted(epochs: int) -> tuple[nn.Module, Pool | None]:
+        net = fresh_net()
+        with watch(f"{run.name}, refit", epochs) as on_epoch:
+            return net, refit(net, data, plan, training, epochs, on_epoch, refit_checkpoints, in_steps)
+
     net = fresh_net()
-    checkpoints = Checkpoints(run.checkpoint_folder, monitoring().checkpoint_seconds)
-    with watch(run.name, plan.max_epochs) as on_epoch:
+    seconds, key = monitoring().checkpoint_seconds, run.checkpoint_folder
+    checkpoints = Checkpoints(key, seconds)
+    meanwhile = _refit_may_run_meanwhile(run)
+    refit_checkpoints = Checkpoints(key.with_name(f"{key.name}-refit"), seconds, last=meanwhile)
+    for each, fact in ((checkpoints, "resumedFromEpoch"), (refit_checkpoints, "refitResumedFromEpoch")):
+        if each.resumed_from_epoch is not None:
+            note(**{fact: each.resumed_from_epoch, "seed": plan.seed})
+    # The copy leaves the refit's last checkpoint, with which it is done as soon as it begins.
+    copied = ahead(lambda: refitted(plan.max_epochs)) if meanwhile else nullcontext()
+    with watch(run.name, plan.max_epochs) as on_epoch, copied:
         history, taught = train(net, data, plan, training, on_epoch, checkpoints, in_steps)
-    if checkpoints.resumed_from_epoch is not None:
-        note(resumedFromEpoch=checkpoints.resumed_from_epoch, seed=plan.seed)
+
+    kept = kept_row(history, training.checkpoint)
 
     def save(folder: Path) -> None:
         if rank():
@@ -64,10 +81,17 @@ def _fit_net(run: TrainingRun, folder: Path) -> None:
 
     if training.refit_on_validation:
         save(folder / VALIDATED)
-        net, epochs = fresh_net(), kept_epoch(history, training.checkpoint)
-        with watch(f"{run.name}, refit", epochs) as on_epoch:
-            taught = refit(net, data, plan, training, epochs, on_epoch, in_steps)
+        net, taught = refitted(int(kept["epoch"]))
     save(folder)
     if not rank():
-        save_validation(folder, history[kept_epoch(history, training.checkpoint) - 1])
+        save_validation(folder, kept)
         checkpoints.remove()
+        refit_checkpoints.remove()
+
+
+def _refit_may_run_meanwhile(run: TrainingRun) -> bool:
+    """Tell whether the refit's epochs are known before the training that chooses, and a core is idle."""
+    known = run.training.refit_on_validation and run.training.checkpoint == "last"
+    # A process with more threads, or with a GPU, can't be copied; and its cores have enough to do.
+    alone = run.device.type == "cpu" and torch.get_num_threads() == 1 and not is_spread()
+    return known and alone and has_a_core_to_spare()

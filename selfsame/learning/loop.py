@@ -1,6 +1,7 @@
 """The training loop: it knows batches, steps and checkpoints, but no method."""
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -81,14 +82,14 @@ def train(
     With ``ema_decay`` the checkpoints are those of the moving average.
 
     Args:
-        on_epoch: told each epoch's row of the history as soon as it is known.
+        on_epoch: told each row of the history as soon as it is known.
         checkpoints: where to go on after a kill; None for a training that nobody will take up.
         in_steps: makes of a net the one that the steps call, with the same weights (``steps.StepNet``).
 
     Returns:
-        One row per epoch: epoch, learning_rate, the step's losses (means over the epoch), validation_loss
-        and validation_accuracy, or for a regression validation_r2. And the pool with the record of what was
-        taught; None where no method learns from one.
+        One row for every ``training.validate_every_epochs`` epochs: epoch, learning_rate, the steps' losses
+        (means over those epochs), validation_loss and validation_accuracy, or for a regression
+        validation_r2. And the pool with the record of what was taught; None where no method learns from one.
 
     Raises:
         SelfsameError: the loss is no longer a finite number.
@@ -126,7 +127,10 @@ def train(
     for row in history:
         on_epoch(row)
     step_net = in_steps(net)
-    for epoch in range(len(history), plan.stop_epochs or plan.max_epochs):
+    epochs = plan.stop_epochs or plan.max_epochs
+    sums: dict[str, Tensor] = {}
+    steps: Counter[str] = Counter()  # behind each sum
+    for epoch in range(int(history[-1]["epoch"]) if history else 0, epochs):
         weight = plan.method.ramp_up.at(epoch)
         if pool is not None and weight:
             # The teacher sees each row in an ordinary view, drawn anew: what it is wrong about once need not
@@ -135,7 +139,6 @@ def train(
             view = partial(_changed, scaling=data.scaling, limits=weak, stream=pool.batches)
             pool.relabel_if_due(epoch, steps_per_epoch, average.net, partial(predicted, average.net, view))
         net.train()
-        sums: dict[str, Tensor] = {}
         for step in range(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch):
             rate = learning_rate(training, (step + 0.5) / (plan.max_epochs * steps_per_epoch), epoch)
             optimizer.param_groups[0]["lr"] = rate
@@ -156,10 +159,15 @@ def train(
             average.update()
             if pool is not None and rows is not None and taught is not None:
                 pool.note(rows, taught)
-            for name, value in made.items():  # doubles on the device: one transfer an epoch
+            for name, value in made.items():  # doubles on the device: one transfer a row
                 sums[name] = sums.get(name, 0.0) + value.detach().double()
+            steps.update(made.keys())
+        if (epoch + 1) % training.validate_every_epochs and epoch + 1 < epochs:
+            continue
         totals = torch.stack(list(sums.values())).tolist()
-        means = {name: total / steps_per_epoch for name, total in zip(sums, totals, strict=True)}
+        means = {name: total / steps[name] for name, total in zip(sums, totals, strict=True)}
+        sums.clear()
+        steps.clear()
         if "pool_loss" in means and pool is not None:
             means["pool_taught"] = pool.share_taught
         row = {
@@ -180,7 +188,7 @@ def train(
         if plan.patience_epochs is not None and row["epoch"] - best.epoch >= plan.patience_epochs:
             break
         if checkpoints is not None:
-            checkpoints.offer(moving, history)
+            checkpoints.offer(moving, history, done=epoch + 1 == epochs)
     net.load_state_dict(best.weights)
     return _with_all_columns(history), pool
 

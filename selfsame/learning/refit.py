@@ -14,13 +14,13 @@ from torch import nn
 from selfsame.learning.batches import Examples
 from selfsame.learning.loop import Plan, TrainingData, checkpoint_score, train
 from selfsame.learning.pool import Pool
-from selfsame.learning.resume import Row
+from selfsame.learning.resume import Checkpoints, Row
 from selfsame.params.training import TrainingParams
 
 
-def kept_epoch(history: list[Row], criterion: str) -> int:
-    """Return the epoch, counted from 1, whose weights a training has kept; of equals, the first."""
-    return int(max(history, key=lambda row: checkpoint_score(row, criterion))["epoch"])
+def kept_row(history: list[Row], criterion: str) -> Row:
+    """Return the row of the epoch whose weights a training has kept; of equals, the first."""
+    return max(history, key=lambda row: checkpoint_score(row, criterion))
 
 
 def refit(
@@ -30,6 +30,7 @@ def refit(
     training: TrainingParams,
     epochs: int,
     on_epoch: Callable[[Row], None],
+    checkpoints: Checkpoints | None = None,
     in_steps: Callable[[nn.Module], nn.Module] = lambda net: net,
 ) -> Pool | None:
     """Train a fresh ``net`` on labeled and validation rows together, for ``epochs`` of the plan's.
@@ -48,6 +49,7 @@ def refit(
         replace(plan, stop_epochs=epochs),
         training.model_copy(update={"checkpoint": "last"}),
         on_epoch,
-        in_steps=in_steps,
+        checkpoints,
+        in_steps,
     )
     return pool

@@ -104,37 +104,40 @@ class Checkpoints:
 
     Args:
         folder: named by its training's key.
-        seconds: at least so long between two of them, which are written at the end of an epoch; 0: after
-            every epoch, whatever it costs.
+        seconds: at least so long between two of them, which are written where the history gets a row; 0:
+            after every row, whatever it costs.
+        last: whether the last epoch leaves one too: somebody else goes on from there.
 
     Attributes:
-        resumed_from_epoch: the last epoch that was not trained again; None for an unbroken training.
+        resumed_from_epoch: the last epoch that was not trained again, when this was made; None for an
+            unbroken training.
     """
 
-    def __init__(self, folder: Path, seconds: float) -> None:
-        self._folder, self._seconds = folder, seconds
+    def __init__(self, folder: Path, seconds: float, last: bool = False) -> None:
+        self._folder, self._seconds, self._last = folder, seconds, last
         self._due = monotonic() + seconds
-        self.resumed_from_epoch: int | None = None
+        history, _ = self._newest(aloud=True)
+        self.resumed_from_epoch = int(history[-1]["epoch"]) if history else None
+        if history:
+            _say(f"goes on after epoch {self.resumed_from_epoch}, from the checkpoint in {self._folder}")
 
     def restore(self, training: Mapping[str, Moving]) -> list[Row]:
         """Put ``training`` where the checkpoint left it; return the history until there, or none."""
-        found = [file for file in map(self._read, files_under(self._folder)) if file is not None]
-        if not found:
+        history, tensors = self._newest()
+        if not history:
             return []
-        history, tensors = max(found, key=lambda pair: len(pair[0]))
         for name, part in training.items():
             prefix = f"{name}/"
             part.restore(
                 {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
             )
-        self.resumed_from_epoch = len(history)
-        _say(f"goes on after epoch {len(history)}, from the checkpoint in {self._folder}")
         return history
 
-    def offer(self, training: Mapping[str, Moving], history: list[Row]) -> None:
-        """Write a checkpoint if the last one is old enough."""
+    def offer(self, training: Mapping[str, Moving], history: list[Row], done: bool) -> None:
+        """Write a checkpoint if the last one is old enough, or the training is done and it is wanted."""
         started = monotonic()
-        if started < self._due or rank():  # of several processes, which all hold the same, one writes
+        wanted = started >= self._due or (done and self._last)
+        if rank() or not wanted:  # of several processes, which all hold the same, one writes
             return
         tensors = {
             f"{name}/{key}": value.detach().cpu().contiguous()
@@ -159,12 +162,17 @@ class Checkpoints:
         """Leave nothing behind: the training is done, and its result written."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _read(self, file: Path) -> tuple[list[Row], dict[str, Tensor]] | None:
+    def _newest(self, aloud: bool = False) -> tuple[list[Row], dict[str, Tensor]]:
+        """Return history and tensors of the furthest checkpoint; ``aloud``, name the files that are none."""
+        found = [each for file in files_under(self._folder) if (each := self._read(file, aloud)) is not None]
+        return max(found, key=lambda pair: len(pair[0]), default=([], {}))
+
+    def _read(self, file: Path, aloud: bool) -> tuple[list[Row], dict[str, Tensor]] | None:
         """Return history and tensors of a whole checkpoint of this very training."""
         if file.name.startswith(".partial-"):
             return None  # killed while it wrote: the one before it is still there
         if sha256_file(file) != file.stem:
-            _say(f"{file}: torn or altered, ignored")
+            _say(f"{file}: torn or altered, ignored", aloud)
             return None
         try:
             with safe_open(file, "pt") as opened:
@@ -173,7 +181,7 @@ class Checkpoints:
         except SafetensorError:
             key = None
         if key != self._folder.name:
-            _say(f"{file}: the checkpoint of another training, ignored")
+            _say(f"{file}: the checkpoint of another training, ignored", aloud)
             return None
         return json.loads(tensors.pop(HISTORY).numpy().tobytes()), tensors
 
@@ -195,5 +203,6 @@ def training_key(decided_by: Mapping[str, Any], seed: int, device: torch.device)
     return sha256_json(values)
 
 
-def _say(message: str) -> None:
-    print(f"resume: {message}", file=sys.stderr, flush=True)
+def _say(message: str, aloud: bool = True) -> None:
+    if aloud:
+        print(f"resume: {message}", file=sys.stderr, flush=True)

@@ -29,10 +29,10 @@ class Progress:
     def update(self, advance: int = 1, **figures: float) -> None:
         """Count ``advance`` more and show ``figures`` (name=value), if the last showing is old enough.
 
-        A figure named as the unit itself (the ``epoch`` of a history's row) is the count once more and
-        is left out.
+        A figure named as the unit itself (the ``epoch`` of a history's row) is the count, instead of
+        ``advance``.
         """
-        self._done += advance
+        self._done = int(figures.get(self._unit, self._done + advance))
         if self._stream is None:
             return
         self._figures = "".join(

@@ -24,7 +24,7 @@ def monitoring() -> MonitoringParams:
 
 @contextmanager
 def watch(stage: str, max_epochs: int) -> Iterator[OnEpoch]:
-    """Yield what is to be called with every epoch's row of the history.
+    """Yield what is to be called with every row of the history.
 
     Raises:
         SelfsameError: event files are asked for, and TensorBoard is not installed.

@@ -21,6 +21,7 @@ class ComputeParams(Section):
         Field(
             ge=1,
             le=MOST_THREADS,
-            description="Threads on a CPU; results are bit-equal only for the same number of them.",
+            description="Threads on a CPU; results are bit-equal only for the same number. With one, a net's "
+            "second training runs beside the first where a core is idle.",
         ),
-    ] = 2
+    ] = 1

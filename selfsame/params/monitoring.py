@@ -17,7 +17,8 @@ class MonitoringParams(Section):
         float,
         Field(
             ge=0,
-            description="Seconds between checkpoints, from which a killed training goes on; 0: each epoch.",
+            description="Seconds between checkpoints, from which a killed training goes on; 0: for every row "
+            "of its history.",
         ),
     ] = 60.0
     drift_psi: Annotated[

@@ -105,6 +105,13 @@ class TrainingParams(Section):
             description="Which epoch's weights are kept: those of the best validation figure, or the last."
         ),
     ] = "last"
+    validate_every_epochs: Annotated[
+        Positive,
+        Field(
+            description="Epochs between two rows of the history, each with a validation; where "
+            "`checkpoint` is `last`, it changes no weights."
+        ),
+    ] = 1
     augmentation: Annotated[
         AUGMENTATION,
         Field(description="Random change, drawn anew for every example in every step."),

@@ -114,7 +114,7 @@ def training_figures(findings: Findings) -> dict[str, Drawn]:
     for model in findings.models:
         loss, epochs = model.history["validation_loss"], model.history["epoch"]
         at = best_epoch(loss)
-        best.append(f"{model.name} {int(epochs[at])} of {len(epochs)}, loss {loss[at]:.3f}")
+        best.append(f"{model.name} {int(epochs[at])} of {int(epochs[-1])}, loss {loss[at]:.3f}")
     return {
         "loss": Drawn(
             loss_figure(findings.models, words.loss),
@@ -171,7 +171,7 @@ def progress_figure(models: Sequence[ModelFindings], measure: str) -> str:
 
 
 def best_epoch(validation_loss: np.ndarray) -> int:
-    """Return the position of the best epoch: the first of the lowest loss."""
+    """Return the position of the best epoch among those that were validated: the first of the lowest loss."""
     return int(np.nanargmin(validation_loss))
 
 

@@ -25,7 +25,8 @@ class ModelFindings:
     Attributes:
         name: ``baseline``, ``student``, or what else it is.
         validation: None of one that wasn't judged there.
-        history: its curves, the columns of ``history.csv``, one value per epoch; empty without a training.
+        history: its curves, the columns of ``history.csv``, a value per validated epoch; empty without a
+            training.
         shares: what each family of a committee weighs, by its architecture; empty of any other model.
     """
 

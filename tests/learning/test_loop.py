@@ -202,6 +202,7 @@ def test_the_table_of_keys_is_complete() -> None:
     }
     elsewhere = {"disturb_value_fraction", "disturb_value_std"}  # test_learning_values.py
     elsewhere |= {"refit_on_validation"}  # test_refit.py
+    elsewhere |= {"validate_every_epochs"}  # below
     elsewhere |= {"precision", "compile"}  # test_steps.py
     elsewhere |= {"processes"}  # test_distributed.py
     assert KEYS.keys() == TrainingParams.model_fields.keys() - {"augmentation"} - elsewhere | nested
@@ -404,6 +405,35 @@ def test_the_history_means_are_over_the_epochs_steps() -> None:
     assert trained(training_data(), plan())[1][0]["training_loss"] == pytest.approx(untrained)
     standing_still = training_params(learning_rate=1e-30, batch_size=7)  # two equal batches
     assert trained(training_data(), plan(), standing_still)[1][0]["training_loss"] == pytest.approx(untrained)
+
+
+@pytest.mark.parametrize("name", ["supervised", *NAMES])
+def test_fewer_validations_change_no_weights_and_leave_means_over_all_steps(name: str) -> None:
+    method: Method = {"supervised": supervised(), **methods(RampUp(1.0, 3, 4))}[name]
+    how = plan(method, max_epochs=7)
+    training = training_params(batch_size=7)
+    weights, every = trained(training_data(POOL), how, training)
+    made, history = trained(
+        training_data(POOL), how, training.model_copy(update={"validate_every_epochs": 3})
+    )
+    assert same_bits(made, weights)
+    assert [row["epoch"] for row in history] == [3, 6, 7]
+    for row, first in zip(history, (0, 3, 6), strict=True):
+        there = every[first : int(row["epoch"])]
+        assert all(row[name] == there[-1][name] for name in ("validation_loss", "validation_accuracy"))
+        for column in row.keys() & {"training_loss", "labeled_loss", "pool_loss"}:
+            values = [each[column] for each in there if math.isfinite(each[column])]
+            expected = pytest.approx(np.mean(values) if values else math.nan, nan_ok=True)
+            assert row[column] == expected
+
+
+def test_the_best_of_fewer_validations_is_kept() -> None:
+    training = training_params(checkpoint="validation_loss", validate_every_epochs=4, **UNSTEADY)
+    weights, history = trained(training_data(), plan(max_epochs=10), training)
+    best = min(history, key=lambda row: row["validation_loss"])
+    until = training_params(**UNSTEADY, checkpoint="last")
+    stopped = replace(plan(max_epochs=10), stop_epochs=int(best["epoch"]))
+    assert same_bits(weights, trained(training_data(), stopped, until)[0])
 
 
 def test_the_learning_rate_follows_the_schedule_step_by_step() -> None:

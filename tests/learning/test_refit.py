@@ -23,7 +23,7 @@ from selfsame.core.layout import VALIDATED
 from selfsame.learning.batches import Examples
 from selfsame.learning.loop import Row, TrainingData
 from selfsame.learning.methods import Method, supervised
-from selfsame.learning.refit import kept_epoch, refit
+from selfsame.learning.refit import kept_row, refit
 from selfsame.model.folder import validated
 from selfsame.model.models import load_model
 from selfsame.model.nets import detached_state
@@ -46,7 +46,7 @@ def refitted(
 def test_without_validation_rows_it_is_the_kept_checkpoint_bit_for_bit(name: str) -> None:
     data, method = training_data((8, 6, 6)), METHODS[name]
     state, history = trained(data, plan(method, max_epochs=EPOCHS), UNSTEADY, NORMED_AND_DROPPED)
-    epochs = kept_epoch(history, "validation_loss")
+    epochs = int(kept_row(history, "validation_loss")["epoch"])
     assert epochs < EPOCHS, "else this shows nothing"
     none = Examples(data.validation.inputs[:0], data.validation.labels[:0])
     assert same_bits(refitted(replace(data, validation=none), epochs, method), state)
@@ -79,7 +79,7 @@ def test_the_kept_epoch_is_the_first_of_the_best(criterion: str, epoch: int) -> 
         {"epoch": number, "validation_loss": loss, "validation_accuracy": accuracy}
         for number, (loss, accuracy) in enumerate(rows, start=1)
     ]
-    assert kept_epoch(history, criterion) == epoch
+    assert kept_row(history, criterion)["epoch"] == epoch
 
 
 def test_the_folder_keeps_the_net_that_was_chosen_by(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ TRAININGS = {
     "sgd": training_params(**SGD, checkpoint="validation_loss"),
     "nesterov": training_params(**SGD, optimizer={"name": "sgd", "nesterov": True}, ema_decay=0.9),
     "adam": training_params(optimizer={"name": "adam"}, batch_size=5, checkpoint="validation_accuracy"),
+    "validated rarely": training_params(batch_size=5, ema_decay=0.9, validate_every_epochs=2),
 }
 EPOCHS = 6
 
@@ -80,9 +81,9 @@ def run(
 
 
 def broken_and_whole(folder: Path, training: TrainingParams, method: Method, device: str = "cpu") -> bool:
-    """Kill a training twice, in epoch 3 and in epoch 5; tell whether it ends as one that nobody kills."""
+    """Kill a training twice, where it is told of epochs; tell whether it ends as one that nobody kills."""
     weights, history = run(None, training, method, device=device)
-    for until in (3, 5):
+    for until in (3, 5) if training.validate_every_epochs == 1 else (4, 6):
         with pytest.raises(Killed):
             run(folder, training, method, until, device)
         assert len(list(folder.iterdir())) == 1
@@ -227,13 +228,29 @@ def test_half_a_checkpoint_is_no_checkpoint(tmp_path: Path) -> None:
     assert not tmp_path.exists()
 
 
+def test_who_goes_on_with_a_finished_training_has_its_result_at_once(tmp_path: Path) -> None:
+    how = plan(methods()["self_training"], max_epochs=EPOCHS)
+    nets = [fresh_net(NORMED_AND_DROPPED) for _ in range(2)]
+    told: list[list[Row]] = [[], []]
+    results = []
+    for net, rows, last in zip(nets, told, (True, False), strict=True):
+        checkpoints = Checkpoints(tmp_path, 60.0, last)
+        assert (checkpoints.resumed_from_epoch == EPOCHS) is not last
+        results.append(train(net, training_data(POOL), how, ALL_TECHNIQUES, rows.append, checkpoints))
+    (first, pool), (second, again) = results
+    assert same_rows(first, second) and told[0] == told[1]
+    assert pool is not None and again is not None and again.rounds == pool.rounds
+    kept, found = pool.state(), again.state()
+    assert same_bits(found, kept)
+
+
 def test_only_time_decides_when(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("selfsame.learning.resume.monotonic", lambda: now[0])
     checkpoints = Checkpoints(tmp_path / "key", 10.0)
     written = []
     for now[0] in (0.0, 9.9, 10.0, 19.9, 20.0):
-        checkpoints.offer({}, [{"epoch": now[0]}])
+        checkpoints.offer({}, [{"epoch": now[0]}], done=False)
         written.append([path.name for path in tmp_path.rglob("*.safetensors")])
     assert written[0] == written[1] == []
     assert len(written[2]) == 1 and written[2] == written[3]
@@ -255,7 +272,7 @@ def test_checkpoints_cost_a_hundredth_at_most(tmp_path: Path, monkeypatch: pytes
     checkpoints = Checkpoints(tmp_path, 10.0)
     written = set()
     for now[0] in (10.0, 22.0, 211.0, 212.0, 300.0):
-        checkpoints.offer({"net": Slow()}, [{"epoch": now[0]}])
+        checkpoints.offer({"net": Slow()}, [{"epoch": now[0]}], done=False)
         written.update(path.name for path in tmp_path.iterdir())
     assert len(written) == 2
 
