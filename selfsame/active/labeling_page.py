@@ -14,23 +14,21 @@ def render_page(info: TableInfo, rows: list[dict[str, Any]]) -> str:
     """Return the page.
 
     Args:
-        rows: of each question its ``example_id``, and its ``image`` as a data URI or its features.
+        rows: of each question its ``example_id``, and its ``image`` as a data URI or its ``features``.
     """
     # The model's guess is left out on purpose: who sees it agrees with it too often.
     request = {
         "name": sha256_json([row["example_id"] for row in rows])[:16],
         "classes": list(info.classes),
-        "rows": [_shown(info, row) for row in rows],
+        "rows": [_shown(row) for row in rows],
     }
     keys = list(zip(info.classes, keys_for(info.classes), strict=True))
     return fill(Path(__file__).with_name("page.html.j2"), source=info.source, keys=keys, request=request)
 
 
-def _shown(info: TableInfo, row: dict[str, Any]) -> dict[str, Any]:
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
     """Give features as a list of pairs, which keeps its order in a browser."""
-    if info.image_shape:
-        return row
-    return {"example_id": row["example_id"], "features": [[name, row[name]] for name in info.features]}
+    return row | {"features": list(row["features"].items())} if "features" in row else row
 
 
 def keys_for(classes: tuple[str, ...]) -> list[str]:

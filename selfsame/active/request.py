@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from selfsame.active.acquisition import build_score, choose, most_uncertain, score_batches
-from selfsame.active.labeling_page import render_page
+from selfsame.active.labeling_page import keys_for, render_page
 from selfsame.core.annotations import read_annotations
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import ANNOTATIONS
@@ -146,7 +146,7 @@ def write_request(request: Request, guesses: bool = False) -> None:
         | (
             {"image": picture(one.raw, brightest)}
             if info.image_shape
-            else dict(zip(info.features, _plain(one.raw), strict=True))
+            else {"features": dict(zip(info.features, _plain(one.raw), strict=True))}
         )
         for one in questions
     ]
@@ -170,15 +170,15 @@ def label_studio_choice(label: str) -> dict[str, Any]:
 
 
 def label_studio_setup(info: TableInfo) -> str:
-    """Return Label Studio's labeling interface: the row, and one choice among the classes."""
-    if info.image_shape:
-        shown = [f'  <Image name="{ROW}" value="$image"/>']
+    """Return Label Studio's labeling interface: the row, and one choice among the classes, by key."""
+    if info.image_shape:  # of few pixels, which it would stretch over its whole window
+        shown = f'  <Image name="{ROW}" value="$image" maxWidth="400px" smoothing="false"/>'
     else:
-        shown = [
-            f'  <Text name="{ROW}{number or ""}" value={quoteattr(f"{name}: ${name}")}/>'
-            for number, name in enumerate(info.features)
-        ]
-    choices = [f"    <Choice value={quoteattr(name)}/>" for name in info.classes]
-    begin = f'  <Choices name="{CHOICES}" toName="{ROW}">'
-    lines = ["<View>", *shown, begin, *choices, "  </Choices>", "</View>"]
+        shown = f'  <Table name="{ROW}" value="$features"/>'
+    choices = [
+        f"    <Choice value={quoteattr(name)}{f' hotkey={quoteattr(key)}' if key else ''}/>"
+        for name, key in zip(info.classes, keys_for(info.classes), strict=True)
+    ]
+    begin = f'  <Choices name="{CHOICES}" toName="{ROW}" choice="single" showInline="true">'
+    lines = ["<View>", shown, begin, *choices, "  </Choices>", "</View>"]
     return "\n".join(lines) + "\n"

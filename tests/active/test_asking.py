@@ -102,6 +102,10 @@ def test_the_files_say_the_same(trained: Path) -> None:
         assert float(row["mean_area"]) == table[one.example_id]["mean_area"]
     tasks = json.loads(LABEL_STUDIO.read_text(encoding="utf-8"))
     assert [task["data"]["example_id"] for task in tasks] == [row["example_id"] for row in rows]
+    assert all(
+        float(row["mean_area"]) == task["data"]["features"]["mean_area"]
+        for row, task in zip(rows, tasks, strict=True)
+    )
     page = PAGE.read_text(encoding="utf-8")
     assert all(row["example_id"] in page for row in rows)
     assert "://" not in page.replace("data:,", "")
@@ -112,11 +116,12 @@ def test_label_studio_is_set_up_for_the_data() -> None:
     view = ElementTree.fromstring(label_studio_setup(images))
     assert [each.get("value") for each in view.iter("Choice")] == ["cat", '"dog" & co']
     assert [each.get("value") for each in view.iter("Image")] == ["$image"]
-    tables = TableInfo("zoo", "classification", ("cat", "dog"), features=("weight", "age"))
+    assert [each.get("hotkey") for each in view.iter("Choice")] == ["1", "2"]  # as on the page
+    tables = TableInfo("zoo", "classification", ("0", "7"), features=("weight", "kind=wild cat"))
     view = ElementTree.fromstring(label_studio_setup(tables))
-    assert [each.get("value") for each in view.iter("Text")] == ["weight: $weight", "age: $age"]
-    (choices,) = view.iter("Choices")
-    assert choices.get("toName") in [each.get("name") for each in view.iter("Text")]
+    (row,), (choices,) = view.iter("Table"), view.iter("Choices")
+    assert row.get("value") == "$features" and choices.get("toName") == row.get("name")
+    assert [each.get("hotkey") for each in view.iter("Choice")] == ["0", "7"]
 
 
 def test_images_stand_in_the_files_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

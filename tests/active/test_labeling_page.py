@@ -69,9 +69,8 @@ def test_a_person_labels_by_keyboard(browser: Browser, tmp_path: Path) -> None:
 
 def test_rows_of_a_table_and_odd_names(browser: Browser, tmp_path: Path) -> None:
     page = tmp_path / "request.html"
-    page.write_text(
-        render_page(BEASTS, [{"example_id": "ab", "weight": 1.25, "<b>age": 3.0}]), encoding="utf-8"
-    )
+    row = {"example_id": "ab", "features": {"weight": 1.25, "<b>age": 3.0}}
+    page.write_text(render_page(BEASTS, [row]), encoding="utf-8")
     browser.open(page, LOADED)
     shown = "[...document.querySelectorAll('#row tr')].map((each) => each.textContent)"
     assert browser.ask(shown) == ["weight1.25", "<b>age3"]
