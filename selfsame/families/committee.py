@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 from scipy.optimize import minimize_scalar, nnls
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsame.families import estimators
-from selfsame.families.fit import fit_family, out_of_fold
+from selfsame.families.fit import fit_families, out_of_fold
 from selfsame.families.rows import Rows, one_thread
 from selfsame.model.families import Committee, mixed
 
@@ -16,7 +16,6 @@ LARGEST_TEMPERATURE = 8.0
 TEMPERATURE_SPREAD = 0.7  # of its logarithm around 0, before any row is seen
 
 
-@one_thread()
 def fit_committee(
     members: list[str], rows: Rows, extra: Rows | None, seed: int
 ) -> tuple[Committee, np.ndarray]:
@@ -31,18 +30,23 @@ def fit_committee(
         (N, 1). Neither its members nor its weights have learned that row's label; only the temperatures,
         one number a member, are of all rows.
     """
-    said = torch.stack([out_of_fold(name, rows, seed) for name in members])
+    said = out_of_fold(members, rows, seed)
+    fitted = fit_families(members, rows, seed, extra)
+    with one_thread():
+        return _weighed(dict(zip(members, fitted, strict=True)), said, rows)
+
+
+def _weighed(fitted: dict[str, nn.Module], said: Tensor, rows: Rows) -> tuple[Committee, np.ndarray]:
     if not rows.splits:  # a class has a single row: nothing tells one member from another
         said = torch.zeros_like(said)
-    temperature = torch.ones(len(members), dtype=torch.float64)
+    temperature = torch.ones(len(said), dtype=torch.float64)
     if rows.classes:
         temperature = torch.tensor([_temperature(each, rows.labels) for each in said], dtype=torch.float64)
     said = said / temperature[:, None, None]
     answers, truth = said.softmax(dim=2) if rows.classes else said, torch.from_numpy(estimators.truth(rows))
-    judged = mixed(said, torch.full((len(members),), 1 / len(members)).double(), not rows.classes)
+    judged = mixed(said, torch.full((len(said),), 1 / len(said)).double(), not rows.classes)
     for others, held in rows.splits:
         judged[held] = mixed(said[:, held], stack(answers[:, others], truth[others]), not rows.classes)
-    fitted = {name: fit_family(name, rows, seed, extra) for name in members}
     weight = stack(answers, truth)
     committee = Committee(fitted, values=not rows.classes, weight=weight, temperature=temperature)
     return committee, judged.numpy()

@@ -1,12 +1,12 @@
 """Fitting the families of tables: scikit-learn fits, and what it found becomes a module's arrays.
 
-Everything is fitted on one thread: the same rows give the same bits on any number of cores.
+Each is fitted on one thread, several side by side: the same rows give the same bits on any number of cores.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import product
 
 import numpy as np
 import torch
@@ -21,33 +21,40 @@ from selfsame.families.trees import boosting, extra_trees, forest
 from selfsame.model.families import Linear
 
 
-def fit_family(name: str, rows: Rows, seed: int, extra: Rows | None = None) -> nn.Module:
-    """Fit a family: (N, F) raw rows to logits (N, K) or standardised values (N, 1).
+def fit_families(names: Iterable[str], rows: Rows, seed: int, extra: Rows | None = None) -> list[nn.Module]:
+    """Fit families: (N, F) raw rows to logits (N, K) or standardised values (N, 1).
 
     Args:
         extra: further rows, with labels of a teacher; label spreading, which labels the pool itself, needs
             none of them.
     """
-    from sklearn.exceptions import ConvergenceWarning
 
-    with one_thread(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a kernel at its bound is as good as one inside
+    def fit(name: str) -> nn.Module:
         return _FIT[name](rows if name == "neighbors" else together(rows, extra), seed)
+
+    with one_thread() as side_by_side:
+        return list(side_by_side.map(fit, names))
 
 
 def out_of_fold(
-    name: str, rows: Rows, seed: int, splits: list[tuple[np.ndarray, np.ndarray]] | None = None
+    names: Iterable[str], rows: Rows, seed: int, splits: list[tuple[np.ndarray, np.ndarray]] | None = None
 ) -> Tensor:
-    """Return what a family says of each row, fitted on the other folds: logits (N, K) or values (N, 1).
+    """Return what M families say of each row, fitted on the other folds: logits (M, N, K), values (M, N, 1).
 
     Args:
         splits: the places of rows to learn and of rows to judge; None for those of the rows.
     """
-    said = torch.zeros(len(rows.labels), max(rows.classes, 1), dtype=torch.float64)
-    with one_thread(), torch.inference_mode():
-        for others, held in rows.splits if splits is None else splits:
-            fitted = fit_family(name, rows.of(others), seed)
-            said[held] = fitted(torch.from_numpy(rows.inputs[held])).double()
+    names = list(names)
+    said = torch.zeros(len(names), len(rows.labels), max(rows.classes, 1), dtype=torch.float64)
+
+    @torch.inference_mode()
+    def judge(fold: tuple[int, tuple[np.ndarray, np.ndarray]]) -> None:
+        member, (others, held) = fold
+        fitted = _FIT[names[member]](rows.of(others), seed)
+        said[member, held] = fitted(torch.from_numpy(rows.inputs[held])).double()
+
+    with one_thread() as side_by_side:
+        list(side_by_side.map(judge, product(range(len(names)), rows.splits if splits is None else splits)))
     return said
 
 

@@ -16,7 +16,7 @@ import torch
 from selfsame.core.layout import VALIDATED
 from selfsame.core.tables import TableInfo, read_column, take_all
 from selfsame.families.committee import error
-from selfsame.families.fit import fit_family, out_of_fold
+from selfsame.families.fit import fit_families, out_of_fold
 from selfsame.families.rows import Rows, together
 from selfsame.model.inputs import Scaling
 from selfsame.model.models import Model, save_model, save_validation
@@ -48,16 +48,18 @@ def fit_reference(labeled: Rows, held: Rows) -> dict[str, np.ndarray]:
         plain = replace(learned, folds=0)  # with scikit-learn's own settings, without a search
         rows, quick = learned.of(places), plain.of(places)
         families = simple_families(learned.inputs.ndim > 2, len(everything.labels))
-        said = {name: out_of_fold(name, quick, SEED, rows.splits) for name in families}
+        said = dict(zip(families, out_of_fold(families, quick, SEED, rows.splits), strict=True))
         best = min(said, key=lambda name: error(said[name], rows))  # of equals the first, the simplest
-        state = fit_family(best, plain, SEED).state_dict()
+        (fitted,) = fit_families([best], plain, SEED)
         found[f"{key}.family"] = np.frombuffer(best.encode(), np.uint8)
-        found |= {f"{key}.{name}": value.numpy() for name, value in state.items()}
+        found |= {f"{key}.{name}": value.numpy() for name, value in fitted.state_dict().items()}
     found["all"] = (
-        said[best] if len(places) == len(learned.labels) else out_of_fold(best, plain, SEED, learned.splits)
+        said[best]
+        if len(places) == len(learned.labels)
+        else out_of_fold([best], plain, SEED, learned.splits)[0]
     ).numpy()
     if halves := rows.halved_splits:
-        found |= {"places": places, "half": out_of_fold(best, quick, SEED, halves).numpy()}
+        found |= {"places": places, "half": out_of_fold([best], quick, SEED, halves)[0].numpy()}
     return found
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -85,14 +87,17 @@ def heaviest(rows: Rows, most: int, seed: int) -> Rows:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep sums in one order whatever the number of cores."""
+def one_thread() -> Iterator[ThreadPoolExecutor]:
+    """Keep sums in one order whatever the number of cores; these may work side by side, on a fit each."""
+    from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
     threads = torch.get_num_threads()
-    with threadpool_limits(1):
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a kernel at its bound is as good as one inside
         torch.set_num_threads(1)
-        yield
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as side_by_side:
+            yield side_by_side
     torch.set_num_threads(threads)
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from selfsame.core.layout import LEARNED, OUT_OF_FOLD, VALIDATED
 from selfsame.families.committee import fit_committee
-from selfsame.families.fit import fit_family, out_of_fold
+from selfsame.families.fit import fit_families, out_of_fold
 from selfsame.families.rows import Rows, together
 from selfsame.learning.batches import Examples
 from selfsame.learning.distributed import rank
@@ -20,10 +20,11 @@ from selfsame.model.models import Model, save_model, save_validation
 from selfsame.params.model import Committee, FittedParams
 
 MOST_UNLABELED = 2000  # pool rows along which a family may spread labels: all time grows with their square
+MOST_TAUGHT = 2000  # accepted rows that are learned, if no more are labeled: together they weigh the same
 
 
 def fit_table(run: TrainingRun, folder: Path) -> None:
-    """Fit a family or a committee on labeled and accepted pool rows, and write it to ``folder``.
+    """Fit a family or a committee on labeled and accepted pool rows, ``MOST_TAUGHT`` of these at most.
 
     With ``training.refit_on_validation`` the folder ``validated`` in it holds the one that validation rows
     may judge, and ``folder`` one that has learned them too; of the baseline also what models like it, of the
@@ -34,14 +35,14 @@ def fit_table(run: TrainingRun, folder: Path) -> None:
     assert isinstance(params, FittedParams)
     assert validation is not None
     rows, held = _rows(labeled, 1.0, data.classes), _rows(validation, 1.0, data.classes)
-    extra = None
-    if pool is not None and pool.accepted.any():
-        accepted = pool[pool.accepted.nonzero()[:, 0]]
-        # Together these rows count so many times the labeled ones, and none of them more than one of those.
-        weight = min(plan.method.ramp_up.weight * len(labeled) / len(accepted), 1.0)
-        extra = _rows(accepted, weight, data.classes)
-
-    unlabeled = np.empty((0, 0)) if pool is None else _some(pool, plan.seed)
+    unlabeled, extra = np.empty((0, 0)), None
+    if pool is not None:
+        unlabeled = pool.inputs[_some(torch.arange(len(pool)), MOST_UNLABELED, plan.seed)].numpy()
+        taught = _some(pool.accepted.nonzero()[:, 0], max(MOST_TAUGHT, len(labeled)), plan.seed)
+        if len(taught):
+            # Together these rows count so many times the labeled ones, and none more than one of those.
+            weight = min(plan.method.ramp_up.weight * len(labeled) / len(taught), 1.0)
+            extra = _rows(pool[taught], weight, data.classes)
 
     def fit(learned: Rows) -> tuple[Model, np.ndarray]:
         net, judged = _fit(params, replace(learned, unlabeled=unlabeled), extra, plan.seed)
@@ -59,7 +60,8 @@ def fit_table(run: TrainingRun, folder: Path) -> None:
             return
         save_model(folder, model, [row])
         if run.pool is not None:
-            record = [run.pool.labels.int()], [run.pool.accepted], [run.pool.accepted.int()]
+            learned = torch.zeros_like(run.pool.accepted).scatter(0, taught, True)
+            record = [run.pool.labels.int()], [learned], [learned.int()]
             write_learned(folder / LEARNED, plan.method.name, [Round(1, run.pool.teacher)], run.pool, *record)
 
     if run.training.refit_on_validation:
@@ -76,14 +78,14 @@ def fit_table(run: TrainingRun, folder: Path) -> None:
 def _fit(params: FittedParams, rows: Rows, extra: Rows | None, seed: int) -> tuple[nn.Module, np.ndarray]:
     if isinstance(params, Committee):
         return fit_committee(params.families, rows, extra, seed)
-    fitted = fit_family(params.architecture, rows, seed, extra)
-    return fitted, out_of_fold(params.architecture, rows, seed).numpy()
+    (fitted,) = fit_families(params.families, rows, seed, extra)
+    return fitted, out_of_fold(params.families, rows, seed)[0].numpy()
 
 
-def _some(pool: Examples, seed: int) -> np.ndarray:
-    """Return the inputs of a random choice of pool rows, in their order."""
-    chosen = np.random.default_rng(seed).permutation(len(pool))[:MOST_UNLABELED]
-    return pool.inputs[torch.from_numpy(np.sort(chosen))].numpy()
+def _some(places: Tensor, most: int, seed: int) -> Tensor:
+    """Return a random choice of places, in their order."""
+    chosen = np.random.default_rng(seed).permutation(len(places))[:most]
+    return places[torch.from_numpy(np.sort(chosen))]
 
 
 def _rows(examples: Examples, weight: float, classes: int) -> Rows:

@@ -23,7 +23,7 @@ from sklearn.svm import SVC, SVR
 from torch import nn
 
 from selfsame.families.committee import fit_committee, stack
-from selfsame.families.fit import fit_family
+from selfsame.families.fit import fit_families
 from selfsame.families.rows import Rows
 from selfsame.model.families import build_family
 from selfsame.model.inputs import in_batches
@@ -67,6 +67,10 @@ def fitted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
         monkeypatch.setattr(kind, "fit", fit)
     return found
+
+
+def fit_family(name: str, rows: Rows, seed: int, extra: Rows | None = None) -> nn.Module:
+    return fit_families([name], rows, seed, extra)[0]
 
 
 def outputs(net: nn.Module, inputs: np.ndarray) -> torch.Tensor:
