@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from selfsame.families.rows import Rows
 
@@ -31,11 +32,21 @@ def linear(rows: Rows) -> Any:
     return LogisticRegressionCV(
         Cs=1 / PENALTIES[::-1],
         cv=splits,
-        scoring="neg_log_loss",
+        scoring=_likelihood,
         max_iter=1000,
         l1_ratios=(0,),
         use_legacy_attributes=False,
     )
+
+
+def _likelihood(model: Any, seen: np.ndarray, labels: np.ndarray, sample_weight: np.ndarray) -> float:
+    """Return the mean logarithm of a label's probability: ``neg_log_loss``, without its many checks."""
+    logits = seen @ np.atleast_2d(model.coef_).T + model.intercept_
+    if logits.shape[1] == 1:  # of two classes, the second's
+        logits = np.append(0 * logits, logits, axis=1)
+    right = np.searchsorted(model.classes_, labels)
+    said = softmax(logits, axis=1)[np.arange(len(labels)), right]
+    return float(np.average(np.log(np.maximum(said, np.finfo(said.dtype).eps)), weights=sample_weight))
 
 
 def support_vectors(rows: Rows, gamma: float) -> Any:

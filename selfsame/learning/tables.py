@@ -20,11 +20,11 @@ from selfsame.model.models import Model, save_model, save_validation
 from selfsame.params.model import Committee, FittedParams
 
 MOST_UNLABELED = 2000  # pool rows along which a family may spread labels: all time grows with their square
-MOST_TAUGHT = 2000  # accepted rows that are learned, if no more are labeled: together they weigh the same
+MOST_TAUGHT = 2000  # accepted rows of classes that are learned, if no more are labeled: all weigh the same
 
 
 def fit_table(run: TrainingRun, folder: Path) -> None:
-    """Fit a family or a committee on labeled and accepted pool rows, ``MOST_TAUGHT`` of these at most.
+    """Fit a family or a committee on labeled and accepted pool rows, and write it to ``folder``.
 
     With ``training.refit_on_validation`` the folder ``validated`` in it holds the one that validation rows
     may judge, and ``folder`` one that has learned them too; of the baseline also what models like it, of the
@@ -38,7 +38,8 @@ def fit_table(run: TrainingRun, folder: Path) -> None:
     unlabeled, extra = np.empty((0, 0)), None
     if pool is not None:
         unlabeled = pool.inputs[_some(torch.arange(len(pool)), MOST_UNLABELED, plan.seed)].numpy()
-        taught = _some(pool.accepted.nonzero()[:, 0], max(MOST_TAUGHT, len(labeled)), plan.seed)
+        most = max(MOST_TAUGHT, len(labeled)) if data.classes else len(pool)
+        taught = _some(pool.accepted.nonzero()[:, 0], most, plan.seed)
         if len(taught):
             # Together these rows count so many times the labeled ones, and none more than one of those.
             weight = min(plan.method.ramp_up.weight * len(labeled) / len(taught), 1.0)

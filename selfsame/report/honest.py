@@ -220,6 +220,13 @@ def _of_the_gate(findings: Findings) -> Iterator[str]:
             "seed and its schedule"
         )
         yield f"No {label} was accepted: {learned}. {gate.record.verdict}"
+    if findings.method == "offline" and findings.learned:
+        taught, accepted_rows = findings.learned[0].taught, gate.coverage.part
+        if taught < accepted_rows:
+            yield (
+                f"Of {count(accepted_rows)} accepted {label}s the student learned {count(taught)}, drawn at "
+                "random: together they weigh as much as all would."
+            )
     accepted, rejected = gate.of_accepted, gate.of_rejected
     if accepted.right.total and rejected.right.total and accepted.goodness <= rejected.goodness:
         said = [findings.target.quality(kept) for kept in (accepted, rejected)]

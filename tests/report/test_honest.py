@@ -177,6 +177,14 @@ def test_the_gate_warns(labels: list[int], confidence: list[float], truth: int, 
     assert said in " ".join(warnings(class_findings(gate)))
 
 
+def test_accepted_rows_that_were_not_learned_are_counted() -> None:
+    findings = class_findings(class_gate([0, 1, 2] * 20, [0.95] * 60, dict.fromkeys(range(60), 0)))
+    said = "Of 60 accepted pseudo-labels the student learned 4, drawn at random"
+    assert said in " ".join(warnings(findings))
+    whole = replace(findings, learned=(replace(findings.learned[0], taught=60),))
+    assert "drawn at random" not in " ".join(warnings(whole))
+
+
 def test_agreement_that_says_nothing_is_named() -> None:
     off = np.linspace(20, 1, 20)
     assert "The gate says nothing here: accepted pseudo-targets are off by" in " ".join(

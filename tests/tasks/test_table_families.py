@@ -48,3 +48,13 @@ def test_values_go_through_all_stages_without_a_net(tmp_path: Path) -> None:
     for stage in ("train_baseline", "pseudo_label", "retrain", "evaluate"):
         run_task(stage, tmp_path, **changes)
     assert len(load_model(tmp_path / "models/champion").members) == len(MEMBERS)
+
+
+def test_of_many_accepted_rows_some_are_learned(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selfsame.learning.tables.MOST_TAUGHT", 5)
+    changes: Any = {"model": {"architecture": "linear"}, "pseudo_label": {"threshold": 0.3}}
+    for stage in ("train_baseline", "pseudo_label", "retrain", "evaluate"):
+        run_task(stage, trained, **changes)
+    learned = json.loads((trained / "reports/metrics.json").read_text())["learned"]
+    rows = len(read_column(trained / "data/splits/labeled.parquet", "label"))
+    assert learned["labels_used"] == max(rows, 5)
