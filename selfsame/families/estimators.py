@@ -13,11 +13,24 @@ PENALTIES = np.logspace(-3, 4, 15)  # of a linear model's squared weights; the b
 MOST_ROWS_TO_SORT = 3000  # beyond, boosting goes by histograms: in a tenth of the time, and as good
 TREES, MOST_LEAVES = 300, 1000  # of a forest …
 TREES_OF_MANY_ROWS = 100  # … and of one of more rows than those: in a third of the time
+MOST_ROWS_OF_A_PROCESS = 2000  # its time grows with their cube …
+OF_CLASSES = 1000  # … of classes fifty times over, and each keeps a square matrix
+MOST_TAUGHT = 2000  # accepted rows of classes that are learned, if no more are labeled: all weigh the same
 
 
 def truth(rows: Rows) -> np.ndarray:
     """Return labels as a family's outputs should be: certain probabilities (N, K), or values (N, 1)."""
     return np.eye(rows.classes)[rows.labels] if rows.classes else rows.labels[:, None].astype(np.float64)
+
+
+def most_taught(rows: Rows) -> int | None:
+    """Return how many rows with a teacher's label a student learns beside its own at most, if not all."""
+    return max(MOST_TAUGHT, len(rows.labels)) if rows.classes else None
+
+
+def most_of_a_process(rows: Rows) -> int:
+    """Return how many rows a Gaussian process learns at most."""
+    return OF_CLASSES if rows.classes else MOST_ROWS_OF_A_PROCESS
 
 
 def linear(rows: Rows) -> Any:

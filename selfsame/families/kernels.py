@@ -16,9 +16,7 @@ from selfsame.families.features import normal_scores, see, standardised
 from selfsame.families.rows import Rows, heaviest, tensor
 from selfsame.model.families import Kernel, ProcessOfClass, ProcessOfClasses, ProcessOfValues, SupportVectors
 
-MOST_ROWS_OF_A_PROCESS = 2000  # its time grows with their cube …
-OF_CLASSES = 1000  # … of classes fifty times over, and each keeps a square matrix
-MOST_ROWS_TO_TUNE_A_PROCESS = 400  # … and its kernel is fitted to these in so many steps:
+MOST_ROWS_TO_TUNE_A_PROCESS = 400  # its kernel is fitted to these in so many steps:
 TUNING_STEPS = 15  # on California housing as good as a hundred, in half the time
 MOST_ROWS_OF_SUPPORT_VECTORS = 5000  # its time grows with their square …
 MOST_ROWS_TO_TUNE_SUPPORT_VECTORS = 2000  # … and it is fitted thirty times to find its cost and width
@@ -27,7 +25,7 @@ MOST_LENGTHS = 20  # features that get a length scale of their own
 
 def gaussian_process(rows: Rows, seed: int) -> nn.Module:
     """Fit a Gaussian process; of classes, one for each against the others."""
-    rows = heaviest(rows, OF_CLASSES if rows.classes else MOST_ROWS_OF_A_PROCESS, seed)
+    rows = heaviest(rows, estimators.most_of_a_process(rows), seed)
     features, seen = see(rows, normal_scores, seed)
     if rows.classes == 0:
         return nn.Sequential(features, _process(seen, rows.labels, rows.weights, seed))

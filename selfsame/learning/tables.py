@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from selfsame.core.layout import LEARNED, OUT_OF_FOLD, VALIDATED
+from selfsame.families import estimators
 from selfsame.families.committee import fit_committee
 from selfsame.families.fit import fit_families, out_of_fold
 from selfsame.families.rows import Rows, together
@@ -20,7 +21,6 @@ from selfsame.model.models import Model, save_model, save_validation
 from selfsame.params.model import Committee, FittedParams
 
 MOST_UNLABELED = 2000  # pool rows along which a family may spread labels: all time grows with their square
-MOST_TAUGHT = 2000  # accepted rows of classes that are learned, if no more are labeled: all weigh the same
 
 
 def fit_table(run: TrainingRun, folder: Path) -> None:
@@ -38,8 +38,7 @@ def fit_table(run: TrainingRun, folder: Path) -> None:
     unlabeled, extra = np.empty((0, 0)), None
     if pool is not None:
         unlabeled = pool.inputs[_some(torch.arange(len(pool)), MOST_UNLABELED, plan.seed)].numpy()
-        most = max(MOST_TAUGHT, len(labeled)) if data.classes else len(pool)
-        taught = _some(pool.accepted.nonzero()[:, 0], most, plan.seed)
+        taught = _some(pool.accepted.nonzero()[:, 0], estimators.most_taught(rows), plan.seed)
         if len(taught):
             # Together these rows count so many times the labeled ones, and none more than one of those.
             weight = min(plan.method.ramp_up.weight * len(labeled) / len(taught), 1.0)
@@ -83,7 +82,7 @@ def _fit(params: FittedParams, rows: Rows, extra: Rows | None, seed: int) -> tup
     return fitted, out_of_fold(params.families, rows, seed)[0].numpy()
 
 
-def _some(places: Tensor, most: int, seed: int) -> Tensor:
+def _some(places: Tensor, most: int | None, seed: int) -> Tensor:
     """Return a random choice of places, in their order."""
     chosen = np.random.default_rng(seed).permutation(len(places))[:most]
     return places[torch.from_numpy(np.sort(chosen))]
