@@ -2,11 +2,10 @@
 
 In: ``labels`` (people's answers), ``labeled``, ``validation``, ``calibration``, ``pool``, ``holdout``,
 ``hidden_labels``, ``accounting`` (of rows without a role), ``pseudo_labels``, both models, params ``compute
-evaluate``. Out: ``models/champion`` (a copy of the better model, or the scikit-learn baseline, which is
-fitted here, where that is better than both; its calibration, the profile of its rows, its model card) and the
-report: ``metrics.json``, ``report.html``, ``summary.txt``, ``doubtful_labels.csv`` (given ones that look
-wrong, for people to look at again), and for plots ``confusion_matrix.csv`` (the champion on the holdout),
-``threshold.csv`` and ``reliability.csv``.
+evaluate``. Out: ``models/champion`` (a copy of the better model, or the scikit-learn baseline where that is
+better than both; its calibration, the profile of its rows, its model card) and the report: ``metrics.json``,
+``report.html``, ``summary.txt``, ``doubtful_labels.csv`` (given ones that look wrong), and for plots
+``confusion_matrix.csv`` (the champion on the holdout), ``threshold.csv`` and ``reliability.csv``.
 """
 
 from __future__ import annotations
@@ -33,14 +32,7 @@ from selfsame.observe.notes import note
 from selfsame.params.compute import ComputeParams
 from selfsame.params.evaluate import EvaluateParams
 from selfsame.params.prediction import PredictionParams
-from selfsame.report.data_checks import (
-    POOL_SAMPLE,
-    QUERY_ROWS,
-    DataChecks,
-    Drift,
-    evenly,
-    measure_drift,
-)
+from selfsame.report.data_checks import POOL_SAMPLE, QUERY_ROWS, DataChecks, Drift, evenly, measure_drift
 from selfsame.report.doubtful import doubt, doubtful_file, doubtful_gallery, settled
 from selfsame.report.files import digest_files, dotted, read_history, settings_of, write_csv
 from selfsame.report.findings import Findings, ModelFindings, metrics
@@ -64,13 +56,6 @@ if TYPE_CHECKING:
 
 MODELS = ("baseline", "student")
 REFERENCE = "reference"  # the scikit-learn baseline, which stands in no folder unless it is the champion
-
-
-def asked_by_strategy(labeled: Path, answers: Path) -> dict[str, int]:
-    """Count the labeled rows that people labeled on request, by the strategy that chose them."""
-    given = read_annotations(answers)
-    ids = read_column(labeled, "example_id").tolist()
-    return dict(sorted(Counter(given[each].strategy for each in ids if each in given).items()))
 
 
 def answers_of(stage: Stage, kept: Kept, reference: Reference) -> Callable[[str, str], np.ndarray]:
@@ -110,11 +95,6 @@ def answers_of(stage: Stage, kept: Kept, reference: Reference) -> Callable[[str,
     return answer
 
 
-def share_of(rows: np.ndarray) -> Share:
-    """Count the rows that are true."""
-    return Share(int(rows.sum()), len(rows))
-
-
 def looked_at(pool: Path) -> np.ndarray:
     """Return the positions of the pool rows that both models are asked about."""
     return evenly(count_rows(pool), QUERY_ROWS)
@@ -149,13 +129,13 @@ def both_out_of_fold(
 def write_champion(stage: Stage, name: str, reference: Reference, judged: Scores) -> None:
     """Copy the promoted model; the scikit-learn baseline is written as a training stage writes a model."""
     champion = stage.outputs["champion"]
+    views = 1
     if name == REFERENCE:
         reference.save(champion, {name: measure.value for name, measure in judged.measures.items()})
-        write_views(champion, 1)
-        return
-    # The bytes alone: a file that DVC has linked from its cache is read-only.
-    shutil.copytree(stage.inputs[name], champion, copy_function=shutil.copyfile)
-    write_views(champion, stage.section("prediction", PredictionParams).test_time_augmentation)
+    else:  # the bytes alone: a file that DVC has linked from its cache is read-only
+        shutil.copytree(stage.inputs[name], champion, copy_function=shutil.copyfile)
+        views = stage.section("prediction", PredictionParams).test_time_augmentation
+    write_views(champion, views)
 
 
 def shares_of(folder: Path) -> dict[str, float]:
@@ -170,8 +150,7 @@ def profile_of(stage: Stage, kept: Kept) -> Profile:
     tables = [stage.inputs[role] for role in ("pool", "labeled", "validation")]
 
     def make() -> Arrays:
-        text = profile_inputs(tables[0], tables[1:]).text()
-        return {"profile": np.frombuffer(text.encode(), np.uint8)}
+        return {"profile": np.frombuffer(profile_inputs(tables[0], tables[1:]).text().encode(), np.uint8)}
 
     return Profile.parse(kept.get("profile", tables, make)["profile"].tobytes().decode())
 
@@ -187,11 +166,11 @@ def checks(
 ) -> DataChecks:
     """Compare rows that should be alike, on a sample of the pool."""
     pool, known = stage.inputs["pool"], [stage.inputs[role] for role in ("labeled", "validation")]
-    sample = evenly(count_rows(pool), POOL_SAMPLE)
 
     def make() -> Arrays:
         learned, held = (take_all(table) for table in known)
         labels = np.concatenate([read_column(table, "label") for table in known])
+        sample = evenly(count_rows(pool), POOL_SAMPLE)
         seen = take_inputs(pool, sample)
         drift = measure_drift(
             np.concatenate([learned, held]), target.kinds(labels), seen, target.kinds(gate.labels[sample])
@@ -205,8 +184,8 @@ def checks(
     rows = looked_at(pool)
     student = target.labels(answers("student.validated", "pool"))
     return DataChecks(
-        pool_disagreement=share_of(target.differ(gate.labels[rows], student, gate)),
-        validation_disagreement=share_of(
+        pool_disagreement=Share.of(target.differ(gate.labels[rows], student, gate)),
+        validation_disagreement=Share.of(
             target.differ(judged["baseline"].predicted, judged["student"].predicted, gate)
         ),
         near_copies=Share(near["rows"], near["of"]),
@@ -238,8 +217,7 @@ def main(stage: Stage) -> None:
         both_out_of_fold(stage, target, reference, learned),
     )
     weights = {name: sha256_file(stage.inputs[name] / WEIGHTS) for name in MODELS}
-    weights[REFERENCE] = reference.digest
-    chosen = {"champion": promotion.champion, "weights": weights}
+    chosen = {"champion": promotion.champion, "weights": {**weights, REFERENCE: reference.digest}}
     note(choice={**chosen, "sha256": sha256_json(chosen)})  # from here on the holdout may be read
     labels["holdout"] = read_column(stage.inputs["holdout"], "label")
     write_champion(stage, promotion.champion, reference, judged[REFERENCE])
@@ -265,24 +243,22 @@ def main(stage: Stage) -> None:
         for name, scores in judged.items()
     }
     judged_tables = {role: stage.inputs[role] for role in ("labeled", "validation")}
-    doubts = doubt(
-        learned, reference.sureness, settled(judged_tables, read_annotations(stage.inputs["labels"]))
-    )
+    given = read_annotations(stage.inputs["labels"])
+    doubts = doubt(learned, reference.sureness, settled(judged_tables, given))
+    ids = read_column(stage.inputs["labeled"], "example_id").tolist()
+    asked = dict(sorted(Counter(given[each].strategy for each in ids if each in given).items()))
+    student = stage.inputs["student"]
     accounted = json.loads(stage.inputs["accounting"].read_text(encoding="utf-8"))
     findings = Findings(
         title=own.title,
         target=target,
         labeled=labels["labeled"],
-        asked=asked_by_strategy(stage.inputs["labeled"], stage.inputs["labels"]),
+        asked=asked,
         dropped=accounted["dropped"],
         gate=gate,
         **models,
         reference_rows=len(learned),
-        learning_curve=curve
-        and (
-            target.score(learned[curve[0]], curve[1]),
-            target.score(learned[curve[0]], curve[2]),
-        ),
+        learning_curve=curve and tuple(target.score(learned[curve[0]], said) for said in curve[1:]),
         constant=ModelFindings(
             f"always saying {target.words.constant.format(target.named(constant))}",
             None,
@@ -290,13 +266,11 @@ def main(stage: Stage) -> None:
             {},
         ),
         promotion=promotion,
-        learned=read_learned(
-            stage.inputs["student"] / LEARNED, gate.truth, partial(target.differ, gate=gate)
-        ),
-        refitted=(stage.inputs["student"] / VALIDATED).is_dir(),
-        method=read_config(stage.inputs["student"])["recipe"]["retrain"]["method"],
+        learned=read_learned(student / LEARNED, gate.truth, partial(target.differ, gate=gate)),
+        refitted=(student / VALIDATED).is_dir(),
+        method=read_config(student)["recipe"]["retrain"]["method"],
         settings={
-            **settings_of((stage.inputs["baseline"], stage.inputs["student"]), stage.inputs["pseudo_labels"]),
+            **settings_of((stage.inputs["baseline"], student), stage.inputs["pseudo_labels"]),
             by_stem(stage.spec.outputs)["champion"].as_posix(): dotted(
                 {name: section.model_dump() for name, section in stage.params.items()}
             ),

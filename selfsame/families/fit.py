@@ -18,7 +18,7 @@ from selfsame.families.kernels import gaussian_process, support_vectors
 from selfsame.families.neighbors import neighbors
 from selfsame.families.rows import Rows, one_thread, tensor, together
 from selfsame.families.trees import boosting, extra_trees, forest
-from selfsame.model.families import Linear
+from selfsame.model.fitted import Linear
 
 
 def fit_families(names: Iterable[str], rows: Rows, seed: int, extra: Rows | None = None) -> list[nn.Module]:

@@ -14,7 +14,7 @@ from torch import nn
 from selfsame.families import estimators
 from selfsame.families.features import normal_scores, see, standardised
 from selfsame.families.rows import Rows, heaviest, tensor
-from selfsame.model.families import Kernel, ProcessOfClass, ProcessOfClasses, ProcessOfValues, SupportVectors
+from selfsame.model.fitted import Kernel, ProcessOfClass, ProcessOfClasses, ProcessOfValues, SupportVectors
 
 MOST_ROWS_TO_TUNE_A_PROCESS = 400  # its kernel is fitted to these in so many steps:
 TUNING_STEPS = 15  # on California housing as good as a hundred, in half the time

@@ -11,7 +11,7 @@ from torch import nn
 from selfsame.families import estimators
 from selfsame.families.features import alike, see, standardised
 from selfsame.families.rows import Rows, heaviest, tensor
-from selfsame.model.families import Neighbors, NeighborsOfClasses
+from selfsame.model.fitted import Neighbors, NeighborsOfClasses
 
 NEAREST = 7
 FOLLOWED, STEPS = 0.5, 30  # how far a row follows its neighbors rather than its label; how often

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from selfsame.families import estimators
 from selfsame.families.features import below_all, see
 from selfsame.families.rows import Rows, tensor
-from selfsame.model.families import Frequencies, Trees
+from selfsame.model.fitted import Frequencies, Trees
 
 
 def boosting(rows: Rows, seed: int) -> nn.Module:

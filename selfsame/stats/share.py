@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from math import sqrt
+from typing import Self
+
+import numpy as np
 
 Z = 1.959963984540054  # standard deviations on either side that hold 95 % of a normal distribution
 
@@ -12,6 +15,11 @@ class Share:
 
     part: int
     total: int
+
+    @classmethod
+    def of(cls, rows: np.ndarray) -> Self:
+        """Count the rows that are true, (N,) bool."""
+        return cls(int(rows.sum()), len(rows))
 
     @property
     def value(self) -> float | None:
