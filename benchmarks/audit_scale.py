@@ -28,8 +28,8 @@ import pyarrow.parquet as pq
 
 from selfsame.audit.stored import folder_md5
 from selfsame.core.tables import BATCH_ROWS, TableInfo, TableWriter, iter_batches
+from selfsame.observe.forms import BUILD_TYPE, BUILDER, PREDICATE_TYPE, STATEMENT_TYPE
 from selfsame.observe.hashing import both_digests
-from selfsame.observe.record import BUILD_TYPE, BUILDER, PREDICATE_TYPE, STATEMENT_TYPE
 
 Files = dict[str, tuple[str, str, int]]  # of an output: file → sha256, md5, bytes
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,8 +1,10 @@
 """The command line: each command is one call into the library, imported when it is needed."""
 
+import gc as garbage
 import json
 import os
 import sys
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +20,7 @@ from selfsame.scoring import commands as scoring
 from selfsame.start import commands as start
 from selfsame.system_errors import mendable
 
+LOOKING = ("audit", "rows", "taint", "diff")  # need all that they read to the end: none of it is garbage
 SCHEMA = Path("params.schema.json")
 KEYS, COMMANDS = Path("docs/params.md"), Path("docs/commands.md")
 HELP = """
@@ -226,8 +229,20 @@ def to_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
+class WithoutPandas(MetaPathFinder):
+    """Lets Arrow find no pandas, which it would load to ask of a list whether it is one of its tables."""
+
+    def find_spec(self, name: str, *_: Any) -> None:
+        """Refuse pandas."""
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
 def main() -> None:
     """Run the command line; an error that a person can mend is one message, without a traceback."""
+    if sys.argv[1:2] and sys.argv[1] in LOOKING:
+        garbage.disable()
+        sys.meta_path.insert(0, WithoutPandas())
     try:
         app()
     except Exception as error:

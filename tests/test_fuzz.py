@@ -28,7 +28,7 @@ from PIL import Image
 from pydantic import TypeAdapter
 
 from selfsame.active.answers import read_answers
-from selfsame.audit.records import parse_lineage
+from selfsame.audit.lineage import parse_lineage
 from selfsame.core.annotations import COLUMNS, read_annotations
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_stages, read_yaml

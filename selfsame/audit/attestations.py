@@ -16,7 +16,7 @@ from selfsame.audit.records import Problem, Record
 from selfsame.core.layout import ATTESTATIONS
 from selfsame.dsse import ENVELOPE, open_envelope, signature_fault, wrap
 from selfsame.git import ever, user_name
-from selfsame.observe.record import STATEMENT_TYPE
+from selfsame.observe.forms import STATEMENT_TYPE
 
 ERASURE_TYPE = "urn:selfsame:erasure:v1"
 REBUILD_TYPE = "urn:selfsame:rebuild:v1"

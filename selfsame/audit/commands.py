@@ -212,7 +212,11 @@ def export(
         from contextlib import nullcontext
 
         from selfsame.audit.label_table import write_labels
+        from selfsame.audit.rows import stale_lines
+        from selfsame.audit.stale import stale
 
+        for line in stale_lines([str(problem) for problem in stale(Snapshot(rev))]):
+            typer.echo(line, err=True)
         with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as file:
             count = write_labels(Snapshot(rev), file)
         if output is not None:

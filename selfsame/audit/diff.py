@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from selfsame.audit.case import Case
 from selfsame.audit.execution import ROLES
+from selfsame.audit.lookup import Table
 from selfsame.audit.snapshot import Snapshot
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import CHAMPION
@@ -41,10 +41,10 @@ class Side:
             raise SelfsameError(f"{name}: no record tells how it was made", "see 'selfsame audit'")
         self.executions = {each.record.stage: each.record for each in self.case.executions}
 
-    def table(self, stem: str) -> ds.Dataset | None:
+    def table(self, stem: str) -> Table | None:
         """Open the table of that stem that an execution behind the model has read."""
         has_read = any(each.read.has_table(stem) for each in self.case.executions)
-        return self.case.held(stem).dataset(stem) if has_read else None
+        return self.case.held(stem).table(stem) if has_read else None
 
 
 def compare(left: Side, right: Side) -> dict[str, Any]:
@@ -89,14 +89,14 @@ def _data(left: Side, right: Side) -> dict[str, Any]:
 
 def _labels(side: Side, role: str) -> pa.Table | None:
     table = side.table(role)
-    return table.to_table(columns=["example_id", "label"]).combine_chunks() if table else None
+    return table.read("example_id", "label").combine_chunks() if table else None
 
 
 def _decisions(left: Side, right: Side) -> dict[str, Any]:
     """Count the pool rows whose machine label or decision differs, among those that both sides have."""
     columns = ["example_id", "pseudo_label", "accepted"]
     found = (side.table("pseudo_labels") for side in (left, right))
-    tables = [table.to_table(columns=columns) for table in found if table]
+    tables = [table.read(*columns) for table in found if table]
     if len(tables) < 2:
         return {}
     before, after = tables

@@ -5,8 +5,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-
 from selfsame.audit.held import Held
 from selfsame.audit.lookup import Table
 from selfsame.audit.records import Record
@@ -14,6 +12,9 @@ from selfsame.audit.snapshot import Snapshot
 from selfsame.core.layout import GATE_KEY, LEARNED, LEARNED_KEY, METRICS, VALIDATED, WEIGHTS
 
 HUMAN_ROLES = ("labeled", "validation", "calibration", "holdout")
+ANSWERED_ROLES = HUMAN_ROLES[
+    :-1
+]  # an answer goes before the source's label; what measures is as it was given
 ROLES = (*HUMAN_ROLES, "pool")  # the large one last
 OWN_LABEL = "labeled it by machine"
 _LEARNED = Path(LEARNED).stem
@@ -80,8 +81,14 @@ class Execution:
 
     def decision_on(self, example_id: str) -> dict[str, Any] | None:
         """Return the machine label that it made, or read, for an example."""
-        table = (self.wrote if self.is_labeling else self.read).table("pseudo_labels")
-        place = find(table, example_id, find(self.read.table("pool"), example_id))
+        table, pool = (
+            (self.wrote if self.is_labeling else self.read).table("pseudo_labels"),
+            self.read.table("pool"),
+        )
+        in_pool = find(pool, example_id)
+        if pool is not None and in_pool is None:
+            return None
+        place = find(table, example_id, in_pool)
         return table.row(place) if table and place is not None else None
 
     def use_of(self, example_id: str) -> str | None:
@@ -170,12 +177,14 @@ class Execution:
             return table.count("accepted", [True]) if table else 0
         rounds = len(self._taught.metadata(_LEARNED, LEARNED_KEY)["rounds"])
         total = 0
-        learned = self._taught.dataset(_LEARNED)
+        import pyarrow.compute as pc
+
+        learned = self._taught.table(_LEARNED)
         assert learned is not None  # it keeps labels
-        for batch in learned.to_batches(columns=["labels", "uses"]):
-            labels, uses = (pc.list_flatten(batch.column(name)) for name in ("labels", "uses"))
-            used = pc.and_(pc.is_valid(labels), pc.greater(uses, 0)).to_numpy(zero_copy_only=False)
-            total += int(used.reshape(batch.num_rows, rounds).any(axis=1).sum()) if rounds else 0
+        for chunk in learned.chunks("labels", "uses"):
+            labels, uses = (pc.list_flatten(chunk[name]) for name in ("labels", "uses"))
+            used = pc.and_(pc.is_valid(labels), pc.greater(uses, 0)).to_numpy()
+            total += int(used.reshape(len(chunk), rounds).any(axis=1).sum()) if rounds else 0
         return total
 
 

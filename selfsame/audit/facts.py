@@ -1,20 +1,19 @@
 """What the tables say, counted anew: shares, answers, overlap. A batch in memory at a time."""
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from selfsame.audit.case import Case
-from selfsame.audit.execution import HUMAN_ROLES, Execution
+from selfsame.audit.execution import ANSWERED_ROLES, HUMAN_ROLES, Execution
+from selfsame.audit.lookup import Table
 from selfsame.core.annotations import Annotation, parse_annotations
-from selfsame.core.layout import ANNOTATIONS
+from selfsame.core.layout import ANNOTATIONS, ID
 from selfsame.stats.share import Share
-
-if TYPE_CHECKING:
-    from pyarrow.dataset import Dataset
 
 
 def share(part: int, total: int) -> dict[str, Any]:
@@ -28,27 +27,34 @@ def share(part: int, total: int) -> dict[str, Any]:
     }
 
 
-def count_by(table: "Dataset | None", *columns: str) -> Counter[tuple[Any, ...]]:
+def count_by(table: Table | None, *columns: str) -> Counter[tuple[Any, ...]]:
     """Count a table's rows by the values of some columns; empty if there is no such table."""
+    return count_values(table.chunks(*columns) if table else ())
+
+
+def count_values(tables: Iterable[pa.Table]) -> Counter[tuple[Any, ...]]:
+    """Count the rows of tables by their values."""
     counts: Counter[tuple[Any, ...]] = Counter()
-    for batch in table.to_batches(columns=list(columns)) if table else []:
-        grouped = pa.Table.from_batches([batch]).group_by(list(columns)).aggregate([([], "count_all")])
-        for row in grouped.to_pylist():
-            counts[tuple(row[column] for column in columns)] += row["count_all"]
+    for table in tables:
+        grouped = table.group_by(table.column_names, use_threads=False).aggregate([([], "count_all")])
+        for *values, rows in zip(*grouped.to_pydict().values(), strict=True):
+            counts[tuple(values)] += rows
     return counts
 
 
-def given_labels(case: Case) -> dict[str, Annotation]:
-    """Return, by example id, what people answered when asked, of the rows that are labeled by it."""
-    labeled = _table(case, "labeled")
-    answers = answers_of(next((each for each in case.executions if each.wrote.has("labeled")), None))
-    ids = labeled.to_table(columns=["example_id"]).column(0).to_pylist() if labeled and answers else []
-    return {name: answers[name] for name in ids if name in answers}
+def given_labels(case: Case) -> dict[str, list[Annotation]]:
+    """Return, by role, the answers of people that stand as labels in the tables."""
+    answers = answers_in(case.executions)
+    return {
+        role: [answers[name] for name in sorted(_ids(case, role) & answers.keys())] if answers else []
+        for role in ANSWERED_ROLES
+    }
 
 
-def answers_of(split: Execution | None) -> dict[str, Annotation]:
-    """Return the answers that an execution read, by example id."""
-    text = split.read.text(ANNOTATIONS.stem) if split else None
+def answers_in(executions: Sequence[Execution]) -> dict[str, Annotation]:
+    """Return the answers, by example id, that the last execution read of those that gave rows their roles."""
+    splits = [each for each in executions if each.wrote.has_table("labeled")]
+    text = splits[-1].read.text(ANNOTATIONS.stem) if splits else None
     return parse_annotations(text, ANNOTATIONS) if text else {}
 
 
@@ -58,18 +64,14 @@ def overlaps(case: Case) -> dict[str, int]:
     found = {
         f"{one} and {other}": len(held[one] & held[other]) for one, other in combinations(HUMAN_ROLES, 2)
     }
-    pool = _table(case, "pool")
+    pool = case.held("pool").table("pool")
     everywhere = pa.array(sorted(set().union(*held.values())), pa.string())
     both: list[str] = []
-    for batch in pool.to_batches(columns=["example_id"]) if pool else []:
-        both += batch.column(0).filter(pc.is_in(batch.column(0), value_set=everywhere)).to_pylist()
+    for chunk in pool.chunks(ID) if pool else ():
+        both += chunk.column(0).filter(pc.is_in(chunk.column(0), value_set=everywhere)).to_pylist()
     return found | {f"{role} and pool": sum(each in held[role] for each in both) for role in HUMAN_ROLES}
 
 
 def _ids(case: Case, role: str) -> set[str]:
-    table = _table(case, role)
-    return set(table.to_table(columns=["example_id"]).column(0).to_pylist()) if table else set()
-
-
-def _table(case: Case, stem: str) -> "Dataset | None":
-    return case.held(stem).dataset(stem)
+    table = case.held(role).table(role)
+    return set(table.read(ID).column(0).to_pylist()) if table else set()

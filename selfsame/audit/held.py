@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from selfsame.audit.lookup import Table
 
 if TYPE_CHECKING:
-    import pyarrow.dataset as ds
-
     from selfsame.audit.snapshot import Snapshot
 
 
@@ -44,13 +42,6 @@ class Held:
         named = self.named(stem, ".parquet")
         return [self._snapshot.place(*file) for file in named.items()] or None
 
-    def dataset(self, stem: str) -> "ds.Dataset | None":
-        """Open the table of that stem, to read all of it."""
-        import pyarrow.dataset as ds
-
-        parts = self.parts(stem)
-        return ds.dataset([part.as_posix() for part in parts], format="parquet") if parts else None
-
     def metadata(self, stem: str, key: bytes) -> dict[str, Any]:
         """Return what a table carries under a key of its metadata; empty if nothing."""
         import pyarrow.parquet as pq
@@ -60,7 +51,7 @@ class Held:
         return json.loads(metadata[key]) if key in metadata else {}
 
     def table(self, stem: str) -> Table | None:
-        """Open the table of that stem, to look up single rows; the same files are opened once."""
+        """Open the table of that stem; the same files are opened once."""
         key = tuple(self.named(stem, ".parquet").items())
         tables = self._snapshot.tables
         if key and key not in tables:

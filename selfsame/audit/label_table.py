@@ -4,10 +4,11 @@ import csv
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from selfsame.audit.execution import HUMAN_ROLES
+from selfsame.audit.execution import ANSWERED_ROLES, HUMAN_ROLES
+from selfsame.audit.facts import answers_in
+from selfsame.audit.rows import executions_of
 from selfsame.audit.snapshot import Snapshot
-from selfsame.core.annotations import parse_annotations
-from selfsame.core.layout import ANNOTATIONS, INFO_KEY
+from selfsame.core.layout import INFO_KEY
 
 COLUMNS = ("example_id", "role", "label", "labeled_by", "labeled_at", "strategy", "accepted", "confidence")
 SOURCE = "the source"  # a label that came with the data
@@ -30,12 +31,11 @@ def write_labels(snapshot: Snapshot, file: TextIO) -> int:
 
 
 def _rows(snapshot: Snapshot) -> Iterator[tuple[Any, ...]]:
-    text = snapshot.read(ANNOTATIONS.as_posix())
-    answers = parse_annotations(text.decode(), ANNOTATIONS) if text else {}
+    answers = answers_in(executions_of(snapshot))
     classes = snapshot.current.metadata("labeled", INFO_KEY).get("classes", [])
     for role in HUMAN_ROLES:
         for row in _read(snapshot, role, "example_id", "label"):
-            said = answers.get(row["example_id"])
+            said = answers.get(row["example_id"]) if role in ANSWERED_ROLES else None
             who = (said.annotator, said.labeled_at, said.strategy) if said else (SOURCE, "", "")
             yield row["example_id"], role, _named(row["label"], classes), *who, "", ""
     for row in _read(
@@ -47,10 +47,9 @@ def _rows(snapshot: Snapshot) -> Iterator[tuple[Any, ...]]:
 
 
 def _read(snapshot: Snapshot, stem: str, *columns: str) -> Iterator[dict[str, Any]]:
-    table = snapshot.current.dataset(stem)
-    there = [name for name in columns if table is not None and name in table.schema.names]
-    for batch in table.to_batches(columns=there) if table is not None else ():
-        yield from batch.to_pylist()
+    if table := snapshot.current.table(stem):
+        for chunk in table.chunks(*(name for name in columns if name in table.columns)):
+            yield from chunk.to_pylist()
 
 
 def _named(label: Any, classes: list[str]) -> Any:

@@ -12,7 +12,7 @@ from selfsame.audit.case import Case
 from selfsame.audit.execution import Execution
 from selfsame.audit.target import target_of
 from selfsame.core.errors import SelfsameError
-from selfsame.observe.record import BUILDER
+from selfsame.observe.forms import BUILDER
 
 SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 FACETS = "https://openlineage.io/spec/facets"
@@ -61,7 +61,7 @@ def _job_type() -> dict[str, Any]:
 
 
 def _machine_labels(execution: Execution, case: Case) -> dict[str, Any]:
-    counts = target_of(case).decisions(execution.wrote.dataset("pseudo_labels"))
+    counts = target_of(case).decisions(execution.wrote.table("pseudo_labels"))
     precision = target_of(case).precision(execution.wrote)
     return _facet(FACET_SCHEMA) | {
         "teachers": [f"sha256:{digest}" for digest in execution.teachers],

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from selfsame.audit import trust
+from selfsame.audit.benefit import did_it_help
 from selfsame.audit.case import NOT_RECORDED, Asked, Case
 from selfsame.audit.execution import HUMAN_ROLES, Execution
 from selfsame.audit.facts import overlaps
@@ -142,7 +143,7 @@ def answer_all(case: Case) -> list[Answer]:
         ),
         (
             "Did learning from machine labels help, beyond chance? Was a worse student ever chosen?",
-            trust.did_it_help,
+            did_it_help,
         ),
         ("Can the run be repeated: how exactly, and on which hardware?", trust.can_be_repeated),
         ("Who ran what, when, on which code and parameters; what was computed earlier?", trust.what_ran),

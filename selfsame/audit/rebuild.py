@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from selfsame.audit.attestations import REBUILD_TYPE, attest
-from selfsame.audit.records import Record, parse_lineage
+from selfsame.audit.lineage import read_lineage
+from selfsame.audit.records import Record
 from selfsame.audit.snapshot import Snapshot, is_below
 from selfsame.audit.stored import parse_lock
 from selfsame.audit.witness import witnesses
@@ -74,9 +75,8 @@ def rebuild(revision: str, key: Path | None, say: Callable[[str], None]) -> Rebu
             why = child.report["error"] if child.report else f"its process ended with status {child.status}"
             raise SelfsameError(f"rebuilding {revision}: {child.last_words(why)}", f"see {root}")
         now = parse_lock((root / LOCK_FILE).read_bytes())
-        made = {path: path.read_bytes() for path in (root / LINEAGE).rglob("*.json")}
         known = {record.path.stem for record in snapshot.lineage[0]}
-        records = [each for each in parse_lineage(made)[0] if each.path.stem not in known]
+        records = [each for each in read_lineage(root / LINEAGE)[0] if each.path.stem not in known]
     different = {}
     for name, stage in was.items():
         outs = {out.path: out.md5 for out in now[name].outs} if name in now else {}

@@ -13,6 +13,7 @@ from selfsame.audit.attestations import ERASURE_TYPE, Attestation, attest, read_
 from selfsame.audit.records import Problem
 from selfsame.audit.snapshot import Snapshot
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import ID
 
 
 def read_receipts() -> list[Attestation]:
@@ -49,7 +50,8 @@ def returned(snapshot: Snapshot) -> Iterator[Problem]:
         table = snapshot.current.table("examples") if receipts else None
     except SelfsameError:  # nowhere any more, which is said elsewhere
         return
-    for example_id in table.ids() if table else ():
+    ids = (each for chunk in table.chunks(ID) for each in chunk[ID].to_pylist()) if table else ()
+    for example_id in ids:
         for receipt in receipts:
             if _is_of(receipt, example_id):
                 expected = f"no row that was erased on {receipt.said['on']}"

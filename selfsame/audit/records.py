@@ -1,16 +1,16 @@
-"""The records of ``lineage/``, read and checked: what every part of the audit stands on."""
+"""One provenance record, read and checked: what every part of the audit stands on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from selfsame.audit.stored import md5_of
 from selfsame.core.errors import SelfsameError
-from selfsame.core.layout import LINEAGE
-from selfsame.observe.record import BUILD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE
+from selfsame.observe.forms import BUILD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE
 
 KINDS = ("input", "code", "params", "module", "commit")
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
@@ -83,71 +83,50 @@ class Record:
     previous: tuple[str, ...]
     notes: tuple[dict[str, Any], ...]
 
-    def __init__(self, path: Path, content: bytes) -> None:
-        self.path, self.stage, self._content = path, path.parent.name, content
-        skimmed = _skim(content)
+    def __init__(self, path: Path, load: Callable[[], bytes], skimmed: dict[str, Any] | None) -> None:
+        self.path, self.stage, self._load = path, path.parent.name, load
+        self._md5s: dict[Path, str | None] = {}
+        vars(self).update(skimmed or {})
         if skimmed is None:
             self.read()
-        else:
-            vars(self).update(skimmed)
 
     def __getattr__(self, name: str) -> Any:
-        if name not in Record.__annotations__ or "_content" not in vars(self):
+        if name not in Record.__annotations__ or "_load" not in vars(self):
             raise AttributeError(name)
         try:
             self.read()
-        except MALFORMED as error:
-            problem = _malformed(self.path, error)
+        except (*MALFORMED, OSError) as error:
+            problem = malformed(self.path, error)
             raise SelfsameError(str(problem), problem.fix) from None
         return vars(self)[name]
+
+    def md5_of(self, path: Path) -> str | None:
+        """Return by which md5 DVC knows what it wrote at a path, as ``stored.md5_of`` does."""
+        if path not in self._md5s:
+            self._md5s[path] = md5_of(path, self.md5)
+        return self._md5s[path]
 
     def read(self) -> None:
         """Read all of it.
 
         Raises:
-            KeyError, TypeError, ValueError, AttributeError: it lacks something, or says one thing twice.
+            KeyError, TypeError, ValueError, AttributeError: its bytes are not those of its name, it lacks
+                something, or says one thing twice.
         """
-        if "_content" in vars(self):
-            vars(self).update(_agreeing(vars(self), _parse(self.path, json.loads(self._content))))
-            del self._content
+        if "_load" in vars(self):
+            content = self._load()
+            require_own_name(self.path, content)
+            vars(self).update(_agreeing(vars(self), _parse(self.path, json.loads(content))))
+            del self._load
 
 
-def read_lineage(folder: Path = LINEAGE) -> tuple[list[Record], list[Problem]]:
-    """Read every record of a folder as ``parse_lineage`` does."""
-    return parse_lineage({path: path.read_bytes() for path in folder.rglob("*.json")})
+def require_own_name(path: Path, content: bytes) -> None:
+    """Raise a ValueError unless a record's bytes are those that it is named by."""
+    if (digest := sha256(content).hexdigest()) != path.stem:
+        raise ValueError(f"sha256 {digest}")
 
 
-def parse_lineage(files: Mapping[Path, bytes], whole: bool = True) -> tuple[list[Record], list[Problem]]:
-    """Read every record, oldest first, and name those that can't be trusted.
-
-    A file whose bytes don't match its name, or that is no record, is a problem and never evidence.
-
-    Args:
-        whole: read all of each at once; else a record that lacks something is an error when it is needed.
-    """
-    records: list[Record] = []
-    problems: list[Problem] = []
-    for path, content in files.items():
-        digest = sha256(content).hexdigest()
-        if digest != path.stem:
-            problems.append(_broken(path, f"sha256 {path.stem}", f"sha256 {digest}"))
-            continue
-        try:
-            record = Record(path, content)
-            if whole:
-                record.read()
-            records.append(record)
-        except MALFORMED as error:
-            problems.append(_malformed(path, error))
-    return sorted(records, key=age), sorted(problems, key=lambda problem: problem.path)
-
-
-def age(record: Record) -> tuple[datetime, str]:
-    """Return by what records are sorted, the oldest first."""
-    return record.started, str(record.path)
-
-
-def _skim(content: bytes) -> dict[str, Any] | None:
+def skim(content: bytes) -> dict[str, Any] | None:
     """Return what leads to a record, cut from its text; None if no recorder has written it so."""
     try:
         last = content.rfind(INPUTS[1])
@@ -221,10 +200,12 @@ def _digests(descriptors: list[dict[str, Any]], kind: str = "sha256") -> dict[st
     }
 
 
-def _malformed(path: Path, error: Exception) -> Problem:
-    return _broken(path, "a whole record of its stage", f"{type(error).__name__}: {error}")
+def malformed(path: Path, error: Exception) -> Problem:
+    """Say that a record lacks what each has."""
+    return broken(path, "a whole record of its stage", f"{type(error).__name__}: {error}")
 
 
-def _broken(path: Path, expected: str, found: str) -> Problem:
+def broken(path: Path, expected: str, found: str) -> Problem:
+    """Say that a record is none that can be trusted."""
     fix = "take it back from git ('git restore'), or run its stage again with 'dvc repro --force'"
     return Problem("record", path.as_posix(), expected, found, fix)

@@ -12,9 +12,10 @@ from selfsame.audit.anchors import RELEASE_WORD
 from selfsame.audit.card import model_card
 from selfsame.audit.case import Case
 from selfsame.audit.chain import audit_chain, format_verdict
+from selfsame.audit.lineage import read_lineage
 from selfsame.audit.page import render_page
 from selfsame.audit.questions import answer_all
-from selfsame.audit.records import Problem, read_lineage
+from selfsame.audit.records import Problem
 from selfsame.audit.signature import SIGNATURE, Identity, sign_folder, signature_fault
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.verdict import Report, exit_status

@@ -4,8 +4,8 @@ from dataclasses import asdict
 from typing import Any
 
 from selfsame.audit.case import NOT_RECORDED, walker_of
-from selfsame.audit.execution import HUMAN_ROLES, OWN_LABEL, ROLES, Execution, find
-from selfsame.audit.facts import answers_of
+from selfsame.audit.execution import ANSWERED_ROLES, HUMAN_ROLES, OWN_LABEL, ROLES, Execution, find
+from selfsame.audit.facts import answers_in
 from selfsame.audit.receipts import erased, erased_words
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.stale import stale
@@ -120,8 +120,7 @@ def _labeled_by(
     example_id: str, role: str | None, decision: dict[str, Any] | None, executions: list[Execution]
 ) -> str:
     if role in HUMAN_ROLES:
-        splits = [each for each in executions if each.wrote.has_table("labeled")]
-        answer = answers_of(splits[-1] if splits else None).get(example_id) if role == "labeled" else None
+        answer = answers_in(executions).get(example_id) if role in ANSWERED_ROLES else None
         if answer is None:
             return "human: the label came with the source"
         return f"human: {answer.annotator} at {answer.labeled_at}, asked by the strategy {answer.strategy}"

@@ -8,8 +8,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from selfsame.audit.held import Held
+from selfsame.audit.lineage import find_lineage, in_order, parse_lineage, read_lineage
 from selfsame.audit.lookup import Table
-from selfsame.audit.records import Problem, Record, age, parse_lineage
+from selfsame.audit.records import Problem, Record
 from selfsame.audit.stored import (
     FOLDER,
     Locked,
@@ -69,17 +70,19 @@ class Snapshot:
 
         A record is named by its content, so one that only the working folder has does a revision no harm.
         """
-        records, problems = self._here.lineage if self._here else ([], [])
-        known = {record.path for record in records} | {Path(problem.path) for problem in problems}
-        present = known or set(LINEAGE.rglob("*.json"))
-        files = {path: path.read_bytes() for path in present - known}
-        if self.revision is not None and self.commit is not None:
-            held = committed(self.commit, [LINEAGE.as_posix()])
-            names = [name for name in held if name.endswith(".json") and Path(name) not in present]
-            contents = read_blobs(f"{self.commit}:./{name}" for name in names)
-            files |= {Path(name): content for name, content in zip(names, contents, strict=True) if content}
+        if self._here:
+            records, problems = self._here.lineage
+        else:
+            records, problems = read_lineage() if self._whole else find_lineage()
+        if self.revision is None or self.commit is None:
+            return records, problems
+        present = {record.path for record in records} | {Path(problem.path) for problem in problems}
+        held = committed(self.commit, [LINEAGE.as_posix()])
+        names = [name for name in held if name.endswith(".json") and Path(name) not in present]
+        contents = read_blobs(f"{self.commit}:./{name}" for name in names)
+        files = {Path(name): content for name, content in zip(names, contents, strict=True) if content}
         more, wrong = parse_lineage(files, self._whole)
-        return (sorted([*records, *more], key=age) if records else more), [*problems, *wrong]
+        return in_order([*records, *more]), [*problems, *wrong]
 
     @cached_property
     def lock(self) -> Mapping[str, LockedStage]:
@@ -178,7 +181,7 @@ class Snapshot:
         ours = [record for record in self.lineage[0] if record.stage == out.stage]
         place = out.path.as_posix()
         for record in ours:
-            if md5_of(out.path, record.md5) == out.md5:
+            if record.md5_of(out.path) == out.md5:
                 return {name: digest for name, digest in record.outputs.items() if is_below(name, place)}
         return self.digests(out.path) if any(not record.md5 for record in ours) else {}
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from selfsame.audit.digesting import AUDIT_SCRATCH
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import LOCK_FILE, PARAMS_FILE
+from selfsame.dag.places import cache_folder, says
 from selfsame.observe.hashing import CHUNK_BYTES, both_digests
 
 if TYPE_CHECKING:
@@ -134,13 +135,13 @@ class Store:
 
     @cached_property
     def _folder(self) -> Path:
-        from selfsame.dag.storage import cache_folder
-
         return cache_folder()
 
     @cached_property
     def remote(self) -> "Remote | None":
         """The default remote, if the project names one."""
+        if not says(b"remote"):
+            return None
         from selfsame.dag.storage import Remote, has_remote
 
         return Remote() if has_remote() else None

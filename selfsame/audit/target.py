@@ -4,22 +4,19 @@ Everything is counted anew from the tables, a batch in memory at a time.
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from functools import cache
 from math import sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from selfsame.audit.case import NOT_RECORDED, Asked, Case
 from selfsame.audit.execution import HUMAN_ROLES
-from selfsame.audit.facts import count_by, share
+from selfsame.audit.facts import count_by, count_values, share
 from selfsame.audit.held import Held
-from selfsame.core.layout import INFO_KEY
-
-if TYPE_CHECKING:
-    from pyarrow.dataset import Dataset
+from selfsame.audit.lookup import Table
+from selfsame.core.layout import ID, INFO_KEY
 
 
 @cache
@@ -33,8 +30,8 @@ def target_of(case: Case) -> "Classes | Values":
 def label_counts(case: Case) -> dict[str, dict[str, int]]:
     """Return role → class → rows with a human label, and for the pool with a machine one, by decision."""
     target = target_of(case)
-    tables = {role: case.held(role).dataset(role) for role in HUMAN_ROLES}
-    decided = target.decisions(case.held("pseudo_labels").dataset("pseudo_labels"))
+    tables = {role: case.held(role).table(role) for role in HUMAN_ROLES}
+    decided = target.decisions(case.held("pseudo_labels").table("pseudo_labels"))
     return {role: target.rows(table) for role, table in tables.items() if table} | decided
 
 
@@ -60,11 +57,11 @@ class Classes:
     def __init__(self, case: Case, names: list[str]) -> None:
         self.case, self.names = case, names
 
-    def rows(self, table: "Dataset") -> dict[str, int]:
+    def rows(self, table: Table) -> dict[str, int]:
         """Count the rows of a table of labeled rows by class; values are one class, ``values``."""
         return self._named(count_by(table, "label"))
 
-    def decisions(self, labels: "Dataset | None") -> dict[str, dict[str, int]]:
+    def decisions(self, labels: Table | None) -> dict[str, dict[str, int]]:
         """Count the accepted and the rejected labels of a gate, by class."""
         decided = count_by(labels, "pseudo_label", "accepted")
         return {
@@ -85,11 +82,10 @@ class Classes:
             return None
         right: Counter[int] = Counter()
         known: Counter[int] = Counter()
-        for labels, truths in pairs:
-            for label, true in zip(labels.to_pylist(), truths.to_pylist(), strict=True):
-                if true is not None:
-                    known[label] += 1
-                    right[label] += label == true
+        for (label, true), rows in count_values(pairs).items():
+            if true is not None:
+                known[label] += rows
+                right[label] += rows if label == true else 0
         return {
             "overall": share(right.total(), known.total()),
             "per_class": {name: share(right[index], known[index]) for index, name in enumerate(self.names)},
@@ -145,11 +141,11 @@ class Values:
         self.case = case
         self.names: list[str] = []
 
-    def rows(self, table: "Dataset") -> dict[str, int]:
+    def rows(self, table: Table) -> dict[str, int]:
         """See ``Classes``."""
-        return {"values": table.count_rows()}
+        return {"values": table.rows}
 
-    def decisions(self, labels: "Dataset | None") -> dict[str, dict[str, int]]:
+    def decisions(self, labels: Table | None) -> dict[str, dict[str, int]]:
         """See ``Classes``."""
         decided = count_by(labels, "accepted")
         return {"accepted": {"values": decided[True,]}, "rejected": {"values": decided[False,]}}
@@ -164,8 +160,8 @@ class Values:
         if pairs is None:
             return f"{NOT_RECORDED}: no hidden values are known for the pool", {}
         rows, squared = 0, 0.0
-        for values, truths in pairs:
-            off = pc.subtract(values, truths)
+        for pair in pairs:
+            off = pc.subtract(*pair.columns)
             rows += len(off) - off.null_count
             squared += pc.sum(pc.multiply(off, off)).as_py() or 0.0
         found = {"rows": rows, "error": sqrt(squared / rows) if rows else None}
@@ -182,23 +178,27 @@ class Values:
         return "A regression has no classes.", {}
 
 
-def _compared(
-    case: Case, made: Held | None = None
-) -> Iterator[tuple[pa.ChunkedArray, pa.ChunkedArray]] | None:
-    """Yield accepted machine labels beside the true ones, null where unknown; None if none is known."""
-    hidden = case.held("hidden_labels").dataset("hidden_labels")
-    labels = (made or case.held("pseudo_labels")).dataset("pseudo_labels")
-    if hidden is None or labels is None or not hidden.count_rows():
+def _compared(case: Case, made: Held | None = None) -> list[pa.Table] | None:
+    """Return accepted machine labels beside the true ones, null where unknown; None if none is known."""
+    hidden = case.held("hidden_labels").table("hidden_labels")
+    labels = (made or case.held("pseudo_labels")).table("pseudo_labels")
+    if hidden is None or labels is None or not hidden.rows:
         return None
-    return _pairs(hidden, labels)
-
-
-def _pairs(hidden: "Dataset", labels: "Dataset") -> Iterator[tuple[pa.ChunkedArray, pa.ChunkedArray]]:
-    truth = hidden.to_table(columns=["example_id", "label"])
-    for batch in labels.to_batches(columns=["example_id", "pseudo_label", "accepted"]):
-        kept = batch.filter(batch.column("accepted"))
-        places = pc.index_in(kept.column("example_id"), value_set=truth.column("example_id"))
-        yield pa.chunked_array([kept.column("pseudo_label")]), truth.column("label").take(places)
+    truth = hidden.read(ID, "label")
+    # Both have the pool's order, so that some of one are looked for among as many of the other; if they
+    # haven't, in a chain that nobody should have, among all.
+    for in_order in (True, False):
+        pairs, start = [], 0
+        for chunk in labels.chunks(ID, "pseudo_label", "accepted"):
+            known = truth.slice(start, len(chunk)) if in_order else truth
+            places = pc.index_in(chunk[ID], value_set=known[ID])
+            start += len(places) - places.null_count
+            true = known["label"].take(places)
+            columns = {"label": chunk["pseudo_label"], "true": true}
+            pairs.append(pa.table(columns).filter(chunk["accepted"]))
+        if start == len(truth):
+            break
+    return pairs
 
 
 def _shares(counts: dict[str, int]) -> dict[str, float]:

@@ -1,6 +1,5 @@
-"""The questions of trust: benefit, repeatability, completeness, signature, origin, change."""
+"""The questions of trust: repeatability, completeness, signature, origin, change."""
 
-import json
 from collections import Counter
 from typing import Any
 
@@ -10,13 +9,13 @@ from selfsame.audit.case import NOT_RECORDED, Asked, Case
 from selfsame.audit.chain import was_restored
 from selfsame.audit.diff import Side, compare
 from selfsame.audit.facts import given_labels
-from selfsame.audit.ledger import holdout_reads, ledger_words
 from selfsame.audit.licenses import license_of
 from selfsame.audit.records import Record
 from selfsame.audit.taint import trace_taint
-from selfsame.audit.target import score_name
+from selfsame.audit.target import target_of
+from selfsame.core.annotations import DOUBTED
 from selfsame.core.errors import SelfsameError
-from selfsame.core.layout import LINEAGE, LOCK_FILE, METRICS
+from selfsame.core.layout import ID, LINEAGE, LOCK_FILE
 from selfsame.git import committed, head, versions_of
 
 PARTS = {
@@ -26,59 +25,7 @@ PARTS = {
     "environment": "packages or machine",
     "pseudo_labels": "machine labels",
 }
-CHANCE = 0.05  # p-value above which a difference is called chance
-
-
-def did_it_help(case: Case) -> Asked:
-    """Question 7."""
-    metrics, judged = case.metrics, case.judged
-    if not metrics or judged is None:
-        return f"{NOT_RECORDED}: nothing has measured it on the holdout", {}
-    path = METRICS.as_posix()
-    history = {"this one": metrics}
-    seen: set[bytes] = set()
-    for commit, content in versions_of(path, before=case.snapshot.commit or "HEAD"):
-        if content not in seen and json.loads(content) != metrics:
-            history[commit.id] = json.loads(content)
-        seen.add(content)
-    worse = [name for name, each in history.items() if _worse_was_promoted(each)]
-    score = score_name(metrics)
-    holdout = {side: metrics[side]["holdout"][score] for side in ("baseline", "student")}
-    p_value = metrics["holdout"]["p_value"]
-    gain = holdout["student"] - holdout["baseline"]
-    said = "p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.2g}"
-    words = "more than chance explains" if p_value <= CHANCE else "no more than chance explains"
-    words = f", {words} ({said} in a paired permutation test)" if gain else ""
-    promoted = f"A worse student was chosen in {', '.join(worse)}" if worse else "No worse student was chosen"
-    this = f", and this model is the {case.side}" if case.side else ""
-    reads = holdout_reads(case)
-    return (
-        f"On the holdout the student is {_said(score, gain)} the baseline{words}; the champion is the "
-        f"{metrics['champion']}{this}. {promoted} in {len(history)} recorded results. {ledger_words(reads)}",
-        {
-            f"holdout_{score}": holdout,
-            "this_model": case.side,
-            "p_value": p_value,
-            "champion": metrics["champion"],
-            "worse": worse,
-            "holdout_reads": reads,
-        },
-    )
-
-
-def _worse_was_promoted(metrics: dict[str, Any]) -> bool:
-    """Tell whether the student was promoted though it was worse on validation, where the choice is made."""
-    score = score_name(metrics)
-    scores = {side: metrics[side]["validation"][score] for side in ("baseline", "student")}
-    return metrics["champion"] == "student" and scores["student"] < scores["baseline"]
-
-
-def _said(score: str, gain: float) -> str:
-    """Say how far the student is from the baseline."""
-    if not gain:
-        return "exactly as good as"
-    amount = f"{abs(gain) * 100:.2f} percentage points" if score == "accuracy" else f"{abs(gain):.4f} in R²"
-    return f"{amount} {'better' if gain > 0 else 'worse'} than"
+UNBIASED = ("random", DOUBTED)  # begins the strategies by which no row was chosen for what it is
 
 
 def can_be_repeated(case: Case) -> Asked:
@@ -211,10 +158,10 @@ def who_signed(case: Case) -> Asked:
 
 def what_is_tainted(case: Case) -> Asked:
     """Question 12: one labeled row as the example, for whichever is asked for ``selfsame taint`` tells."""
-    table = case.held("labeled").dataset("labeled")
+    table = case.held("labeled").table("labeled")
     if table is None:
         return "No labeled row is behind it.", {}
-    example = table.head(1, columns=["example_id"]).column(0)[0].as_py()
+    example = table.row(0, [ID])[ID]
     found = trace_taint(case.snapshot, [example])
     labels, models = found["pseudo_labels"], [model["model"] for model in found["models"]]
     return (
@@ -230,19 +177,23 @@ def was_drawn_actively(case: Case) -> Asked:
     split = case.params("split")
     if not split:
         return NOT_RECORDED, {}
-    drawn = (
-        f"drawn at random within each class, with seed {split.get('seed')}; "
-        f"{len(split.get('exclude', []))} examples were withdrawn."
-    )
-    answers = list(given_labels(case).values())
-    if not answers:
+    drawn = _drawn(split, target_of(case).kind)
+    given = [one for each in given_labels(case).values() for one in each]
+    if not given:
         return f"No: {drawn}", {"split": split}
-    strategies, people = Counter(one.strategy for one in answers), Counter(one.annotator for one in answers)
-    times = sorted(one.labeled_at for one in answers)
+    strategies, people = Counter(one.strategy for one in given), Counter(one.annotator for one in given)
+    biased = Counter({name: rows for name, rows in strategies.items() if name.split(",")[0] not in UNBIASED})
+    times = sorted(one.labeled_at for one in given)
+    words = f"No: {drawn}"
+    if biased:
+        words = (
+            f"In part: {biased.total()} rows were labeled on request, chosen by {_counted(biased)}: they are "
+            f"no random draw. The others were {drawn}"
+        )
+    corrected = strategies[DOUBTED]
     return (
-        f"In part: {len(answers)} rows were labeled on request, chosen by {_counted(strategies)}, labeled by "
-        f"{_counted(people)} from {times[0]} to {times[-1]}: they are no random draw. The other labeled rows "
-        f"and all validation and holdout rows, were {drawn}",
+        f"{words} People gave {len(given)} labels ({_counted(people)}), from {times[0]} to {times[-1]}; "
+        f"{corrected} of them correct one that came with the source.",
         {
             "split": split,
             "strategies": dict(strategies),
@@ -250,6 +201,22 @@ def was_drawn_actively(case: Case) -> Asked:
             "times": [times[0], times[-1]],
         },
     )
+
+
+def _drawn(split: dict[str, Any], kind: str) -> str:
+    """Say how roles were given, by section ``split`` as it was recorded."""
+    words = f"drawn at random{' within each class' if kind == 'classification' else ''}"
+    if group := split.get("group_column"):
+        words += f", all rows of one {group} together"
+    words += f", with seed {split.get('seed')}"
+    if time := split.get("time_column"):
+        words += f"; but holdout and validation are the latest labeled rows by {time}"
+    amounts = {"holdout": "holdout_fraction", "validation": "validation_per_class"}
+    if own := [role for role, key in amounts.items() if split.get(key, 0) is None]:
+        words += f"; but {' and '.join(own)} rows are the source's own"
+    erased = sum(rows for of_class in split.get("erased", {}).values() for rows in of_class.values())
+    words += f"; {len(split.get('exclude', []))} examples were withdrawn"
+    return f"{words}, {erased} erased." if erased else f"{words}."
 
 
 def _counted(counts: Counter[str]) -> str:

@@ -50,7 +50,7 @@ def _agrees(record: Record, stage: LockedStage, snapshot: Snapshot) -> bool:
 
 def _made(record: Record, stage: LockedStage) -> bool:
     """Tell whether an execution wrote these outputs."""
-    return bool(record.md5) and all(md5_of(out.path, record.md5) == out.md5 for out in stage.outs)
+    return bool(record.md5) and all(record.md5_of(out.path) == out.md5 for out in stage.outs)
 
 
 def _differences(record: Record, stage: LockedStage, snapshot: Snapshot) -> Iterator[str]:

@@ -15,7 +15,7 @@ from selfsame.core.digests import files_under
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import LOCK_FILE, SCRATCH
 from selfsame.dag.adapter import unused_objects
-from selfsame.dag.storage import cache_folder
+from selfsame.dag.places import cache_folder
 from selfsame.dag.workspace import DVC_FOLDER, hold_workspace
 from selfsame.git import git, head
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from selfsame.core.errors import PassingError, SelfsameError
@@ -51,13 +50,6 @@ def push() -> str:
     with _ask(PassingError) as repo:
         push_all(repo)
     return "outputs and notes are at the remote"
-
-
-def cache_folder() -> Path:
-    """Return the folder of the local cache's objects, relative to the project's root if it is in it."""
-    with open_project() as repo:
-        folder, root = Path(repo.cache.local.path), Path.cwd()
-    return folder.relative_to(root) if folder.is_relative_to(root) else folder
 
 
 def has_remote() -> bool:

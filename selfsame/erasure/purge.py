@@ -10,7 +10,7 @@ from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.stored import FOLDER, Store, named_md5s
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import ANNOTATIONS, LOCK_FILE, SCRATCH, WEIGHTS
-from selfsame.dag.storage import cache_folder
+from selfsame.dag.places import cache_folder
 from selfsame.dag.workspace import DVC_FOLDER
 from selfsame.git import versions_of
 

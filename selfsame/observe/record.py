@@ -14,28 +14,27 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from selfsame.core.digests import files_under, sha256_file, sha256_json
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import StageSpec, read_yaml
 from selfsame.core.layout import GRAPH_FILE, LINEAGE, PARAMS_FILE
-from selfsame.core.params import Section
 from selfsame.observe.code import imported_packages, project_modules
 from selfsame.observe.commit import current_commit, describe_commit
 from selfsame.observe.environment import describe_environment, started_by
+from selfsame.observe.forms import BUILD_TYPE, BUILDER, PREDICATE_TYPE, STATEMENT_TYPE
 from selfsame.observe.hashing import both_digests, sha256_only
 from selfsame.observe.notes import take_notes
 
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
-PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
-BUILD_TYPE = "urn:selfsame:stage:v1"
+if TYPE_CHECKING:
+    from selfsame.core.params import Section
+
 PREVIOUS = re.compile(rb'"previous": \[([^]]*)\]')
-BUILDER = "urn:selfsame:stage-entry:v1"
 
 
-def begin(spec: StageSpec, sections: Mapping[str, Section]) -> "Recorder":
+def begin(spec: StageSpec, sections: Mapping[str, "Section"]) -> "Recorder":
     """Digest all that a stage is about to read: input files, code files, parameter sections, commit.
 
     Args:
@@ -50,7 +49,7 @@ def begin(spec: StageSpec, sections: Mapping[str, Section]) -> "Recorder":
 class Recorder:
     """Watches one execution of a stage; made by ``begin``, ended by ``finish``."""
 
-    def __init__(self, spec: StageSpec, sections: Mapping[str, Section]) -> None:
+    def __init__(self, spec: StageSpec, sections: Mapping[str, "Section"]) -> None:
         self._spec = spec
         self._effective = {name: sections[name].model_dump(mode="json") for name in spec.params}
         self._started = datetime.now(UTC)

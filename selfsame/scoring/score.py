@@ -146,7 +146,7 @@ def read_scoring(folder: Path) -> dict[str, Any]:
 
 def _recorded() -> tuple[set[str], set[str]]:
     """Return what the records of scorings name: the digests of inputs, and the paths of outputs."""
-    from selfsame.audit.records import read_lineage
+    from selfsame.audit.lineage import read_lineage
 
     records = [each for each in read_lineage(record.lineage_folder())[0] if each.stage == SCORE]
     read = [item for each in records for item in each.inputs.items()]

@@ -5,6 +5,7 @@ import json
 import shlex
 from copy import copy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from selfsame.audit.records import Record
 from selfsame.audit.rows import describe_row, executions_of, format_row, id_of_source_row
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.taint import format_taint, rebuild_command, taint_history, trace_taint
+from selfsame.audit.target import Classes
 from selfsame.core.errors import SelfsameError
 
 MODELS = ["models/baseline", "models/student", "models/champion"]
@@ -208,3 +210,27 @@ def test_every_row_is_found_where_it_stands(tmp_path: Path) -> None:
     assert table.find("f" * 32) is None and table.find("not an id") is None
     assert table.find(ids[7], hint=7) == 7 and table.find(ids[7], hint=8) == 7
     assert table.count("teacher", ["a"]) == 120 and table.count("teacher", ["b", "a"]) == 240
+
+
+def test_accepted_labels_stand_beside_the_hidden_ones_in_whatever_order(tmp_path: Path) -> None:
+    """Of 500 pool rows 300 have a hidden label; each is read in pieces of 64."""
+    random = np.random.default_rng(0)
+    ids = [hashlib.sha256(str(number).encode()).hexdigest()[:32] for number in range(500)]
+    labels, accepted = random.integers(0, 2, 500), random.random(500) < 0.7
+    known = np.sort(random.choice(500, 300, replace=False))
+    true = random.integers(0, 2, 500)
+    made = {"example_id": ids, "pseudo_label": labels, "accepted": accepted}
+    pq.write_table(pa.table(made), tmp_path / "pseudo_labels.parquet", row_group_size=1)
+    for order in (known, random.permutation(known)):
+        hidden = {"example_id": [ids[row] for row in order], "label": true[order]}
+        pq.write_table(pa.table(hidden), tmp_path / "hidden_labels.parquet", row_group_size=1)
+        case = SimpleNamespace(
+            held=lambda _: SimpleNamespace(table=lambda stem: Table([tmp_path / f"{stem}.parquet"]))
+        )
+        found = Classes(case, ["no", "yes"]).precision()  # type: ignore[arg-type]
+        assert found is not None
+        kept = [row for row in known if accepted[row]]
+        right = sum(labels[row] == true[row] for row in kept)
+        assert (found["overall"]["part"], found["overall"]["total"]) == (right, len(kept))
+        of_no = [row for row in kept if labels[row] == 0]
+        assert found["per_class"]["no"]["total"] == len(of_no)

@@ -11,7 +11,7 @@ import pytest
 from champions import Command, Trained, penguins
 from project import ROOT
 
-from selfsame.audit.records import read_lineage
+from selfsame.audit.lineage import read_lineage
 from selfsame.audit.uses import uses_of
 from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
