@@ -99,7 +99,7 @@ def _validation(file: _File) -> str:
         return NOT_RECORDED
     name = score_name(metrics)
     lines = ["| model | rows | " + name + " | 95 % interval |", "| --- | --- | --- | --- |"]
-    for each in ("baseline", "student"):
+    for each in dict.fromkeys(("baseline", "student", side)):
         for rows in ("validation", "holdout"):
             scores = metrics[each].get(rows, {})
             if name in scores:

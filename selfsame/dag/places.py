@@ -7,7 +7,10 @@ from pathlib import Path
 from platformdirs import site_config_dir, user_config_dir
 
 DVC, OBJECTS = Path(".dvc"), Path(".dvc/cache/files/md5")
-FOLDERS: dict[str, Callable[[str, str], str]] = {"DVC_SYSTEM_CONFIG_DIR": site_config_dir, "DVC_GLOBAL_CONFIG_DIR": user_config_dir}
+FOLDERS: dict[str, Callable[[str, str], str]] = {
+    "DVC_SYSTEM_CONFIG_DIR": site_config_dir,
+    "DVC_GLOBAL_CONFIG_DIR": user_config_dir,
+}
 
 
 def says(word: bytes) -> bool:
