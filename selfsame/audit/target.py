@@ -48,11 +48,13 @@ class Classes:
         names: of classes.
         missing_names: what a card says where there are none.
         decided_by: columns that each machine label should have.
+        within: what roles are drawn within, in words.
     """
 
     kind = "classification"
     missing_names = "not recorded"
     decided_by = frozenset({"calibrated_confidence"})
+    within = " within each class"
 
     def __init__(self, case: Case, names: list[str]) -> None:
         self.case, self.names = case, names
@@ -136,6 +138,7 @@ class Values:
     kind = "regression"
     missing_names = "none, it names values"
     decided_by: frozenset[str] = frozenset()
+    within = ""
 
     def __init__(self, case: Case) -> None:
         self.case = case

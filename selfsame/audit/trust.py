@@ -177,7 +177,7 @@ def was_drawn_actively(case: Case) -> Asked:
     split = case.params("split")
     if not split:
         return NOT_RECORDED, {}
-    drawn = _drawn(split, target_of(case).kind)
+    drawn = _drawn(split, target_of(case).within)
     given = [one for each in given_labels(case).values() for one in each]
     if not given:
         return f"No: {drawn}", {"split": split}
@@ -203,9 +203,9 @@ def was_drawn_actively(case: Case) -> Asked:
     )
 
 
-def _drawn(split: dict[str, Any], kind: str) -> str:
+def _drawn(split: dict[str, Any], within: str) -> str:
     """Say how roles were given, by section ``split`` as it was recorded."""
-    words = f"drawn at random{' within each class' if kind == 'classification' else ''}"
+    words = f"drawn at random{within}"
     if group := split.get("group_column"):
         words += f", all rows of one {group} together"
     words += f", with seed {split.get('seed')}"

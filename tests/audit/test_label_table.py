@@ -83,20 +83,28 @@ def test_every_machine_label_has_its_teacher(real: Project, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("section", "kind", "words"),
+    ("section", "within", "words"),
     [
-        ({}, "classification", "drawn at random within each class, with seed 0; 0 examples were withdrawn."),
-        ({"exclude": ["a"]}, "regression", "drawn at random, with seed 0; 1 examples were withdrawn."),
-        ({"group_column": "patient"}, "classification", "all rows of one patient together, with seed 0"),
-        ({"time_column": "day"}, "regression", "holdout and validation are the latest labeled rows by day"),
-        ({"holdout_fraction": None}, "classification", "but holdout rows are the source's own"),
+        (
+            {},
+            " within each class",
+            "drawn at random within each class, with seed 0; 0 examples were withdrawn.",
+        ),
+        ({"exclude": ["a"]}, "", "drawn at random, with seed 0; 1 examples were withdrawn."),
+        ({"group_column": "patient"}, " within each class", "all rows of one patient together, with seed 0"),
+        ({"time_column": "day"}, "", "holdout and validation are the latest labeled rows by day"),
+        ({"holdout_fraction": None}, " within each class", "but holdout rows are the source's own"),
         (
             {"holdout_fraction": None, "validation_per_class": None},
-            "classification",
+            " within each class",
             "but holdout and validation rows are the source's own",
         ),
-        ({"erased": {"yes": {"pool": 2}, "no": {"holdout": 1}}}, "classification", "withdrawn, 3 erased."),
+        (
+            {"erased": {"yes": {"pool": 2}, "no": {"holdout": 1}}},
+            " within each class",
+            "withdrawn, 3 erased.",
+        ),
     ],
 )
-def test_how_rows_got_their_roles_is_said(section: dict[str, object], kind: str, words: str) -> None:
-    assert words in _drawn(SplitParams.model_validate(section).model_dump(), kind)
+def test_how_rows_got_their_roles_is_said(section: dict[str, object], within: str, words: str) -> None:
+    assert words in _drawn(SplitParams.model_validate(section).model_dump(), within)
