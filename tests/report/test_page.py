@@ -229,7 +229,10 @@ def test_the_promotion_is_told_with_its_numbers() -> None:
     assert "its lead may still be chance" in Page(render_report(mild)).text
     assert "its lead may still be chance" not in text
     assert "the student gets 3 right that the baseline gets wrong, and loses 0;" in text
-    assert "(mean square: baseline 0.25, student 0.125), by a one-sided paired permutation test: p = 0.08," in text
+    assert (
+        "(mean square: baseline 0.25, student 0.125), by a one-sided paired permutation test: p = 0.08,"
+        in text
+    )
     assert "and 0.05 or less promotes the student. So the baseline stays." in text
 
 
