@@ -41,25 +41,30 @@ def _weighed(fitted: dict[str, nn.Module], said: Tensor, rows: Rows) -> tuple[Co
         said = torch.zeros_like(said)
     temperature = torch.ones(len(said), dtype=torch.float64)
     if rows.classes:
-        temperature = torch.tensor([_temperature(each, rows.labels) for each in said], dtype=torch.float64)
+        temperature = torch.tensor([_temperature(each, rows) for each in said], dtype=torch.float64)
     said = said / temperature[:, None, None]
     answers, truth = said.softmax(dim=2) if rows.classes else said, torch.from_numpy(estimators.truth(rows))
+    heavy = torch.from_numpy(rows.weights)
     judged = mixed(said, torch.full((len(said),), 1 / len(said)).double(), not rows.classes)
     for others, held in rows.splits:
-        judged[held] = mixed(said[:, held], stack(answers[:, others], truth[others]), not rows.classes)
-    weight = stack(answers, truth)
+        judged[held] = mixed(
+            said[:, held], stack(answers[:, others], truth[others], heavy[others]), not rows.classes
+        )
+    weight = stack(answers, truth, heavy)
     committee = Committee(fitted, values=not rows.classes, weight=weight, temperature=temperature)
     return committee, judged.numpy()
 
 
-def stack(said: Tensor, truth: Tensor) -> Tensor:
+def stack(said: Tensor, truth: Tensor, heavy: Tensor) -> Tensor:
     """Return weights (M,), none negative, that add up to 1: of the least squares, drawn to equal ones.
 
     Args:
         said: (M, N, K) probabilities or values that the members give rows they have not learned.
         truth: (N, K).
+        heavy: (N,) what each row counts.
     """
-    members = len(said)
+    members, root = len(said), heavy.sqrt()[:, None]
+    said, truth = said * root, truth * root
     pull = SHRUNK**0.5 * np.eye(members)
     one = 1e4 * max(float(said.square().sum()) ** 0.5, 1.0)  # so much that the sum is 1 to ten places
     left = np.vstack([said.flatten(1).numpy().T, pull, one * np.ones((1, members))])
@@ -75,12 +80,13 @@ def error(said: Tensor, rows: Rows) -> float:
     return float(wrong.double().mean())
 
 
-def _temperature(logits: Tensor, labels: np.ndarray) -> float:
+def _temperature(logits: Tensor, rows: Rows) -> float:
     """Return what makes (N, K) logits most likely; without evidence 1."""
-    truth = torch.from_numpy(labels)
+    truth, heavy = torch.from_numpy(rows.labels), torch.ones(rows.classes, dtype=torch.float64)
+    heavy[truth] = torch.from_numpy(rows.weights)  # rows of one class count alike
 
     def cost(logarithm: float) -> float:
-        loss = functional.cross_entropy(logits / np.exp(logarithm), truth, reduction="sum")
+        loss = functional.cross_entropy(logits / np.exp(logarithm), truth, heavy, reduction="sum")
         return float(loss) + (logarithm / TEMPERATURE_SPREAD) ** 2 / 2
 
     limit = np.log(LARGEST_TEMPERATURE)

@@ -17,6 +17,7 @@ from selfsame.learning.distributed import rank
 from selfsame.learning.objective import build_objective
 from selfsame.learning.pool import Round, write_learned
 from selfsame.learning.run import TrainingRun
+from selfsame.learning.targets import class_weights
 from selfsame.model.models import Model, save_model, save_validation
 from selfsame.params.model import Committee, FittedParams
 
@@ -34,7 +35,15 @@ def fit_table(run: TrainingRun, folder: Path) -> None:
     labeled, validation, pool = data.labeled, data.validation, data.pool
     assert isinstance(params, FittedParams)
     assert validation is not None
-    rows, held = _rows(labeled, 1.0, data.classes), _rows(validation, 1.0, data.classes)
+    factors = class_weights(labeled.labels, data.classes, run.training.class_weights)
+
+    def weighed(examples: Examples, weight: float) -> Rows:
+        labels, weights = examples.labels, torch.full((len(examples),), weight, dtype=torch.float64)
+        if factors is not None:
+            weights *= factors[labels] / factors[labeled.labels].mean()
+        return Rows(examples.inputs.numpy(), labels.numpy(), weights.numpy(), data.classes)
+
+    rows, held = weighed(labeled, 1.0), weighed(validation, 1.0)
     unlabeled, extra = np.empty((0, 0)), None
     if pool is not None:
         unlabeled = pool.inputs[_some(torch.arange(len(pool)), MOST_UNLABELED, plan.seed)].numpy()
@@ -42,7 +51,7 @@ def fit_table(run: TrainingRun, folder: Path) -> None:
         if len(taught):
             # Together these rows count so many times the labeled ones, and none more than one of those.
             weight = min(plan.method.ramp_up.weight * len(labeled) / len(taught), 1.0)
-            extra = _rows(pool[taught], weight, data.classes)
+            extra = weighed(pool[taught], weight)
 
     def fit(learned: Rows) -> tuple[Model, np.ndarray]:
         net, judged = _fit(params, replace(learned, unlabeled=unlabeled), extra, plan.seed)
@@ -86,8 +95,3 @@ def _some(places: Tensor, most: int | None, seed: int) -> Tensor:
     """Return a random choice of places, in their order."""
     chosen = np.random.default_rng(seed).permutation(len(places))[:most]
     return places[torch.from_numpy(np.sort(chosen))]
-
-
-def _rows(examples: Examples, weight: float, classes: int) -> Rows:
-    labels = examples.labels.numpy()
-    return Rows(examples.inputs.numpy(), labels, np.full(len(labels), weight, dtype=np.float64), classes)

@@ -27,7 +27,7 @@ FOR_CLASSES = {
 }
 FOR_VALUES = {"disturb_value_fraction": 0.0}
 OBEYED_WITHOUT_NET = {  # keys that scikit-learn's models heed
-    "training": {"refit_on_validation"},
+    "training": {"refit_on_validation", "class_weights"},
     "train_baseline": {"seed"},
     "retrain": {"method", "seed", "unlabeled_weight"},
     "prediction": set(),

@@ -124,7 +124,8 @@ def other_shares(findings: Findings) -> list[str]:
         f"Other shares of the classes, or another score: {percent(shares[1], 0)} of the holdout rows are "
         f"{findings.target.named(constant.predicted[0])}, but {percent(shares[0], 0)} of the labeled ones, "
         "so that models expect too few of them. A split.labels_per_class below 1 labels rows as they come; "
-        "where rare classes matter as much, evaluate.metric: balanced_accuracy says so."
+        "where rare classes matter as much, evaluate.metric: balanced_accuracy says so, "
+        "and training.class_weights: inverse_share is how to learn that."
     ]
 
 

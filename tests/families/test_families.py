@@ -169,10 +169,10 @@ def test_the_committee_trusts_who_is_right() -> None:
     truth = torch.from_numpy(random.normal(size=(200, 1)))
     noise = torch.from_numpy(random.normal(size=(3, 200, 1)))
     said = truth + noise * torch.tensor([0.1, 1.0, 3.0])[:, None, None]
-    weights = stack(said, truth)
+    weights = stack(said, truth, torch.ones(200))
     assert weights.sum().item() == pytest.approx(1)
     assert weights[0] > 0.8 and (weights >= 0).all()
-    none = stack(said[:, :0], truth[:0])
+    none = stack(said[:, :0], truth[:0], torch.ones(0))
     np.testing.assert_allclose(none, 1 / 3)
 
 
@@ -224,3 +224,15 @@ def test_features_that_share_a_unit_keep_it() -> None:
         scaled = inputs * np.repeat([unit, 1], [2, 20])
         knots = fit_family("neighbors", Rows(scaled, labels, np.ones(60), 2), 0)[0].knots
         assert bool(knots.diff(dim=1).std() < 1e-9) is alike
+
+
+def test_a_rare_class_that_counts_as_much_is_said_more_often() -> None:
+    random, labels = np.random.default_rng(0), np.repeat([0, 1], [90, 10])
+    inputs = random.normal(1.5 * labels[:, None], 1, (100, 3))
+    plain = Rows(inputs, labels, np.ones(100), 2, folds=2)
+    heavy = replace(plain, weights=np.repeat([100 / 180, 100 / 20], [90, 10]))
+    found = []
+    for rows in (plain, heavy):
+        said = outputs(fit_committee(["linear", "neighbors"], rows, None, 0)[0], inputs).argmax(dim=1).numpy()
+        found.append((said[labels == 1].mean(), (said == labels).mean()))
+    assert found[1][0] > found[0][0] + 0.1 and found[1][1] < found[0][1]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from project import run_task
 from regression import VALUES, write_splits
 
@@ -50,11 +51,16 @@ def test_values_go_through_all_stages_without_a_net(tmp_path: Path) -> None:
     assert len(load_model(tmp_path / "models/champion").members) == len(MEMBERS)
 
 
-def test_of_many_accepted_rows_some_are_learned(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_accepted_rows_some_are_learned_and_classes_count_by_their_weights(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("selfsame.families.estimators.MOST_TAUGHT", 5)
     changes: Any = {"model": {"architecture": "linear"}, "pseudo_label": {"threshold": 0.3}}
     for stage in ("train_baseline", "pseudo_label", "retrain", "evaluate"):
         run_task(stage, trained, **changes)
+    before = sha256_file(trained / "models/baseline/model.safetensors")
     learned = json.loads((trained / "reports/metrics.json").read_text())["learned"]
     rows = len(read_column(trained / "data/splits/labeled.parquet", "label"))
     assert learned["labels_used"] == max(rows, 5)
+    factors = {"none": None, "inverse_share": torch.tensor([1.0, 3.0])}  # the rows' own shares are equal
+    monkeypatch.setattr("selfsame.learning.tables.class_weights", lambda *given: factors[given[2]])
+    run_task("train_baseline", trained, **changes, training={"class_weights": "inverse_share"})
+    assert sha256_file(trained / "models/baseline/model.safetensors") != before
