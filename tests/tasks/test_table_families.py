@@ -51,7 +51,9 @@ def test_values_go_through_all_stages_without_a_net(tmp_path: Path) -> None:
     assert len(load_model(tmp_path / "models/champion").members) == len(MEMBERS)
 
 
-def test_of_many_accepted_rows_some_are_learned_and_classes_count_by_their_weights(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_accepted_rows_some_are_learned_and_classes_count_by_their_weights(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("selfsame.families.estimators.MOST_TAUGHT", 5)
     changes: Any = {"model": {"architecture": "linear"}, "pseudo_label": {"threshold": 0.3}}
     for stage in ("train_baseline", "pseudo_label", "retrain", "evaluate"):
