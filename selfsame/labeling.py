@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from selfsame.core.ahead import read_ahead
 from selfsame.core.digests import sha256_json
 from selfsame.core.tables import BATCH_ROWS, TableWriter, iter_batches
 from selfsame.model.kept import Arrays, Kept
@@ -81,7 +82,8 @@ class Teachers:
             said = self.hear(part)
             with TableWriter(path, schema) as writer:
                 made = decision.columns(said, number, BATCH_ROWS)
-                for ids, columns in zip(iter_batches(part, ["example_id"]), made, strict=True):
+                both = zip(iter_batches(part, ["example_id"]), made, strict=True)
+                for ids, columns in read_ahead(both):
                     own = [columns[name] for name in schema.names[1:]]
                     writer.write(pa.record_batch([ids.column(0), *own], schema=schema))
 

@@ -25,7 +25,7 @@ from selfsame.core.digests import sha256_file, sha256_json
 from selfsame.core.graph_file import by_stem
 from selfsame.core.layout import HISTORY, LEARNED, OUT_OF_FOLD, PROFILE, VALIDATED, WEIGHTS
 from selfsame.core.stage import Stage
-from selfsame.core.tables import TableInfo, count_rows, read_column, take_all, take_inputs
+from selfsame.core.tables import TableInfo, count_rows, distinct, read_column, take_all, take_inputs
 from selfsame.model.folder import read_config, validated, write_views
 from selfsame.model.kept import Arrays, Kept, keep
 from selfsame.observe.notes import note
@@ -276,7 +276,7 @@ def main(stage: Stage) -> None:
             ),
         },
         digests=digest_files(stage.inputs.values()),
-        teachers=tuple(sorted(set(read_column(stage.inputs["pseudo_labels"], "teacher")))),
+        teachers=distinct(stage.inputs["pseudo_labels"], "teacher"),
         checks=checks(stage, kept, target, gate, accounted["near_copies"], judged, answers),
         galleries=(
             *gate_galleries(target, gate, stage.inputs["pool"]),

@@ -11,6 +11,7 @@ import shutil
 from functools import partial
 from tempfile import TemporaryFile
 
+from selfsame.core.ahead import read_ahead
 from selfsame.core.digests import sha256_file
 from selfsame.core.layout import ENSEMBLE, WEIGHTS
 from selfsame.core.stage import Stage
@@ -79,7 +80,8 @@ def main(stage: Stage) -> None:
         rows = len(heard.calibration) * count_rows(stage.inputs["pool"])
         with progress("pseudo_label", total=rows, unit="row") as bar:
             local = partial(teachers.brief, seen=lambda rows: bar.update(advance=rows))
-            for part, (brief, used) in zip(parts, over(teachers.brief, parts, local), strict=True):
+            taken = read_ahead(kept.digested(parts)) if given.engine == "local" else iter(parts)
+            for part, (brief, used) in zip(parts, over(teachers.brief, taken, local), strict=True):
                 briefs.add(brief)
                 kept.used |= used
                 if given.engine != "local":

@@ -134,7 +134,7 @@ def iter_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[p
     However the rows are spread over parts, two tables of the same length give batches that match.
     """
     held: list[pa.RecordBatch] = []
-    for batch in _stored_batches(path, columns):
+    for batch in stored_batches(path, columns):
         held.append(batch)
         while sum(piece.num_rows for piece in held) >= BATCH_ROWS:
             table = pa.Table.from_batches(held)
@@ -144,7 +144,7 @@ def iter_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[p
         yield _one_batch(pa.Table.from_batches(held))
 
 
-def _stored_batches(path: Path, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+def stored_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Yield the rows as they lie on disk, part by part.
 
     Not by a dataset's scanner, and unbuffered: of 512 MB of images the scanner held up to 430 MB ahead of
@@ -176,6 +176,12 @@ def read_column(path: Path, column: str) -> np.ndarray:
     return np.concatenate(chunks) if chunks else np.empty(0)
 
 
+def distinct(path: Path, column: str) -> tuple[Any, ...]:
+    """Return the different values of a column, sorted."""
+    seen = (batch.column(0).unique().to_pylist() for batch in stored_batches(path, [column]))
+    return tuple(sorted({value for some in seen for value in some}))
+
+
 def inputs_of(batch: pa.RecordBatch, info: TableInfo) -> np.ndarray:
     """Return the raw inputs of a batch: uint8 (N, C, H, W) for images, float64 (N, F) for features."""
     if info.image_shape:
@@ -192,13 +198,24 @@ def take_inputs(table: Path, rows: np.ndarray) -> np.ndarray:
     """
     info = TableInfo.of(table)
     kind = np.uint8 if info.image_shape else np.float64
-    found, start = [np.empty((0, *info.input_shape), kind)], 0
-    for batch in iter_batches(table, [each.name for each in info.input_fields()]):
+    taken = _taken(table, [each.name for each in info.input_fields()], rows)
+    return np.concatenate(
+        [np.empty((0, *info.input_shape), kind), *(inputs_of(each, info) for each in taken)]
+    )
+
+
+def take_column(table: Path, column: str, rows: np.ndarray) -> list[Any]:
+    """Return a column's values in some rows, likewise."""
+    return [value for each in _taken(table, [column], rows) for value in each.column(0).to_pylist()]
+
+
+def _taken(table: Path, columns: Sequence[str], rows: np.ndarray) -> Iterator[pa.RecordBatch]:
+    start = 0
+    for batch in iter_batches(table, columns):
         inside = rows[(rows >= start) & (rows < start + batch.num_rows)] - start
         if len(inside):
-            found.append(inputs_of(batch.take(inside), info))
+            yield batch.take(inside)
         start += batch.num_rows
-    return np.concatenate(found)
 
 
 def take_all(table: Path) -> np.ndarray:
@@ -255,7 +272,8 @@ class TableWriter:
     Parts keep a large pool in files of a manageable size; memory holds one batch at a time. Every column is
     compressed but the ids, which stand verbatim in the file: digests don't shrink below half, and one is
     found among 10 million in 0.2 s instead of 0.6 s. Words get a dictionary, floats none: to look each up
-    takes more than half of the time of writing and of reading, and the file becomes a third larger.
+    takes more than half of the time of writing and of reading, and the file becomes a third larger. Floats
+    are packed by LZ4: written in 0.6 and read in 0.4 of zstd's time, random ones 3 % larger.
 
     Args:
         part_rows: of a part, at most; it is cut earlier where it has ``PART_BYTES``. None for these alone.
@@ -295,7 +313,10 @@ class TableWriter:
         self._writer = pq.ParquetWriter(
             path,
             self._schema,
-            compression={leaf: "none" if leaf == ID else "zstd" for leaf in leaves},
+            compression={
+                leaf: "none" if leaf == ID else "lz4" if kind in FLOATS else "zstd"
+                for leaf, kind in leaves.items()
+            },
             use_dictionary=[leaf for leaf, kind in leaves.items() if leaf != ID and kind not in FLOATS],
         )
         self._parts, self._part_bytes, self._part_rows = self._parts + 1, 0, 0

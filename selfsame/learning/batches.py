@@ -1,7 +1,7 @@
 """What a training draws its batches from: the examples of one role, whole, and endless random batches."""
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import ceil, prod
 from pathlib import Path
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import ID, SCRATCH
-from selfsame.core.tables import TableInfo, count_rows, inputs_of, iter_batches, open_table, same_ids
+from selfsame.core.tables import TableInfo, count_rows, inputs_of, iter_batches, same_ids
 from selfsame.learning.targets import pseudo_targets
 from selfsame.model.device import fits, sent
 from selfsame.model.inputs import Scaling
@@ -54,17 +54,27 @@ class Examples:
 
 
 @dataclass(frozen=True)
+class Ids:
+    """The example ids of a table, some at a time: all of them take more memory than all else that is held."""
+
+    table: Path
+
+    def __iter__(self) -> Iterator[pa.Array]:
+        return (batch.column(0) for batch in iter_batches(self.table, [ID]))
+
+
+@dataclass(frozen=True)
 class PoolExamples(Examples):
     """The pool with its pseudo-labels: classes, (N,) int64 or soft (N, K) float32, or values (N,) float64.
 
     Attributes:
-        ids: (N,) example ids.
+        ids: (N,) example ids, some at a time.
         accepted: (N,) bool, on the CPU: whose label the gate accepted.
         teacher: the digest of the weights that made the labels.
         mapped: whether the inputs lie in a file, of which memory holds what was drawn last.
     """
 
-    ids: pa.Array
+    ids: Iterable[pa.Array]
     accepted: Tensor
     teacher: str
     mapped: bool = False
@@ -103,39 +113,38 @@ def load_pool(
     Raises:
         SelfsameError: the pseudo-labels are not those of this pool.
     """
-    info = TableInfo.of(pool)
-    inputs = _space_for(count_rows(pool), info, memory_gb)
-    decided: list[Tensor] = []
-    columns: list[pa.RecordBatch] = []
-    teacher, start = "", 0
-    names = [ID, "accepted", *(["probabilities"] if soft_temperature is not None else [])]
-    schema = pa.schema([open_table(pseudo_labels).schema.field(name) for name in names])
-    own = [ID, *(each.name for each in info.input_fields())]
-    if count_rows(pool) != count_rows(pseudo_labels):
+    info, count = TableInfo.of(pool), count_rows(pool)
+    if count != count_rows(pseudo_labels):
         raise _other_pool(pool, pseudo_labels)
-    made = iter_batches(pseudo_labels, [*names, "pseudo_label", "teacher"])
+    inputs = _space_for(count, info, memory_gb)
+    labels, accepted = np.empty(count, info.labels.dtype), np.empty(count, bool)
+    said: list[np.ndarray] = []
+    teacher, start = "", 0
+    own = [ID, *(each.name for each in info.input_fields())]
+    soft = ["probabilities"] if soft_temperature is not None else []
+    made = iter_batches(pseudo_labels, [ID, "accepted", "pseudo_label", "teacher", *soft])
     for rows, decisions in zip(iter_batches(pool, own), made, strict=True):
         if not same_ids(rows.column(ID), decisions.column(ID)):
             raise _other_pool(pool, pseudo_labels)
-        inputs[start : start + rows.num_rows] = inputs_of(rows, info)
+        here = slice(start, start + rows.num_rows)
+        inputs[here] = inputs_of(rows, info)
         if isinstance(inputs, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):  # Windows has none
             file: Any = inputs.base
             file.madvise(mmap.MADV_DONTNEED)  # what is written is the system's to hold
         start += rows.num_rows
         teacher = teacher or decisions.column("teacher")[0].as_py()
-        decided.append(torch.from_numpy(decisions.column("pseudo_label").to_numpy().copy()))
-        columns.append(decisions.select(names))
-    table = pa.Table.from_batches(columns, schema)
-    labels = torch.cat([stack_examples([], info).labels, *decided])
+        labels[here] = decisions.column("pseudo_label").to_numpy()
+        accepted[here] = decisions.column("accepted").to_numpy(zero_copy_only=False)
+        said += [np.array(decisions.column(name).flatten()) for name in soft]
+    targets = torch.from_numpy(labels)
     if soft_temperature is not None:
-        probabilities = table.column("probabilities").combine_chunks().flatten().to_numpy()
-        labels = pseudo_targets(torch.tensor(probabilities).view(len(labels), -1), soft_temperature)
-    accepted = torch.from_numpy(table.column("accepted").to_numpy().astype(bool))
+        probabilities = np.concatenate([np.empty(0, np.float32), *said])
+        targets = pseudo_targets(torch.from_numpy(probabilities).view(count, -1), soft_temperature)
     return PoolExamples(
         torch.from_numpy(inputs),
-        labels,
-        table.column(ID).combine_chunks(),
-        accepted,
+        targets,
+        Ids(pseudo_labels),
+        torch.from_numpy(accepted),
         teacher,
         isinstance(inputs, np.memmap),
     )

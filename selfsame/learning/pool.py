@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from selfsame.core.layout import ID, LEARNED_KEY
-from selfsame.core.tables import BATCH_ROWS, TableWriter
+from selfsame.core.tables import TableWriter
 from selfsame.learning.batches import EndlessBatches, Examples, PoolExamples
 from selfsame.learning.methods import Method
 from selfsame.model.nets import detached_state
@@ -181,21 +181,28 @@ def write_learned(
         ],
         metadata={LEARNED_KEY: json.dumps({"method": method, "rounds": [asdict(each) for each in rounds]})},
     )
-    made, null, used = (
-        np.stack([each.numpy() for each in columns], axis=1) if rounds else np.empty((len(examples), 0))
-        for columns in (labels, [~each for each in taught], uses)
-    )
     with TableWriter(path, schema) as writer:
-        for start in range(0, len(examples), BATCH_ROWS):
-            rows = slice(start, start + BATCH_ROWS)
-            lists = _lists(made[rows], null[rows], values), _lists(used[rows], None, pa.int64())
-            writer.write(pa.record_batch([examples.ids[rows], *lists], schema=schema))
+        start = 0
+        for ids in examples.ids:
+            rows = slice(start, start + len(ids))
+            start += len(ids)
+            made, shown, used = (_of_rounds(columns, rows) for columns in (labels, taught, uses))
+            lists = _lists(made, ~shown, values), _lists(used, None, pa.int64())
+            writer.write(pa.record_batch([ids, *lists], schema=schema))
+
+
+def _of_rounds(columns: list[Tensor], rows: slice) -> np.ndarray:
+    """Return some rows of what each round recorded: (N, R)."""
+    count = rows.stop - rows.start
+    return (
+        np.stack([each[rows].numpy() for each in columns], axis=1) if columns else np.empty((count, 0), bool)
+    )
 
 
 def _lists(rows: np.ndarray, null: np.ndarray | None, kind: pa.DataType) -> pa.ListArray:
     offsets = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
-    mask = None if null is None else null.astype(bool).ravel()
-    values = pa.array(np.ascontiguousarray(rows).ravel(), mask=mask).cast(kind)
+    mask = None if null is None else null.ravel()
+    values = pa.array(rows.ravel(), mask=mask).cast(kind)
     return pa.ListArray.from_arrays(offsets, values)
 
 

@@ -5,7 +5,7 @@ is taken up only where it would have been computed again to the same bytes: an e
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,12 @@ class Kept:
         made = partial.rename(self._folder / f"{key}-{sha256_file(partial)}{ending}")
         self.used.add(made)
         return made
+
+    def digested(self, inputs: Iterable[Path]) -> Iterator[Path]:
+        """Yield files, each when its digest is known."""
+        for path in inputs:
+            self._digests_of(path)
+            yield path
 
     def clean(self) -> None:
         """Remove what this run had no use for; and all of it, if that is more than ``MOST_BYTES``."""

@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from selfsame.core.ahead import read_ahead
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import (
     CONFIG,
@@ -29,7 +30,7 @@ from selfsame.core.layout import (
     VALIDATION,
     WEIGHTS,
 )
-from selfsame.core.tables import BATCH_ROWS, TableInfo, inputs_of, iter_batches
+from selfsame.core.tables import BATCH_ROWS, TableInfo, inputs_of, stored_batches
 from selfsame.model.augment import augment
 from selfsame.model.families import Committee
 from selfsame.model.folder import damaged, read_config, views_of
@@ -240,10 +241,11 @@ def answer_table(model: Model, table: Path, seen: Callable[[int], None] | None =
         )
     ready = model.ready()
     answers = [model.said(torch.empty((0, max(len(model.info.classes), 1))))]
-    for batch in iter_batches(table, [each.name for each in info.input_fields()]):
-        answers.append(predict_inputs(ready, inputs_of(batch, info)))
+    stored = stored_batches(table, [each.name for each in info.input_fields()])
+    for raw in read_ahead(inputs_of(batch, info) for batch in stored):
+        answers.append(predict_inputs(ready, raw))
         if seen is not None:
-            seen(batch.num_rows)
+            seen(len(raw))
     return np.concatenate(answers)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from selfsame.core.tables import read_column, take_inputs
+from selfsame.core.tables import take_column, take_inputs
 from selfsame.report.gate import Gate
 from selfsame.report.scores import Scores
 from selfsame.report.target import Target
@@ -74,8 +74,9 @@ def examples(
     table: Path, rows: np.ndarray, labels: np.ndarray, trust: np.ndarray, truth: np.ndarray
 ) -> tuple[Example, ...]:
     """Return some rows of a table with what is said of them: all (N,)."""
-    ids = read_column(table, "example_id")
-    inputs = dict(zip(np.sort(rows).tolist(), take_inputs(table, np.sort(rows)), strict=True))
+    taken = np.sort(rows)
+    ids = dict(zip(taken.tolist(), take_column(table, "example_id", taken), strict=True))
+    inputs = dict(zip(taken.tolist(), take_inputs(table, taken), strict=True))
     return tuple(
         Example(ids[row], inputs[row], label, _known(sure), _known(true))
         for row, label, sure, true in zip(

@@ -2,13 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
+from selfsame.core.ahead import read_ahead
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import WEIGHTS
 from selfsame.engine import Engine, in_process
@@ -78,7 +79,7 @@ def predict_rows(
     waiting: deque[Rows] = deque()
 
     def inputs() -> Iterator[np.ndarray]:
-        for some in _ahead(rows, first):
+        for some in read_ahead(chain([first], rows)) if first is not None else ():
             waiting.append(some)
             yield some.inputs
 
@@ -110,16 +111,6 @@ def notes(columns: Columns, summary: Summary) -> list[str]:
         *columns.notes(summary),
         f"model: sha256 of {WEIGHTS} {weights}",
     ]
-
-
-def _ahead(rows: Iterator[Rows], first: Rows | None) -> Iterator[Rows]:
-    """Yield the rows, reading one step ahead in another thread."""
-    with ThreadPoolExecutor(1) as thread:
-        some = first
-        while some is not None:
-            following = thread.submit(next, rows, None)
-            yield some
-            some = following.result()
 
 
 def _refuse_itself(place: Path, target: str) -> None:

@@ -50,7 +50,10 @@ class Labels:
     @classmethod
     def of(cls, probabilities: np.ndarray) -> "Labels":
         """Take the most probable class of (N, K) probabilities."""
-        return cls(probabilities.argmax(axis=1), probabilities.max(axis=1), probabilities)
+        labels = probabilities.argmax(
+            axis=1
+        )  # numpy takes ten times as long for the largest as for its place
+        return cls(labels, probabilities[np.arange(len(labels)), labels], probabilities)
 
     def calibrated(self, temperature: float) -> np.ndarray:
         """Return the calibrated confidences, (N,) float32."""

@@ -59,7 +59,7 @@ def value_data(pool: Examples | None = None) -> TrainingData:
             pa.array([str(row) for row in range(len(pool))]),
             torch.ones(len(pool), dtype=torch.bool),
         )
-        pool = PoolExamples(pool.inputs, pool.labels, ids, accepted, teacher="0" * 64)
+        pool = PoolExamples(pool.inputs, pool.labels, [ids], accepted, teacher="0" * 64)
     labeled, validation = (rows(count, seed).standardised(UNITS) for count, seed in ((40, 1), (20, 2)))
     return TrainingData(labeled, validation, pool.standardised(UNITS) if pool else None, UNITS, classes=0)
 

@@ -123,7 +123,7 @@ def pool_examples(per_class: tuple[int, ...], seed: int = 3, info: TableInfo = I
     """Pool rows with their true labels, of which the gate has accepted all but every fourth."""
     rows = examples(per_class, seed, info)
     ids = pa.array([f"row {number}" for number in range(len(rows))])
-    return PoolExamples(rows.inputs, rows.labels, ids, torch.arange(len(rows)) % 4 != 3, teacher="0" * 64)
+    return PoolExamples(rows.inputs, rows.labels, [ids], torch.arange(len(rows)) % 4 != 3, teacher="0" * 64)
 
 
 def training_data(pool: tuple[int, ...] | None = None) -> TrainingData:
