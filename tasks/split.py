@@ -169,7 +169,7 @@ def _write_roles(
                 rows = batch.select([ID, "label", "source_row"]).take(pa.array(left_out - places[0]))
                 codes = decision.reasons[left_out]
                 why = pa.array([REASONS[code] for code in codes])
-                kept = pa.array(decision.repeats.kept[left_out], mask=codes != REPEAT)
+                kept = pa.array(decision.repeats.standing_for(left_out), mask=codes != REPEAT)
                 dropped.write(pa.record_batch([*rows.columns, why, kept], schema=dropped_schema))
 
 

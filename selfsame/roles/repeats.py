@@ -12,21 +12,30 @@ NAMED = 5  # rows or pairs that a message names, of however many there are
 
 @dataclass(frozen=True)
 class Repeats:
-    """What the rows of equal inputs are to each other.
+    """What the rows of equal inputs are to each other; most tables have few such.
 
     Attributes:
-        kept: (N,) for every row the one that stands for all of its copies; itself, if it is that one.
+        rows: (M,) ascending, those that have the inputs of another, and perhaps some more.
+        kept: (M,) for each of them the one that stands for all of its copies; itself, if it is that one.
         contradicting: (N,) bool, the rows whose copies have another label.
     """
 
+    rows: np.ndarray
     kept: np.ndarray
     contradicting: np.ndarray
 
     @property
     def dropped(self) -> np.ndarray:
         """Return which rows another one stands for: (N,) bool."""
-        others: np.ndarray = self.kept != np.arange(len(self.kept))
-        return others
+        found = np.zeros(len(self.contradicting), bool)
+        found[self.rows] = self.kept != self.rows
+        return found
+
+    def standing_for(self, rows: np.ndarray) -> np.ndarray:
+        """Return the rows that stand for some rows (K,): for one that is like no other, itself."""
+        places = np.searchsorted(self.rows, rows)
+        known = np.r_[self.rows, -1][places] == rows
+        return np.where(known, np.r_[self.kept, -1][places], rows)
 
 
 def find_repeats(given: Given) -> Repeats:
@@ -37,20 +46,22 @@ def find_repeats(given: Given) -> Repeats:
     the earliest time and of the lowest group; then the first.
     """
     ids, labels = given.ids, given.labels
-    kept, contradicting = np.arange(len(ids)), np.zeros(len(ids), bool)
+    contradicting = np.zeros(len(ids), bool)
     halves = np.sort(ids[:, 0])  # few are alike: only those are looked at more closely
     again = halves[1:][halves[1:] == halves[:-1]]
+    del halves
     if not len(again):
-        return Repeats(kept, contradicting)
+        return Repeats(np.empty(0, np.int64), np.empty(0, np.int64), contradicting)
     rows = np.flatnonzero(np.isin(ids[:, 0], again))
     marks = [each[rows] for each in (given.group, given.time) if each is not None]
     rows = rows[np.lexsort((rows, *marks, -given.own[rows], np.isnan(labels[rows]), *ids[rows].T[::-1]))]
     starts = np.r_[True, (ids[rows[1:]] != ids[rows[:-1]]).any(axis=1)]
     group = np.cumsum(starts) - 1
-    kept[rows] = rows[starts][group]
-    other = ~np.isnan(labels[rows]) & (labels[rows] != labels[kept[rows]])
+    kept = rows[starts][group]
+    other = ~np.isnan(labels[rows]) & (labels[rows] != labels[kept])
     contradicting[rows] = np.isin(group, group[other])
-    return Repeats(kept, contradicting)
+    order = np.argsort(rows)
+    return Repeats(rows[order], kept[order], contradicting)
 
 
 def refuse_contradictions(
@@ -61,17 +72,16 @@ def refuse_contradictions(
     Args:
         words: the classes' names; none of a regression.
     """
-    other = np.flatnonzero(repeats.contradicting & ~np.isnan(labels) & (labels != labels[repeats.kept]))
+    own, kept = labels[repeats.rows], labels[repeats.kept]
+    other = np.flatnonzero(repeats.contradicting[repeats.rows] & ~np.isnan(own) & (own != kept))
     if not len(other):
         return
+    pairs = [(repeats.kept[at], repeats.rows[at]) for at in other[:NAMED]]
 
     def word(row: int) -> str:
         return repr(words[int(labels[row])]) if words else f"{labels[row]:.6g}"
 
-    named = "; ".join(
-        f"rows {repeats.kept[row]} and {row}: {word(repeats.kept[row])} and {word(row)}"
-        for row in other[:NAMED]
-    )
+    named = "; ".join(f"rows {one} and {row}: {word(one)} and {word(row)}" for one, row in pairs)
     more = f" (and {len(other) - NAMED} more)" if len(other) > NAMED else ""
     raise SelfsameError(
         f"{examples}: {int(repeats.contradicting.sum())} rows have the same inputs as others and "
@@ -85,7 +95,8 @@ def refuse_repeats(repeats: Repeats, examples: str) -> None:
     """Stop if any row repeats another."""
     dropped = np.flatnonzero(repeats.dropped)
     if len(dropped):
-        named = ", ".join(f"{row} that of {repeats.kept[row]}" for row in dropped[:NAMED])
+        pairs = zip(dropped[:NAMED], repeats.standing_for(dropped[:NAMED]), strict=True)
+        named = ", ".join(f"{row} that of {one}" for row, one in pairs)
         raise SelfsameError(
             f"{examples}: {len(dropped)} rows repeat the content of another: row {named}"
             f"{' …' if len(dropped) > NAMED else ''}; in two roles at once they would leak labels",
