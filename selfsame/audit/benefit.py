@@ -35,6 +35,13 @@ def did_it_help(case: Case) -> Asked:
     promoted = f"A worse student was chosen in {', '.join(worse)}" if worse else "No worse student was chosen"
     this = f", and this model is the {case.side}" if case.side else ""
     reads = holdout_reads(case)
+    simple = metrics.get("reference", {})
+    if simple:
+        own, other = (metrics[each]["holdout"][score] for each in (metrics["champion"], "reference"))
+        promoted = (
+            f"The scikit-learn baseline ({simple['name']}) has {_named(score)} {other:.4f} there, the "
+            f"champion {own:.4f}. {promoted}"
+        )
     return (
         f"On the holdout the student is {_said(score, gain)} the baseline{words}; the champion is the "
         f"{metrics['champion']}{this}. {promoted} in {len(history)} recorded results. {ledger_words(reads)}",
@@ -54,6 +61,10 @@ def _worse_was_promoted(metrics: dict[str, Any]) -> bool:
     score = score_name(metrics)
     scores = {side: metrics[side]["validation"][score] for side in ("baseline", "student")}
     return metrics["champion"] == "student" and scores["student"] < scores["baseline"]
+
+
+def _named(score: str) -> str:
+    return "R²" if score == "r2" else score
 
 
 def _said(score: str, gain: float) -> str:

@@ -6,12 +6,17 @@ The events are views of the records: the same run ids, times and digests, and no
 import json
 import urllib.error
 import urllib.request
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
+
+import pyarrow.parquet as pq
 
 from selfsame.audit.case import Case
 from selfsame.audit.execution import Execution
 from selfsame.audit.target import target_of
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import ID
 from selfsame.observe.forms import BUILDER
 
 SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
@@ -19,6 +24,8 @@ FACETS = "https://openlineage.io/spec/facets"
 FACET = "selfsame_machineLabels"
 FACET_SCHEMA = "urn:selfsame:machine-labels-facet:v1"
 NAMESPACE = "selfsame"
+EXAMPLES, POOL = "examples", "pool"
+CHANGED = {"label": "TRANSFORMATION"}  # columns that are more than a copy
 TIMEOUT_SECONDS = 30.0
 
 
@@ -27,7 +34,11 @@ def events(case: Case) -> list[dict[str, Any]]:
     found = []
     for execution in case.executions:
         record = execution.record
-        outputs = [_dataset(name, digest) for name, digest in record.outputs.items()]
+        inputs, outputs = (
+            [_dataset(case, *file) for file in files.items()] for files in (record.inputs, record.outputs)
+        )
+        for output in outputs:
+            output["facets"] |= _column_lineage(output, inputs)
         labels = execution.wrote.named("pseudo_labels", ".parquet")
         facet = _machine_labels(execution, case) if labels else {}
         for output in outputs:
@@ -36,9 +47,9 @@ def events(case: Case) -> list[dict[str, Any]]:
         base = {
             "producer": BUILDER,
             "schemaURL": SPEC,
-            "run": {"runId": record.invocation, "facets": {}},
+            "run": {"runId": record.invocation, "facets": _parent(record.started_by["flowRun"])},
             "job": {"namespace": NAMESPACE, "name": record.stage, "facets": {"jobType": _job_type()}},
-            "inputs": [_dataset(name, digest) for name, digest in record.inputs.items()],
+            "inputs": inputs,
         }
         started = {"eventType": "START", "eventTime": record.started.isoformat(), "outputs": []}
         ended = {"eventType": "COMPLETE", "eventTime": record.finished.isoformat(), "outputs": outputs}
@@ -46,18 +57,68 @@ def events(case: Case) -> list[dict[str, Any]]:
     return found
 
 
-def _dataset(name: str, digest: str) -> dict[str, Any]:
-    version = _facet(f"{FACETS}/1-0-1/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet")
-    return {
-        "namespace": NAMESPACE,
-        "name": name,
-        "facets": {"version": version | {"datasetVersion": f"sha256:{digest}"}},
+def _dataset(case: Case, name: str, digest: str) -> dict[str, Any]:
+    version = _published("1-0-1", "DatasetVersionDatasetFacet") | {"datasetVersion": f"sha256:{digest}"}
+    facets = {"version": version}
+    if name.endswith(".parquet"):
+        with suppress(SelfsameError):  # its bytes are nowhere any more: then nothing is said of its columns
+            schema = pq.read_schema(case.snapshot.place(name, digest))
+            fields = [{"name": each.name, "type": str(each.type)} for each in schema]
+            facets["schema"] = _published("1-2-0", "SchemaDatasetFacet") | {"fields": fields}
+    return {"namespace": NAMESPACE, "name": name, "facets": facets}
+
+
+def _column_lineage(output: dict[str, Any], inputs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Say of which columns those of a table of rows are: all of the examples, or else of the pool.
+
+    A column is that of the same name, but a label, which an answer may have replaced and the pool hides.
+    """
+    columns = _columns(output)
+    if ID not in columns:
+        return {}
+    tables = [each for each in inputs if ID in _columns(each)]
+    rows = [each for each in tables if _is_of(each, EXAMPLES)] or [
+        each for each in tables if _is_of(each, POOL)
+    ]
+    same = [each for each in rows if Path(each["name"]).name == Path(output["name"]).name]  # the same part
+    fields = {
+        name: {
+            "inputFields": [
+                {"namespace": NAMESPACE, "name": each["name"], "field": name}
+                | {"transformations": [{"type": "DIRECT", "subtype": CHANGED.get(name, "IDENTITY")}]}
+                for each in same or rows
+                if name in _columns(each)
+            ]
+        }
+        for name in columns
     }
+    known = {name: lineage for name, lineage in fields.items() if lineage["inputFields"]}
+    return (
+        {"columnLineage": _published("1-2-0", "ColumnLineageDatasetFacet") | {"fields": known}}
+        if known
+        else {}
+    )
+
+
+def _columns(table: dict[str, Any]) -> list[str]:
+    return [field["name"] for field in table["facets"].get("schema", {"fields": []})["fields"]]
+
+
+def _is_of(table: dict[str, Any], stem: str) -> bool:
+    return stem in (Path(table["name"]).stem, Path(table["name"]).parent.name)
+
+
+def _parent(flow_run: dict[str, str] | None) -> dict[str, Any]:
+    """Name the flow run that an execution was part of, if it was."""
+    if not flow_run:
+        return {}
+    run, job = {"runId": flow_run["flow_run_id"]}, {"namespace": NAMESPACE, "name": "pipeline"}
+    return {"parent": _published("1-2-0", "ParentRunFacet") | {"run": run, "job": job}}
 
 
 def _job_type() -> dict[str, Any]:
     kind = {"processingType": "BATCH", "integration": "SELFSAME", "jobType": "STAGE"}
-    return _facet(f"{FACETS}/2-0-3/JobTypeJobFacet.json#/$defs/JobTypeJobFacet") | kind
+    return _published("2-0-4", "JobTypeJobFacet") | kind
 
 
 def _machine_labels(execution: Execution, case: Case) -> dict[str, Any]:
@@ -72,6 +133,10 @@ def _machine_labels(execution: Execution, case: Case) -> dict[str, Any]:
         "precision": precision["overall"] if precision else None,
         "learned": case.training.rows_taught() if case.training else 0,
     }
+
+
+def _published(version: str, name: str) -> dict[str, Any]:
+    return _facet(f"{FACETS}/{version}/{name}.json#/$defs/{name}")
 
 
 def _facet(schema: str) -> dict[str, Any]:

@@ -116,11 +116,13 @@ def leaks(case: Case) -> Asked:
     found = overlaps(case)
     shared = {pair: count for pair, count in found.items() if count}
     pairs = ", ".join(f"{count} of {pair}" for pair, count in shared.items())
-    exact = (
-        f"The same rows stand in two places: {pairs}" if shared else "No row stands in two of these places"
-    )
+    exact = f"The same rows have two roles: {pairs}" if shared else "No row has two roles"
     near = case.metrics.get("data_checks", {}).get("near_copies", NOT_RECORDED)
-    return f"{exact}, compared by content. Near copies: {near}.", {"shared": found, "near_copies": near}
+    return (
+        f"{exact}, compared by content. Rows that measure or choose with a near copy among those that are "
+        f"learned or labeled by machine: {near}.",
+        {"shared": found, "near_copies": near},
+    )
 
 
 def answer_all(case: Case) -> list[Answer]:

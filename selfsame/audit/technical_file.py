@@ -65,7 +65,7 @@ def _hardware(file: _File) -> str:
         for each in file.case.trace.executions
         for where in [each.environment["hardware"]]
     }
-    return "Trained on:\n\n" + "\n".join(f"* {line}" for line in sorted(found))
+    return "The steps ran on:\n\n" + "\n".join(f"* {line}" for line in sorted(found))
 
 
 def _steps(file: _File) -> str:
@@ -99,13 +99,14 @@ def _validation(file: _File) -> str:
         return NOT_RECORDED
     name = score_name(metrics)
     lines = ["| model | rows | " + name + " | 95 % interval |", "| --- | --- | --- | --- |"]
-    for each in dict.fromkeys(("baseline", "student", side)):
+    names = {"reference": f"scikit-learn baseline ({metrics.get('reference', {}).get('name')})"}
+    for each in (one for one in ("baseline", "student", "reference") if one in metrics):
         for rows in ("validation", "holdout"):
             scores = metrics[each].get(rows, {})
             if name in scores:
                 low, high = (scores.get(f"{name}_{end}") for end in ("low", "high"))
                 interval = f"{low:.4f} to {high:.4f}" if low is not None and high is not None else "–"
-                lines.append(f"| {each} | {rows} | {scores[name]:.4f} | {interval} |")
+                lines.append(f"| {names.get(each, each)} | {rows} | {scores[name]:.4f} | {interval} |")
     return "\n".join([*lines, "", file.answers[7], "", f"Signatures on test reports: {BY_A_PERSON}"])
 
 

@@ -29,7 +29,29 @@ from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
 
 CHAMPION = Path("models/champion")
-OPENLINEAGE = json.loads((Path(__file__).parent / "schemas" / "OpenLineage.json").read_text())
+PUBLISHED = [json.loads(path.read_text()) for path in (Path(__file__).parent / "schemas").glob("*.json")]
+SCHEMAS = Registry().with_resources((each["$id"], Resource.from_contents(each)) for each in PUBLISHED)
+
+
+def openlineage_fault(event: dict[str, Any]) -> str | None:
+    """Hold an event, and each of its facets, against the schema that it names itself."""
+    for part, name in [
+        (event, event["schemaURL"]),
+        *((each, each["_schemaURL"]) for each in facets_of(event)),
+    ]:
+        if not name.startswith("urn:selfsame"):
+            checked = jsonschema.FormatChecker()
+            validator = jsonschema.Draft202012Validator(
+                {"$ref": name}, registry=SCHEMAS, format_checker=checked
+            )
+            if fault := next(validator.iter_errors(part), None):
+                return fault.message
+    return None
+
+
+def facets_of(event: dict[str, Any]) -> list[dict[str, Any]]:
+    holders = [event["run"], *([event["job"]] if "job" in event else []), *event["inputs"], *event["outputs"]]
+    return [facet for holder in holders for facet in holder["facets"].values()]
 
 
 @pytest.fixture
@@ -52,10 +74,8 @@ def bom_validator() -> jsonschema.Draft7Validator:
 
 def test_openlineage_events_are_valid_and_tell_the_chain(case: Case) -> None:
     found = events(case)
-    validator = jsonschema.Draft202012Validator(OPENLINEAGE, format_checker=jsonschema.FormatChecker())
     for event in found:
-        validator.validate(event)
-        assert event["schemaURL"].startswith("https://openlineage.io/spec/")
+        assert openlineage_fault(event) is None
     executions = audit_chain(case)["executions"]
     assert [event["job"]["name"] for event in found[::2]] == [each["stage"] for each in executions]
     assert [event["eventType"] for event in found] == ["START", "COMPLETE"] * len(executions)
@@ -70,8 +90,46 @@ def test_openlineage_events_are_valid_and_tell_the_chain(case: Case) -> None:
 def test_openlineage_schema_refuses_what_lacks_a_job(case: Case) -> None:
     event = events(case)[0]
     del event["job"]
-    with pytest.raises(jsonschema.ValidationError, match="job"):
-        jsonschema.validate(event, OPENLINEAGE)
+    assert "'job' is a required property" in (openlineage_fault(event) or "")
+
+
+def test_openlineage_names_columns_and_what_each_is_of(case: Case) -> None:
+    ends = {event["job"]["name"]: event for event in events(case)[1::2]}
+    made = {out["name"]: out["facets"] for event in ends.values() for out in event["outputs"]}
+    for name, facets in made.items():
+        if name.endswith(".parquet"):
+            schema = pq.read_schema(name)
+            fields = {field["name"]: field["type"] for field in facets["schema"]["fields"]}
+            assert fields == {each.name: str(each.type) for each in schema}
+        else:
+            assert "schema" not in facets
+
+    def sources(name: str) -> dict[str, list[tuple[str, str, str]]]:
+        return {
+            column: [
+                (one["name"], one["field"], one["transformations"][0]["subtype"])
+                for one in known["inputFields"]
+            ]
+            for column, known in made[name]["columnLineage"]["fields"].items()
+        }
+
+    examples, pool = "data/raw/examples/part-00000.parquet", "data/splits/pool/part-00000.parquet"
+    labeled = sources("data/splits/labeled.parquet")
+    assert set(labeled) == set(pq.read_schema("data/splits/labeled.parquet").names)
+    assert labeled["mean_radius"] == [(examples, "mean_radius", "IDENTITY")]
+    assert labeled["label"] == [(examples, "label", "TRANSFORMATION")]
+    decided = sources("data/pseudo_labels/part-00000.parquet")
+    assert decided == {"example_id": [(pool, "example_id", "IDENTITY")]}
+    assert all("parent" not in event["run"]["facets"] for event in ends.values())
+
+
+def test_a_step_of_a_flow_run_names_it(case: Case) -> None:
+    run = {"flow_run_id": "0190b6a2-3d6c-7c0e-9d4b-0a1b2c3d4e5f", "flow_run_name": "calm-owl"}
+    for record in case.trace.executions:
+        record.started_by = record.started_by | {"flowRun": run}
+    for event in events(case):
+        assert openlineage_fault(event) is None
+        assert event["run"]["facets"]["parent"]["run"] == {"runId": run["flow_run_id"]}
 
 
 def test_machine_labels_have_a_facet_of_their_own(case: Case) -> None:
