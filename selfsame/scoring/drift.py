@@ -62,7 +62,7 @@ def _compare(before: Variable, now: Variable, own: MonitoringParams, level: floa
     beyond, p_beyond = _beyond(old, new, ends=1 if before.words else 2)
     reasons = []
     if psi > own.drift_psi and p_value < level:
-        reasons.append(f"index {psi:.2f}")
+        reasons.append(f"PSI {psi:.2f}")
     if beyond > own.drift_new and p_beyond < level:
         reasons.append(f"{beyond:.1%} of the rows are new")
     return Drift(before, now, psi, p_value, beyond, p_beyond, ", ".join(reasons))

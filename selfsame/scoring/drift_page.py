@@ -33,8 +33,8 @@ class View:
     @property
     def measured(self) -> str:
         """What the alarm doesn't say already."""
-        index = "" if self.drift.alarm.startswith("index") else f"index {self.drift.psi:.3f}, "
-        return f"{index}p = {self.drift.p_value:.2g}"
+        psi = "" if self.drift.alarm.startswith("PSI") else f"PSI {self.drift.psi:.3f}, "
+        return f"{psi}p = {self.drift.p_value:.2g}"
 
     @property
     def label(self) -> str:

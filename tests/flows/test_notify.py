@@ -65,7 +65,7 @@ def receiver(prefect_api: str) -> Iterator[Receiver]:
 
 @flow
 def ends(name: str) -> State:
-    message = "input 'mass_g': index 0.31" if name == "Drifted" else None
+    message = "input 'mass_g': PSI 0.31" if name == "Drifted" else None
     return Failed(message="told to fail") if name == "Failed" else Completed(name=name, message=message)
 
 
@@ -79,7 +79,7 @@ def test_failure_and_silence_are_told(receiver: Receiver) -> None:
     told = receiver.wait_for("Failed")
     assert told["message"] == "told to fail" and told["page"].startswith("http")
     ends("Drifted", return_state=True)
-    assert receiver.wait_for("Drifted")["message"] == "input 'mass_g': index 0.31"
+    assert receiver.wait_for("Drifted")["message"] == "input 'mass_g': PSI 0.31"
 
     # As long as something succeeds nothing is said; to be skipped is no success.
     receiver.wait_for("Silent")

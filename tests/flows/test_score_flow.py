@@ -31,7 +31,7 @@ def run(patch: pytest.MonkeyPatch, answer: Any, status: int = 0, said: str = "")
 def test_the_state_says_what_came_of_it(done: Toy, prefect_api: str, monkeypatch: pytest.MonkeyPatch) -> None:
     page = Path("data/scored/x/drift.html")
     page.parent.mkdir(parents=True)
-    figure = '<figure role="img" aria-label="mass_[g]: index 0.31"><svg width="9" height="9"></svg></figure>'
+    figure = '<figure role="img" aria-label="mass_[g]: PSI 0.31"><svg width="9" height="9"></svg></figure>'
     page.write_text(f"<style>--paper: #fff;</style>{figure * 9}", encoding="utf-8")
     lines = ["9 rows of 1 file scored: data/scored/x", "never seen: '<Mars>' (30)"]
     state = run(monkeypatch, {"said": lines, "alarms": [], "folder": "data/scored/x"})
@@ -39,9 +39,9 @@ def test_the_state_says_what_came_of_it(done: Toy, prefect_api: str, monkeypatch
     criteria = {"flow_runs": {"id": {"any_": [str(state.state_details.flow_run_id)]}}}
     (artifact,) = ask(prefect_api, "artifacts", criteria)
     assert artifact["key"] == "scoring" and r"'\<Mars\>' \(30\)" in artifact["data"]
-    assert artifact["data"].count("mass\\_\\[g\\]: index 0.31\n\n![](data:image/svg+xml;base64,") == PICTURES
+    assert artifact["data"].count("mass\\_\\[g\\]: PSI 0.31\n\n![](data:image/svg+xml;base64,") == PICTURES
     page.unlink()
-    alarm = "input 'mass_g': index 0.31"
+    alarm = "input 'mass_g': PSI 0.31"
     state = run(monkeypatch, {"said": [*lines, alarm], "alarms": [alarm], "folder": "data/scored/x"}, 7)
     assert (state.name, state.message, state.is_completed()) == ("Drifted", f"{lines[0]}\n{alarm}", True)
     state = run(monkeypatch, None)

@@ -127,7 +127,7 @@ def test_a_scoring_tells_of_drift(
     pa_csv.write_csv(heavier.set_column(1, "island", island), TO_SCORE / "other.csv")
     earlier = set(SCORED.glob("2*"))
     selfsame("score", status=7)
-    assert b"drift: input 'mass_g': index " in selfsame.out
+    assert b"drift: input 'mass_g': PSI " in selfsame.out
     assert re.search(rb"drift: input 'island': .*10\.0% of the rows are new", selfsame.out)
     (folder,) = set(SCORED.glob("2*")) - earlier  # both may be of one second
     table = pq.read_table(folder / "drift.parquet").to_pylist()
@@ -137,9 +137,9 @@ def test_a_scoring_tells_of_drift(
     page = (folder / "drift.html").read_text(encoding="utf-8")
     assert page.count("<svg") == len(table) and "100.0% of the rows are new" in page and "://" not in page
     assert barriers(browser, (folder / "drift.html").absolute()) == []
-    assert page.count(f"index {mass['psi']:.2f}") == 2, "in the section and in its picture's label, once each"
+    assert page.count(f"PSI {mass['psi']:.2f}") == 2, "in the section and in its picture's label, once each"
     figures = [*read_figures(folder / "drift.html")]
-    assert len(figures) == len(table) and figures[0][0].startswith("mass_g: index ")
+    assert len(figures) == len(table) and figures[0][0].startswith("mass_g: PSI ")
     assert all(image.startswith("data:image/svg+xml;base64,") for _, image in figures)
     (folder.parent.parent.parent / "models/champion/profile.json").unlink()
     pa_csv.write_csv(rows[:20], TO_SCORE / "few.csv")
