@@ -87,7 +87,7 @@ from selfsame.core.tables import BATCH_ROWS
 from selfsame.model.inputs import in_batches, prepare
 from selfsame.model.models import blocks_of, load_model
 from selfsame.model.nets import for_prediction
-from selfsame.selection.by_confidence import ConfidenceDecision
+from selfsame.selection.by_confidence import ByConfidence, ConfidenceDecision
 from selfsame.selection.record import GateRecord
 torch.set_num_threads(1)
 pool, made = Path("data/splits/pool"), Path("data/pseudo_labels")
@@ -110,8 +110,9 @@ with TableWriter(Path("written.parquet"), decision.schema) as writer, torch.infe
         rows = spend("preparing", lambda: prepare(raw, model.scaling))
         outputs = spend("computing", lambda: in_batches(merged, rows, torch.device("cpu")))
         said = spend("probabilities", lambda: model.said(outputs))
+        spend("brief", lambda: ByConfidence(None).brief(said[None]))
         (own,) = spend("deciding", lambda: list(decision.columns(said[None], 0, BATCH_ROWS)))
-        columns = [spend("reading", lambda: next(ids)).column(0), *(own[name] for name in own)]
+        columns = [spend("ids", lambda: next(ids)).column(0), *(own[name] for name in own)]
         spend("writing", lambda: writer.write(pa.record_batch(columns, schema=decision.schema)))
 number, part = 1, parts_of(pool)[0]
 spend("digesting", lambda: sha256_file(part))

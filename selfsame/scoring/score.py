@@ -34,6 +34,7 @@ from selfsame.scoring.predictor import load_model
 from selfsame.scoring.read import is_photo
 from selfsame.scoring.run import notes
 from selfsame.sources.place import look_through
+from selfsame.sources.store import listing_of
 from selfsame.stats.profile import Profile
 
 PARTIAL = ".partial-"
@@ -173,6 +174,10 @@ def _new_files() -> tuple[dict[Path, str], list[str]]:
     if not TO_SCORE.is_dir():
         raise SelfsameError(f"{TO_SCORE}: no such folder", "make it, and put there what is to be scored")
     files = look_through(TO_SCORE).files
+    if stored := next((listing for file in files if (listing := listing_of(file))), None):
+        raise SelfsameError(
+            f"{stored}: what an object store holds is not scored", "take 'selfsame predict' for it"
+        )
     with ThreadPoolExecutor() as threads:
         digests = list(threads.map(sha256_file, files))
     known, _ = _recorded()

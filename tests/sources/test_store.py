@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -14,15 +15,18 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from project import run_task
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from selfsame.cli import app
 from selfsame.core.errors import PassingError, SelfsameError
+from selfsame.core.layout import TO_SCORE
 from selfsame.core.tables import TableInfo
 from selfsame.erasure.files import require_writable
 from selfsame.operation.refresh import refresh
 from selfsame.params.data import Arrays, DataParams, Images, Table
+from selfsame.scoring.score import _new_files
 from selfsame.sources import store
 from selfsame.sources.opened import open_source
 from selfsame.sources.place import look_through
@@ -232,6 +236,29 @@ def test_predict_takes_an_address(server: str) -> None:
         made = CliRunner().invoke(app, asked)
         assert made.exit_code == 0, made.output
     assert pq.read_table("there.parquet").equals(pq.read_table("here.parquet"))
+
+
+def test_a_stage_writes_the_bytes_that_it_writes_of_files(server: str) -> None:
+    folder = a_table(Path("mine"))
+    address = upload(folder, server)
+    made = {}
+    for place in (folder, listed(address)):
+        run_task("download", Path(), data={**PARAMS, "path": str(place)})
+        made[place] = {file.name: file.read_bytes() for file in Path("data/raw/examples").iterdir()}
+    assert len({json.dumps(sorted(each)) for each in made.values()}) == 1
+    assert list(made[folder].values()) == list(made[place].values())
+    manifest = json.loads(Path("data/raw/manifest.json").read_text())
+    etags = {line.split("\t")[2]: line.split("\t")[0] for line in place.read_text().splitlines()[1:]}
+    assert manifest["content_sha256"] == {
+        name: f"ETag {etags[name]}" for name in etags if not name.startswith("_")
+    }
+
+
+def test_a_listing_is_not_scored(server: str) -> None:
+    TO_SCORE.mkdir(parents=True)
+    listing = listed(upload(a_table(Path("mine")), server), str(TO_SCORE / "pool.listing"))
+    with pytest.raises(SelfsameError, match=f"{listing}: what an object store holds is not scored"):
+        _new_files()
 
 
 def test_rows_in_a_store_are_not_erased(server: str) -> None:
