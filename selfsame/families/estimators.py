@@ -97,26 +97,12 @@ def boosting(rows: Rows, seed: int) -> Any:
     return ensemble.GradientBoostingRegressor(n_estimators=400, max_features=0.5, max_depth=5, **alike)
 
 
-def forest(rows: Rows, seed: int) -> Any:
-    """Return a random forest."""
-    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+def forest(rows: Rows, seed: int, kind: str) -> Any:
+    """Return a ``RandomForest``, or ``ExtraTrees``, whose cuts are drawn at random."""
+    from sklearn import ensemble
 
-    alike = _of_a_forest(rows, seed)
-    if rows.classes:
-        return RandomForestClassifier(min_samples_leaf=2, max_features="sqrt", **alike)
-    return RandomForestRegressor(min_samples_leaf=1, max_features=0.5, **alike)
-
-
-def extra_trees(rows: Rows, seed: int) -> Any:
-    """Return a forest whose cuts are drawn at random."""
-    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
-
-    alike = _of_a_forest(rows, seed)
-    if rows.classes:
-        return ExtraTreesClassifier(min_samples_leaf=2, max_features="sqrt", **alike)
-    return ExtraTreesRegressor(min_samples_leaf=1, max_features=0.5, **alike)
-
-
-def _of_a_forest(rows: Rows, seed: int) -> dict[str, int]:
     trees = TREES if len(rows.labels) <= MOST_ROWS_TO_SORT else TREES_OF_MANY_ROWS
-    return {"n_estimators": trees, "max_leaf_nodes": MOST_LEAVES, "random_state": seed}
+    alike = {"n_estimators": trees, "max_leaf_nodes": MOST_LEAVES, "random_state": seed}
+    if rows.classes:
+        return getattr(ensemble, f"{kind}Classifier")(min_samples_leaf=2, max_features="sqrt", **alike)
+    return getattr(ensemble, f"{kind}Regressor")(min_samples_leaf=1, max_features=0.5, **alike)

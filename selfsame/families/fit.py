@@ -6,6 +6,7 @@ Each is fitted on one thread, several side by side: the same rows give the same 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -17,7 +18,7 @@ from selfsame.families.features import see, standardised
 from selfsame.families.kernels import gaussian_process, support_vectors
 from selfsame.families.neighbors import neighbors
 from selfsame.families.rows import Rows, one_thread, tensor, together
-from selfsame.families.trees import boosting, extra_trees, forest
+from selfsame.families.trees import boosting, forest
 from selfsame.model.fitted import Linear
 
 
@@ -74,6 +75,6 @@ _FIT: dict[str, Callable[[Rows, int], nn.Module]] = {
     "support_vectors": support_vectors,
     "boosting": boosting,
     "forest": forest,
-    "extra_trees": extra_trees,
+    "extra_trees": partial(forest, kind="ExtraTrees"),
     "neighbors": neighbors,
 }

@@ -50,23 +50,14 @@ def _grown(nodes: np.ndarray) -> Tree:
     return Tree(nodes["feature_idx"], left, right, nodes["num_threshold"], value, int(nodes["depth"].max()))
 
 
-def forest(rows: Rows, seed: int) -> nn.Module:
-    """Fit a random forest."""
-    return _grow(estimators.forest(rows, seed), rows, seed)
-
-
-def extra_trees(rows: Rows, seed: int) -> nn.Module:
-    """Fit extra trees."""
-    return _grow(estimators.extra_trees(rows, seed), rows, seed)
-
-
-def _grow(unfitted: Any, rows: Rows, seed: int) -> nn.Module:
+def forest(rows: Rows, seed: int, kind: str = "RandomForest") -> nn.Module:
+    """Fit a forest of scikit-learn's."""
     features, seen = see(rows, below_all, seed)
-    model = unfitted.fit(seen, rows.labels, rows.weights)
+    model = estimators.forest(rows, seed, kind).fit(seen, rows.labels, rows.weights)
     trees = [Tree.of(each.tree_, each.tree_.value[:, 0] / len(model)) for each in model.estimators_]
     arrays = _forest([(tree, tree.value) for tree in trees])
-    kind = Frequencies if hasattr(model, "predict_proba") else Trees
-    head = kind(**arrays, start=torch.zeros(max(rows.classes, 1), dtype=torch.float64))
+    grown = Frequencies if hasattr(model, "predict_proba") else Trees
+    head = grown(**arrays, start=torch.zeros(max(rows.classes, 1), dtype=torch.float64))
     return nn.Sequential(features, head)
 
 
