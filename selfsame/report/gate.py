@@ -6,10 +6,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import iter_batches, open_table, same_ids
+from selfsame.core.tables import count_rows, iter_batches, open_table, same_ids
 from selfsame.selection.agreement import AgreementRecord, root_mean_square
 from selfsame.selection.record import GateRecord
 from selfsame.stats.share import Share
@@ -166,23 +167,24 @@ def hidden_truth(pseudo_labels: Path, hidden_labels: Path) -> np.ndarray:
     Raises:
         SelfsameError: the hidden labels aren't rows of this pool in its order.
     """
-    hidden = open_table(hidden_labels).to_table(columns=["example_id", "label"])
-    position, found = 0, [np.empty(0)]
+    columns, position = ["example_id", "label"], 0
+    hidden, stored = iter_batches(hidden_labels, columns), open_table(hidden_labels).schema
+    ahead = pa.schema(map(stored.field, columns)).empty_table()
+    truth = np.full(count_rows(pseudo_labels), np.nan)
     for batch in iter_batches(pseudo_labels, ["example_id"]):
         # Hidden labels are a subset of the pool in the pool's order: this batch's are among the next ones.
-        ids, ahead = batch.column(0), hidden.slice(position, batch.num_rows)
-        is_known = pc.is_in(ids, value_set=ahead.column("example_id"))
-        known = is_known.to_numpy(zero_copy_only=False)
-        these = ahead.slice(0, int(known.sum()))
-        if not same_ids(ids.filter(is_known), these.column("example_id")):
+        while len(ahead) < len(batch) and (more := next(hidden, None)) is not None:
+            ahead = pa.concat_tables([ahead, pa.Table.from_batches([more])])
+        is_known = pc.is_in(batch.column(0), value_set=ahead.column("example_id"))
+        rows = position + np.flatnonzero(is_known)
+        these, position = ahead.slice(0, len(rows)), position + len(batch)
+        if not same_ids(batch.column(0).filter(is_known), these.column("example_id")):
             break
-        truth = np.full(batch.num_rows, np.nan)
-        truth[known] = these.column("label").to_numpy()
-        found.append(truth)
-        position += len(these)
-    if position != len(hidden):
+        truth[rows] = these.column("label").to_numpy()
+        ahead = ahead.slice(len(rows))
+    if len(ahead) or next(hidden, None) is not None:
         raise SelfsameError(
             f"{hidden_labels}: its rows are not those of {pseudo_labels}, in the same order",
             "run 'dvc repro', so that both come from the same split",
         )
-    return np.concatenate(found)
+    return truth
