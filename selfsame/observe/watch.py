@@ -13,6 +13,7 @@ from selfsame.observe.progress import progress
 from selfsame.params.monitoring import MonitoringParams
 
 TENSORBOARD = Path(".scratch/tensorboard")  # may be deleted at any time
+ON_THE_BAR = ("epoch", "training_loss", "validation_")  # all figures of a row are in history.csv
 
 OnEpoch = Callable[[Mapping[str, float]], None]
 
@@ -31,7 +32,9 @@ def watch(stage: str, max_epochs: int) -> Iterator[OnEpoch]:
     """
     with ExitStack() as stack:
         bar = stack.enter_context(progress(stage, max_epochs, "epoch"))
-        shown: list[OnEpoch] = [lambda row: bar.update(1, **row)]
+        shown: list[OnEpoch] = [
+            lambda row: bar.update(1, **{name: row[name] for name in row if name.startswith(ON_THE_BAR)})
+        ]
         if monitoring().tensorboard and os.environ.get("SELFSAME_OBSERVE") != "0":
             shown.append(stack.enter_context(event_file(TENSORBOARD / stage / _run_name())))
 

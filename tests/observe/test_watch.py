@@ -9,7 +9,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from selfsame.core.errors import SelfsameError
 from selfsame.observe.watch import TENSORBOARD, watch
 
-ROWS = [{"epoch": epoch, "training_loss": 1 / epoch, "validation_accuracy": epoch / 4} for epoch in (1, 2, 3)]
+ROWS = [
+    {"epoch": epoch, "learning_rate": 0.5, "training_loss": 1 / epoch, "validation_accuracy": epoch / 4}
+    for epoch in (1, 2, 3)
+]
 
 
 @pytest.fixture(autouse=True)
@@ -36,11 +39,12 @@ def test_event_files_hold_the_history(capsys: pytest.CaptureFixture[str]) -> Non
     (file,) = show()
     assert file.parent.parent == TENSORBOARD / "retrain"
     events = EventAccumulator(str(file)).Reload()
-    assert set(events.Tags()["tensors"]) == {"training_loss", "validation_accuracy"}
-    for name in ("training_loss", "validation_accuracy"):
+    assert set(events.Tags()["tensors"]) == {"learning_rate", "training_loss", "validation_accuracy"}
+    for name in ("learning_rate", "training_loss", "validation_accuracy"):
         seen = [(event.step, event.tensor_proto.float_val[0]) for event in events.Tensors(name)]
         assert seen == [(row["epoch"], pytest.approx(row[name])) for row in ROWS]
-    assert "3/3 epochs" in capsys.readouterr().err
+    shown = capsys.readouterr().err  # a bar has room for what a person follows
+    assert "3/3 epochs" in shown and "validation_accuracy 0.75" in shown and "learning_rate" not in shown
 
 
 def test_a_second_training_is_a_run_of_its_own() -> None:
