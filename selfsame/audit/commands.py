@@ -1,6 +1,7 @@
 """The auditor's commands: thin, each one call into the audit, imported when it is needed."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from selfsame.core.layout import CHAMPION
 
 if TYPE_CHECKING:
     from selfsame.audit.signature import Identity
+    from selfsame.audit.snapshot import Snapshot
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -32,22 +34,16 @@ def audit(
     The first line is the verdict; the exit status goes with it: broken 1, incomplete 3, stale 4, dirty 5,
     verified and unsigned 0.
     """
-    from dataclasses import asdict
-
     from selfsame.audit.case import Case
     from selfsame.audit.chain import audit_chain, format_chain, format_verdict
-    from selfsame.audit.questions import answer_all, format_answers
+    from selfsame.audit.questions import answer_all, audit_document, format_answers
     from selfsame.audit.snapshot import Snapshot
     from selfsame.audit.uses import uses_of, uses_words
 
     case = Case(Snapshot(rev), path)
     found = audit_chain(case)
     answers = answer_all(case)
-    uses = uses_of(case.snapshot.lineage[0], [case.weights] if case.weights else [])
-    document = found | {
-        "questions": [asdict(answer) for answer in answers],
-        "predictions": [asdict(use) for use in uses],
-    }
+    document = audit_document(case, found, answers)
     if html is not None:
         from selfsame.audit.page import render_page
 
@@ -58,7 +54,7 @@ def audit(
     else:
         typer.echo(f"{format_verdict(found)}\n\n{format_answers(answers)}")
         if case.weights:
-            typer.echo("\n" + uses_words(uses))
+            typer.echo("\n" + uses_words(uses_of(case.snapshot.lineage[0], [case.weights])))
         if chain:
             typer.echo("\n" + format_chain(found))
     _exit(found["verdict"], strict)
@@ -202,54 +198,52 @@ def export(
     rev: Revision = None,
 ) -> None:
     """Put chain, data or model in the words of a standard; or write all labels."""
-    from selfsame.audit.case import Case
-    from selfsame.audit.mlbom import bill_of_materials
-    from selfsame.audit.openlineage import events, send_events
     from selfsame.audit.snapshot import Snapshot
 
     if form == "labels":
-        import sys
-        from contextlib import nullcontext
-
-        from selfsame.audit.label_table import write_labels
-        from selfsame.audit.rows import stale_lines
-        from selfsame.audit.stale import stale
-
-        for line in stale_lines([str(problem) for problem in stale(Snapshot(rev))]):
-            typer.echo(line, err=True)
-        with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as file:
-            count = write_labels(Snapshot(rev), file)
-        if output is not None:
-            typer.echo(f"wrote {output}, {count} labels")
+        _export_labels(Snapshot(rev), output)
         return
-    case = Case(Snapshot(rev), path)
-    if form == "openlineage":
-        found = events(case)
-        text = "\n".join(json.dumps(event) for event in found)
-        if url is not None:
-            send_events(found, url)
-            typer.echo(f"sent {len(found)} events to {url}")
-            return
-    elif form == "technical-file" and url is None:
-        from selfsame.audit.technical_file import technical_file
+    from selfsame.audit.case import Case
+    from selfsame.audit.croissant import croissant
+    from selfsame.audit.mlbom import bill_of_materials
+    from selfsame.audit.openlineage import events, send_events
+    from selfsame.audit.technical_file import technical_file
 
-        text = technical_file(case).rstrip()
-    elif form == "croissant" and url is None:
-        from selfsame.audit.croissant import croissant
-
-        text = json.dumps(croissant(case), indent=2, ensure_ascii=False)
-    elif form == "cyclonedx" and url is None:
-        text = json.dumps(bill_of_materials(case), indent=2, ensure_ascii=False)
-    else:
+    forms: dict[str, Callable[[Case], str]] = {
+        "openlineage": lambda case: "\n".join(map(json.dumps, events(case))),
+        "cyclonedx": lambda case: _json(bill_of_materials(case)),
+        "croissant": lambda case: _json(croissant(case)),
+        "technical-file": lambda case: technical_file(case).rstrip(),
+    }
+    if form not in forms or (url is not None and form != "openlineage"):
         raise SelfsameError(
             f"no export named '{form}'{' to a server' if url else ''}",
             "labels, onnx, mlflow, openlineage, cyclonedx, croissant, technical-file",
         )
-    if output is None:
-        typer.echo(text)
+    case = Case(Snapshot(rev), path)
+    if url is not None:
+        typer.echo(f"sent {send_events(events(case), url)} events to {url}")
+    elif output is None:
+        typer.echo(forms[form](case))
     else:
-        output.write_text(text + "\n", encoding="utf-8")
+        output.write_text(forms[form](case) + "\n", encoding="utf-8")
         typer.echo(f"wrote {output}")
+
+
+def _export_labels(snapshot: "Snapshot", output: Path | None) -> None:
+    import sys
+    from contextlib import nullcontext
+
+    from selfsame.audit.label_table import write_labels
+    from selfsame.audit.rows import stale_lines
+    from selfsame.audit.stale import stale
+
+    for line in stale_lines([str(problem) for problem in stale(snapshot)]):
+        typer.echo(line, err=True)
+    with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as file:
+        count = write_labels(snapshot, file)
+    if output is not None:
+        typer.echo(f"wrote {output}, {count} labels")
 
 
 COMMANDS = (audit, verify, rows, taint, sign, rebuild, diff)
@@ -276,4 +270,8 @@ def _exit(verdict: str, strict: bool) -> None:
 
 
 def _echo_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(_json(value))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)

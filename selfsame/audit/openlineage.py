@@ -143,8 +143,8 @@ def _facet(schema: str) -> dict[str, Any]:
     return {"_producer": BUILDER, "_schemaURL": schema}
 
 
-def send_events(found: list[dict[str, Any]], address: str) -> None:
-    """Send the events to a server of OpenLineage's HTTP interface, such as Marquez.
+def send_events(found: list[dict[str, Any]], address: str) -> int:
+    """Send the events to a server of OpenLineage's HTTP interface, such as Marquez; return their number.
 
     Args:
         address: of its lineage endpoint, for example ``http://localhost:5000/api/v1/lineage``.
@@ -165,3 +165,4 @@ def send_events(found: list[dict[str, Any]], address: str) -> None:
                 f"{address}: event {number} of {len(found)} was not taken: {error}",
                 "check the address and the server; sending all of them again does no harm",
             ) from None
+    return len(found)

@@ -10,11 +10,17 @@ from pathlib import Path
 
 from selfsame.audit.digesting import digest_files
 from selfsame.audit.records import Problem
-from selfsame.audit.remote import check_remote
+from selfsame.audit.remote import read_remote
 from selfsame.audit.stored import FOLDER, Locked, Store, folder_md5, uncached_paths
 from selfsame.core.digests import files_under
 from selfsame.core.layout import GRAPH_FILE, LOCK_FILE
 from selfsame.observe.hashing import Digests, both_digests, sha256_only
+
+FIXES = {
+    ("cache", True): "delete it; 'dvc commit --force' stores the workspace's bytes, 'dvc fetch' a remote's",
+    ("remote", True): "delete it there and 'dvc push' again from a sound cache",
+    ("remote", False): "'dvc push' it",
+}
 
 
 @dataclass
@@ -80,11 +86,11 @@ class OutputCheck:
                 for out in self._outs
                 if out.path.as_posix() not in uncached_paths(GRAPH_FILE.read_bytes())
             ]
-            there = check_remote(self._store, {out.md5 for out in kept})
-            self._sound |= there.sound
-            self._found.problems += there.problems
-            listings |= {out.path: there.listings.get(out.md5, listings[out.path]) for out in self._outs}
-            checked["remote objects"] = there.count
+            there, named = read_remote(self._store, {out.md5 for out in kept})
+            for md5, known in there.items():
+                self._judge("remote", md5, self._store.address(md5), known)
+            listings |= {out.path: named.get(out.md5, listings[out.path]) for out in self._outs}
+            checked["remote objects"] = sum(known is not None for known in there.values())
         self._found.sound = self._check_outputs(files, here, listings)
         self._found.problems += self._links(files)
         return self._found
@@ -106,14 +112,15 @@ class OutputCheck:
 
     def _check_objects(self, objects: Mapping[str, Path], digests: Mapping[Path, Digests]) -> None:
         for md5, path in objects.items():
-            found = digests[path]
-            if found.md5 == md5.removesuffix(FOLDER):
-                self._sound[md5] = found.sha256
-            else:
-                fix = "delete it; 'dvc commit --force' stores the workspace's bytes, 'dvc fetch' a remote's"
-                self._found.problems.append(
-                    Problem("cache", path.as_posix(), f"md5 {md5}", f"md5 {found.md5}", fix)
-                )
+            self._judge("cache", md5, path.as_posix(), digests[path])
+
+    def _judge(self, kind: str, md5: str, place: str, found: Digests | None) -> None:
+        """Hold a stored object against its name."""
+        if found is not None and found.md5 == md5.removesuffix(FOLDER):
+            self._sound[md5] = found.sha256
+            return
+        words = f"md5 {found.md5}" if found else "nothing"
+        self._found.problems.append(Problem(kind, place, f"md5 {md5}", words, FIXES[kind, found is not None]))
 
     def _both(
         self,

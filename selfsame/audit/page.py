@@ -13,7 +13,8 @@ def render_page(audit: dict[str, Any]) -> str:
     """Return a self-contained HTML page.
 
     Args:
-        audit: what ``audit_chain`` returns, with the answers under ``questions``.
+        audit: what ``audit_chain`` returns, with the answers under ``questions`` and the uses under
+            ``predictions``.
     """
     page = Path(__file__).with_name("page.html.j2")
     verdict = verdict_line(audit["verdict"])

@@ -1,7 +1,7 @@
 """The fifteen questions of an auditor, each answered from the record with its evidence, or "not recorded"."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from selfsame.audit import trust
@@ -10,6 +10,7 @@ from selfsame.audit.case import NOT_RECORDED, Asked, Case
 from selfsame.audit.execution import HUMAN_ROLES, Execution
 from selfsame.audit.facts import overlaps
 from selfsame.audit.target import label_counts, target_of
+from selfsame.audit.uses import uses_of
 from selfsame.core.errors import SelfsameError
 
 
@@ -167,6 +168,15 @@ def _ask(ask: Callable[[Case], Asked], case: Case) -> Asked:
         return ask(case)
     except SelfsameError as error:
         return f"{NOT_RECORDED}: {error.what}", {}
+
+
+def audit_document(case: Case, chain: dict[str, Any], answers: list[Answer]) -> dict[str, Any]:
+    """Return a whole audit, chain, answers and uses of the model, as values that JSON can hold."""
+    uses = uses_of(case.snapshot.lineage[0], [case.weights] if case.weights else [])
+    return chain | {
+        "questions": [asdict(answer) for answer in answers],
+        "predictions": [asdict(use) for use in uses],
+    }
 
 
 def format_answers(answers: list[Answer]) -> str:

@@ -4,7 +4,6 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from selfsame.audit.case import Case
 from selfsame.audit.chain import audit_chain, format_verdict
 from selfsame.audit.lineage import read_lineage
 from selfsame.audit.page import render_page
-from selfsame.audit.questions import answer_all
+from selfsame.audit.questions import answer_all, audit_document
 from selfsame.audit.records import Problem
 from selfsame.audit.signature import SIGNATURE, Identity, sign_folder, signature_fault
 from selfsame.audit.snapshot import Snapshot
@@ -99,7 +98,7 @@ def _write_files(
         content = snapshot.read(execution["record"]) or Path(execution["record"]).read_bytes()
         target.write_bytes(content)
     answers = answer_all(case)
-    audit = chain | {"questions": [asdict(answer) for answer in answers]}
+    audit = audit_document(case, chain, answers)
     _write(folder / "audit.json", json.dumps(audit, indent=2, ensure_ascii=False) + "\n")
     _write(folder / "audit.html", render_page(audit))
     _write(folder / "README.md", model_card(case, answers))

@@ -150,6 +150,10 @@ class Store:
         """Return where the cache keeps the object named ``md5`` if it has it."""
         return self._folder / md5[:2] / md5[2:]
 
+    def address(self, md5: str) -> str:
+        """Return where the remote keeps the object named ``md5`` if it has it."""
+        return self.remote.place(md5) if self.remote else "no remote"
+
     def at_hand(self, md5: str) -> Path | None:
         """Return a file with the bytes named ``md5`` that is on this machine, if there is one."""
         return next((place for place in (self.in_cache(md5), OBJECTS / md5) if place.is_file()), None)
@@ -200,7 +204,7 @@ class Store:
     def listing(self, md5: str) -> dict[str, str] | None:
         """Return a folder's files (path in the folder → md5); None if no sound listing is cached."""
         path = self.in_cache(md5)
-        return _parse_listing(path, md5) if md5.endswith(FOLDER) and path.is_file() else None
+        return parse_listing(path.read_bytes(), md5) if md5.endswith(FOLDER) and path.is_file() else None
 
     def fetch_listing(self, md5: str) -> dict[str, str]:
         """Return a folder's files as ``listing`` does, from the remote if need be.
@@ -209,14 +213,14 @@ class Store:
             SelfsameError: no sound listing is there.
         """
         path = self.fetch(md5)
-        files = _parse_listing(path, md5)
+        files = parse_listing(path.read_bytes(), md5)
         if files is None:
             raise SelfsameError(f"{path}: its bytes are not those of md5 {md5}", "delete it and 'dvc fetch'")
         return files
 
 
-def _parse_listing(path: Path, md5: str) -> dict[str, str] | None:
-    content = path.read_bytes()
+def parse_listing(content: bytes, md5: str) -> dict[str, str] | None:
+    """Return the files (path in the folder → md5) of a listing; None if its bytes are not of ``md5``."""
     if hashlib.md5(content, usedforsecurity=False).hexdigest() + FOLDER != md5:
         return None
     return {entry["relpath"]: entry["md5"] for entry in json.loads(content)}

@@ -29,20 +29,9 @@ def verify(
     key: Path | None = None,
     tsa: Path | None = None,
 ) -> Report:
-    """Check the project in the current folder.
+    """Check the project in the current folder, all that "What `verify` checks" in docs/auditor.md lists.
 
-    * Workspace: every output that is there has the bytes that ``dvc.lock`` names; in a folder, no file is
-      missing and none is extra. An output that isn't there at all is sound if the cache, or the remote
-      that is checked too, has all its bytes.
-    * Cache: every object that a ``dvc.lock`` of the history or a record names has the bytes of its name. An
-      absent object is no problem of its own: ``dvc gc`` may rightly have removed it.
-    * Lock: some execution ran each stage as it says, with these inputs, parameters and code; it has an entry
-      for every output, and is not behind what the stages would read now.
-    * Records: each matches its name and is whole, none is missing, none contradicts another. From the
-      outputs every file leads back, digest by digest, to a stage without inputs or to a commit, and all code
-      that ran is some commit's.
-    * Attestations: whole, none is missing, and no row that was erased is back.
-    * Git: code, parameters, graph, lock file, sources and records are as the commit has them.
+    An object that the cache doesn't have is no problem of its own: ``dvc gc`` may rightly have removed it.
 
     Args:
         remote: read every object of the default remote too; one that is not there is a problem.

@@ -22,7 +22,7 @@ from selfsame.audit.croissant import croissant
 from selfsame.audit.mlbom import bill_of_materials
 from selfsame.audit.openlineage import FACET, events, send_events
 from selfsame.audit.page import layout, render_page
-from selfsame.audit.questions import answer_all
+from selfsame.audit.questions import answer_all, audit_document
 from selfsame.audit.snapshot import Snapshot
 from selfsame.audit.technical_file import BY_A_PERSON, technical_file
 from selfsame.core.digests import sha256_file
@@ -217,7 +217,8 @@ def test_page_is_whole_offline_and_safe(case: Case) -> None:
     audit = audit_chain(case)
     questions = [vars(answer) for answer in answer_all(case)]
     audit["executions"][0]["started_by"]["user"] = "<script>alert(1)</script>"
-    page = render_page(audit | {"questions": questions})
+    page = render_page(audit_document(case, audit, answer_all(case)))
+    assert "No scoring by this model is recorded." in page
     assert "<script>alert" not in page and "&lt;script&gt;alert" in page
     assert not [word for word in ("http://", "https://", "src=", "@import") if word in page]
     assert "default-src 'none'" in page
