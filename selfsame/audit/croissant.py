@@ -62,15 +62,17 @@ def croissant(case: Case) -> dict[str, Any]:
             records.append(_record_set(role, name, schema))
     if not files:
         raise SelfsameError(f"{case.artifact}: no table is behind it", "see 'selfsame audit'")
+    named = {(file["name"], file["sha256"]) for file in files}
+    made = [each.finished for each in case.trace.executions if named & each.outputs.items()]
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": manifest.get("source", NOT_RECORDED),
         "description": manifest.get("description") or manifest.get("origin", NOT_RECORDED),
-        "url": manifest.get("source_url") or "https://example.org/not-recorded",
+        **({"url": manifest["source_url"]} if manifest.get("source_url") else {}),
         "license": f"https://spdx.org/licenses/{known}" if known else terms or NOT_RECORDED,
-        "datePublished": f"{case.trace.executions[0].finished:%Y-%m-%d}",
+        "dateCreated": f"{max(made):%Y-%m-%d}",  # when it was published, if it was, is not recorded
         "version": "1.0.0",
         "distribution": files,
         "recordSet": records,
