@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.tables import BATCH_ROWS, TableInfo
 from selfsame.sources.columns import as_numbers, to_numbers
@@ -16,6 +15,7 @@ from selfsame.sources.fetch import fetch
 from selfsame.sources.files import Reading, open_table_file
 from selfsame.sources.place import files_at, is_empty
 from selfsame.sources.source import Batch, Source
+from selfsame.sources.store import content_of, read_whole
 
 FEATURES = (
     "MedInc",
@@ -92,7 +92,7 @@ def _features(census: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 def _read(place: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     files = files_at(place)
     if [file.name for file in files] == [ARCHIVE]:
-        return _unpack(files[0].read_bytes(), str(files[0])), {ARCHIVE: SHA256}
+        return _unpack(read_whole(files[0]), str(files[0])), {ARCHIVE: SHA256}
     if not files:
         raise SelfsameError(f"data.path = {place}: no file is there", "put the CSV file there")
     found: dict[str, list[np.ndarray]] = {name: [] for name in CENSUS}
@@ -107,7 +107,7 @@ def _read(place: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
                     raise _no_census(path, name)
                 found[name].append(as_numbers(numbers))
     census = {name: np.concatenate(parts) for name, parts in found.items()}
-    return census, {file.name: sha256_file(file) for file in files}
+    return census, {file.name: content_of(file) for file in files}
 
 
 def _no_census(path: Path, name: str) -> SelfsameError:

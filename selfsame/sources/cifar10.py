@@ -18,6 +18,7 @@ from selfsame.sources.fetch import fetch
 from selfsame.sources.images import images
 from selfsame.sources.place import files_at, is_empty
 from selfsame.sources.source import HOLDOUT, TRAIN, Batch, Source
+from selfsame.sources.store import read_whole
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 ARCHIVE = "cifar-10-binary.tar.gz"
@@ -49,9 +50,9 @@ def cifar10(place: Path, mirror: str | None) -> Source:
     else:
         found = {file.name: file for file in files_at(place)}
         if ARCHIVE in found:
-            files = _unpack(found[ARCHIVE].read_bytes(), str(found[ARCHIVE]))
+            files = _unpack(read_whole(found[ARCHIVE]), str(found[ARCHIVE]))
         elif TEST in found:
-            files = _checked({name: file.read_bytes() for name, file in found.items()}, str(place))
+            files = _checked({name: read_whole(file) for name, file in found.items()}, str(place))
         elif "test_batch" in found or "cifar-10-python.tar.gz" in found:
             raise SelfsameError(
                 f"data.path = {place}: CIFAR-10's version for Python is pickled, and a pickle runs its code",

@@ -20,6 +20,7 @@ from selfsame.core.tables import BATCH_ROWS, TableInfo
 from selfsame.sources.fetch import fetch
 from selfsame.sources.place import files_at, is_empty
 from selfsame.sources.source import HOLDOUT, TRAIN, Batch, Source
+from selfsame.sources.store import read_whole
 
 LARGEST_FILE_BYTES = 16 + 60_000 * 28 * 28  # more isn't unpacked
 
@@ -115,7 +116,7 @@ def _batches(files: dict[str, bytes]) -> Iterator[Batch]:
 def _read(data: IdxSet, place: Path, name: str) -> bytes:
     for path in files_at(place):
         if path.name in (name, f"{name}.gz"):
-            return _checked(data, name, path.read_bytes(), str(path))
+            return _checked(data, name, read_whole(path), str(path))
     raise SelfsameError(
         f"data.path = {place}: neither {name} nor {name}.gz is there",
         f"put {data.title}'s four idx files there, or point data.path at an empty folder to download them",

@@ -53,6 +53,12 @@ def readable(path: Path) -> Path | pa.NativeFile:
     return pa.BufferReader(file.read()) if size <= WHOLE_BYTES else file
 
 
+def read_whole(path: Path) -> bytes:
+    """Return a file's bytes, wherever it lies."""
+    with pa.input_stream(readable(path), compression=None) as file:
+        return bytes(file.read())
+
+
 def content_of(path: Path) -> str:
     """Return the sha256 of a file's bytes; of an object in a store, which isn't read for that, its ETag."""
     root = listing_of(path)

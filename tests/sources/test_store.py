@@ -25,9 +25,10 @@ from selfsame.core.layout import TO_SCORE
 from selfsame.core.tables import TableInfo
 from selfsame.erasure.files import require_writable
 from selfsame.operation.refresh import refresh
-from selfsame.params.data import Arrays, DataParams, Images, Table
+from selfsame.params.data import Arrays, CaliforniaHousing, DataParams, Images, Table
 from selfsame.scoring.score import _new_files
 from selfsame.sources import store
+from selfsame.sources.california_housing import CENSUS
 from selfsame.sources.opened import open_source
 from selfsame.sources.place import look_through
 from selfsame.sources.store import list_objects, readable
@@ -196,6 +197,15 @@ def test_what_cannot_be_listed_is_named(server: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(PassingError, match=address):
         list_objects(address)
+
+
+def test_a_published_set_is_read_there_too(server: str) -> None:
+    folder = Path("mine")
+    folder.mkdir()
+    rows = np.random.default_rng(0).uniform(1, 9, (20, len(CENSUS)))
+    pa_csv.write_csv(pa.table(dict(zip(CENSUS, rows.T, strict=True))), folder / "census.csv")
+    params = CaliforniaHousing(source="california_housing", path="-")
+    assert content(params, listed(upload(folder, server))) == content(params, folder)
 
 
 def test_one_object_is_a_listing_of_one(server: str) -> None:
