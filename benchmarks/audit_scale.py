@@ -27,7 +27,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from selfsame.audit.stored import folder_md5
-from selfsame.core.tables import BATCH_ROWS, TableInfo, TableWriter, iter_batches
+from selfsame.core.table_writer import TableWriter
+from selfsame.core.tables import BATCH_ROWS, TableInfo, iter_batches
 from selfsame.observe.forms import BUILD_TYPE, BUILDER, PREDICATE_TYPE, STATEMENT_TYPE
 from selfsame.observe.hashing import both_digests
 

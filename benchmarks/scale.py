@@ -34,7 +34,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
 from selfsame.core.digests import files_under, sha256_file, sha256_json  # noqa: E402
-from selfsame.core.tables import BATCH_ROWS, TableInfo, TableWriter, example_ids, input_columns  # noqa: E402
+from selfsame.core.table_writer import TableWriter  # noqa: E402
+from selfsame.core.tables import BATCH_ROWS, TableInfo, example_ids, input_columns  # noqa: E402
 
 RESULTS = ROOT / "benchmarks/results/scale.json"
 PAGE, PLOT = ROOT / "docs/scale.md", ROOT / "docs/scale.svg"
@@ -82,6 +83,7 @@ import json, sys, time
 from pathlib import Path
 import numpy as np, pyarrow as pa, torch
 from selfsame.core.digests import sha256_file
+from selfsame.core.table_writer import TableWriter
 from selfsame.core.tables import *
 from selfsame.core.tables import BATCH_ROWS
 from selfsame.model.inputs import in_batches, prepare

@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from selfsame.core.ahead import read_ahead
 from selfsame.core.digests import sha256_json
-from selfsame.core.tables import BATCH_ROWS, TableWriter, iter_batches
+from selfsame.core.table_writer import TableWriter
+from selfsame.core.tables import BATCH_ROWS, iter_batches
 from selfsame.model.kept import Arrays, Kept
 from selfsame.params.compute import ComputeParams
 from selfsame.selection.gate import Decision, Gate

@@ -17,7 +17,8 @@ import pyarrow as pa
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.layout import KEPT
 from selfsame.core.stage import Stage
-from selfsame.core.tables import TableInfo, TableWriter, id_column, input_columns
+from selfsame.core.table_writer import TableWriter
+from selfsame.core.tables import TableInfo, id_column, input_columns
 from selfsame.params.data import DataParams, OwnData
 from selfsame.sources.opened import open_source
 from selfsame.sources.source import OWN_ROLES, Batch, Source

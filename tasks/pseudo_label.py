@@ -15,7 +15,8 @@ from selfsame.core.ahead import read_ahead
 from selfsame.core.digests import sha256_file
 from selfsame.core.layout import ENSEMBLE, WEIGHTS
 from selfsame.core.stage import Stage
-from selfsame.core.tables import count_rows, part_name, parts_of, read_column
+from selfsame.core.table_writer import part_name
+from selfsame.core.tables import count_rows, parts_of, read_column
 from selfsame.engine import resources, start_engine
 from selfsame.labeling import Teachers
 from selfsame.model.folder import read_config, validated

@@ -22,7 +22,8 @@ import pyarrow.compute as pc
 from selfsame.core.annotations import ANNOTATIONS, class_indices, is_answered, read_annotations, with_answers
 from selfsame.core.layout import KEPT
 from selfsame.core.stage import Stage
-from selfsame.core.tables import ID, TableInfo, TableWriter, inputs_of, iter_batches, open_table, read_column
+from selfsame.core.table_writer import TableWriter
+from selfsame.core.tables import ID, TableInfo, inputs_of, iter_batches, open_table, read_column
 from selfsame.params.split import SplitParams
 from selfsame.roles.decide import REASONS, REPEAT, Decision, account, decide, said
 from selfsame.roles.given import Given, Part, gather, halves

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
+from selfsame.core.table_writer import TableWriter
+from selfsame.core.tables import TableInfo, example_ids, input_columns
 
 INFO = TableInfo("toy values", "regression", features=("a", "b", "c"))
 ROWS = {"labeled": 30, "validation": 40, "calibration": 0, "pool": 120, "holdout": 80}

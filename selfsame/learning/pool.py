@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from selfsame.core.layout import ID, LEARNED_KEY
-from selfsame.core.tables import TableWriter
+from selfsame.core.table_writer import TableWriter
 from selfsame.learning.batches import EndlessBatches, Examples, PoolExamples
 from selfsame.learning.methods import Method
 from selfsame.model.nets import detached_state

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from selfsame.core import tables
+from selfsame.core import table_writer, tables
 from selfsame.core.errors import SelfsameError
+from selfsame.core.table_writer import TableWriter
 from selfsame.core.tables import (
     TableInfo,
-    TableWriter,
     count_rows,
     example_ids,
     input_columns,
@@ -47,7 +47,7 @@ def write(path: Path, info: TableInfo, inputs: np.ndarray, labels: pa.Array, bat
 def test_what_is_written_comes_back(
     info: TableInfo, name: str, parts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "PART_BYTES", 1)  # every batch fills a part
+    monkeypatch.setattr(table_writer, "PART_BYTES", 1)  # every batch fills a part
     path = tmp_path / name
     inputs = draw(info, 20)
     labels = pa.array([None if row == 3 else row % 2 for row in range(20)])
@@ -70,7 +70,7 @@ def test_batches_do_not_depend_on_how_the_rows_are_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tables, "BATCH_ROWS", 8)
-    monkeypatch.setattr(tables, "PART_BYTES", 1)
+    monkeypatch.setattr(table_writer, "PART_BYTES", 1)
     inputs, labels = draw(FEATURES, 53), pa.array([0] * 53)
     ids = []
     for batch_rows in (53, 1, 5, 8, 19):
@@ -144,7 +144,7 @@ def test_same_ids_means_same_order() -> None:
 def test_a_pool_is_never_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writing and reading 64 MB of images takes a few batches' memory, whatever the number of rows."""
     monkeypatch.setattr(tables, "BATCH_ROWS", 256)
-    monkeypatch.setattr(tables, "PART_BYTES", 8 * 1024 * 1024)
+    monkeypatch.setattr(table_writer, "PART_BYTES", 8 * 1024 * 1024)
     info = TableInfo("toy", "classification", ("a",), image_shape=(1, 64, 64))
     schema, path, batches = info.schema(), tmp_path / "pool", 64
     batch_bytes = 256 * 64 * 64

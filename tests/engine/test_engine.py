@@ -16,7 +16,7 @@ from regression import VALUES, write_splits
 
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import part_name
+from selfsame.core.table_writer import part_name
 from selfsame.engine import Engine, in_process, start_engine
 from selfsame.params.resources import ResourcesParams
 from selfsame.scoring.columns import Wish

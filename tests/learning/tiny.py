@@ -9,7 +9,8 @@ import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
-from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
+from selfsame.core.table_writer import TableWriter
+from selfsame.core.tables import TableInfo, example_ids, input_columns
 from selfsame.learning.batches import Examples, PoolExamples
 from selfsame.learning.loop import Plan, Row, TrainingData, train
 from selfsame.learning.methods import Method, Offline, Online, RampUp, SelfTraining, supervised

@@ -10,7 +10,7 @@ import pytest
 from made import CLASSES, class_record, target
 from pages import Browse, open_in_browser
 
-from selfsame.core.tables import TableWriter
+from selfsame.core.table_writer import TableWriter
 from selfsame.report.gate import Gate
 
 

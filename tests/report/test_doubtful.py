@@ -8,7 +8,8 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_digits
 
 from selfsame.core.annotations import Annotation
-from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
+from selfsame.core.table_writer import TableWriter
+from selfsame.core.tables import TableInfo, example_ids, input_columns
 from selfsame.families.reference import Reference, fit_reference
 from selfsame.families.rows import Rows
 from selfsame.model.inputs import Scaling

@@ -9,7 +9,7 @@ import pytest
 from made import class_findings, target, value_findings
 
 from selfsame.core.layout import LEARNED_KEY
-from selfsame.core.tables import TableWriter
+from selfsame.core.table_writer import TableWriter
 from selfsame.report.findings import metrics
 from selfsame.report.learned import LearnedRound, read_learned
 from selfsame.report.model_card import render_card

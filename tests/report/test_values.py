@@ -10,7 +10,7 @@ from made import VALUES
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import TableWriter
+from selfsame.core.table_writer import TableWriter
 from selfsame.report.gate import Gate
 from selfsame.report.promotion import promote
 from selfsame.report.scores import Scores, compare

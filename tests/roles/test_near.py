@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns
+from selfsame.core.table_writer import TableWriter
+from selfsame.core.tables import TableInfo, example_ids, input_columns
 from selfsame.roles import near
 from selfsame.roles.near import LIMIT, look_for_copies, near_copies, refuse_copies
 

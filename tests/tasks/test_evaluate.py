@@ -21,7 +21,8 @@ from selfsame.core.annotations import ANNOTATIONS
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.graph_file import StageSpec, by_stem
 from selfsame.core.stage import Stage
-from selfsame.core.tables import TableInfo, TableWriter, example_ids, input_columns, read_column
+from selfsame.core.table_writer import TableWriter
+from selfsame.core.tables import TableInfo, example_ids, input_columns, read_column
 from selfsame.params.compute import ComputeParams
 from selfsame.params.evaluate import EvaluateParams
 from selfsame.params.model import read_model

@@ -14,7 +14,8 @@ from project import run_task
 from selfsame.core.annotations import ANNOTATIONS, Annotation, format_annotations
 from selfsame.core.digests import files_under, sha256_file
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import TableInfo, TableWriter, example_ids, id_column, input_columns
+from selfsame.core.table_writer import TableWriter
+from selfsame.core.tables import TableInfo, example_ids, id_column, input_columns
 from selfsame.params.split import SplitParams
 from selfsame.roles.draw import draw_roles
 from selfsame.roles.given import halves
