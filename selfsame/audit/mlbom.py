@@ -1,4 +1,4 @@
-"""The model and its past as a CycloneDX 1.6 bill of materials, with a model card."""
+"""The model and its past as a CycloneDX 1.7 bill of materials, with a model card."""
 
 import re
 from typing import Any
@@ -41,9 +41,9 @@ def bill_of_materials(case: Case) -> dict[str, Any]:
     data = [_data(case, execution, stem) for stem, execution in _tables(case)]
     libraries = [_library(*each) for each in _packages(records)]
     return {
-        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "$schema": "http://cyclonedx.org/schema/bom-1.7.schema.json",
         "bomFormat": "CycloneDX",
-        "specVersion": "1.6",
+        "specVersion": "1.7",
         "serialNumber": f"urn:uuid:{uuid5(NAMESPACE_URL, ''.join(sorted(digests.values())))}",
         "version": 1,
         "metadata": {"timestamp": records[-1].finished.isoformat(), "component": model},

@@ -50,7 +50,7 @@ def test_rows_taint_diff_and_exports(real: Project) -> None:
     assert json.loads(real.selfsame("diff", "HEAD~2", "HEAD~1", "--json").stdout)["params"]
     events = real.selfsame("export", "openlineage").stdout.splitlines()
     assert len(events) == 12 and all(json.loads(event)["run"] for event in events)
-    assert json.loads(real.selfsame("export", "cyclonedx").stdout)["specVersion"] == "1.6"
+    assert json.loads(real.selfsame("export", "cyclonedx").stdout)["specVersion"] == "1.7"
     assert "no export named 'pdf'" in real.selfsame("export", "pdf").stderr
 
 

@@ -64,11 +64,11 @@ def cyclonedx(name: str) -> dict[str, Any]:
 
 
 def bom_validator() -> jsonschema.Draft7Validator:
-    others = ("spdx.SNAPSHOT.schema.json", "jsf-0.82.SNAPSHOT.schema.json")
+    others = tuple(f"{name}.SNAPSHOT.schema.json" for name in ("spdx", "jsf-0.82", "cryptography-defs"))
     registry = Registry().with_resources(
         [(f"http://cyclonedx.org/schema/{name}", Resource.from_contents(cyclonedx(name))) for name in others]
     )
-    schema = cyclonedx("bom-1.6.SNAPSHOT.schema.json")
+    schema = cyclonedx("bom-1.7.SNAPSHOT.schema.json")
     return jsonschema.Draft7Validator(schema, registry=registry, format_checker=jsonschema.FormatChecker())
 
 
