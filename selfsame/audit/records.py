@@ -93,12 +93,20 @@ class Record:
     def __getattr__(self, name: str) -> Any:
         if name not in Record.__annotations__ or "_load" not in vars(self):
             raise AttributeError(name)
+        self.require()
+        return vars(self)[name]
+
+    def require(self) -> None:
+        """Read all of it, before anything is said that rests on it.
+
+        Raises:
+            SelfsameError: it is not what its name, or what leads to it, says.
+        """
         try:
             self.read()
         except (*MALFORMED, OSError) as error:
             problem = malformed(self.path, error)
             raise SelfsameError(str(problem), problem.fix) from None
-        return vars(self)[name]
 
     def md5_of(self, path: Path) -> str | None:
         """Return by which md5 DVC knows what it wrote at a path, as ``stored.md5_of`` does."""
@@ -188,7 +196,8 @@ def _parse(path: Path, statement: dict[str, Any]) -> dict[str, Any]:
 def _agreeing(skimmed: Mapping[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
     """Refuse a record that says one thing where it is skimmed, and another where it is read."""
     if twice := [key for key in whole if key in skimmed and whole[key] != skimmed[key]]:
-        raise ValueError(f"{', '.join(twice)} said twice")
+        index = ".scratch/audit/records.json"  # lineage.INDEX, which is built of these
+        raise ValueError(f"{', '.join(twice)} said twice: in it, or in {index}, which may be deleted")
     return whole
 
 

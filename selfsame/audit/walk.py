@@ -74,6 +74,7 @@ class Walker:
                 key=lambda index: (makers[index], self._records[index].path in self._preferred, -index),
             )
             record = self._records[first]
+            record.require()
             made = remaining.items() & record.outputs.items()
             remaining = {name: digest for name, digest in remaining.items() if (name, digest) not in made}
             trace.origin |= dict.fromkeys(made, record.path.as_posix())
