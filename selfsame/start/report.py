@@ -13,9 +13,10 @@ from selfsame.start.survey import Survey, roles_line
 
 SHOWN_COLUMNS = 60
 SHOWN_CLASSES = 20
-# Measured with the preset own-table: all six stages 9 s for 56 labeled rows and 200 of a pool, 16 s for 164
-# and 116; for 1,655 and 2,431 the first four stages 40 s.
-START_SECONDS, ROW_SECONDS, POOL_ROW_SECONDS = 8.0, 0.03, 0.001
+START_SECONDS = 8.0
+# Measured with the preset own-table, all six stages: 35 s for 30 labeled rows and 198 of a pool, 45 s for 200
+# and 2,578, 53 s for 337 and 3,921, 63 s for 169 and 10,000; 264 s for 12,384 and none
+TABLE_SECONDS, ROW_SECONDS, POOL_ROW_SECONDS = 28.0, 0.03, 0.002
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def _time(found: Survey) -> Iterator[str]:
         seconds += pace.baseline_epochs * steps * (pace.step + image * labeled)
         seconds += pace.student_epochs * steps * (pace.step + image * (labeled + pool))
     else:
-        seconds += ROW_SECONDS * rows["labeled"] + POOL_ROW_SECONDS * rows["pool"]
+        seconds = TABLE_SECONDS + ROW_SECONDS * rows["labeled"] + POOL_ROW_SECONDS * rows["pool"]
     yield (
         f"time: about {_lasting(seconds)} of one processor core, an estimate for the model that "
         f"'selfsame init' writes; {error}"

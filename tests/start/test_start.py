@@ -267,7 +267,7 @@ def test_inspect_shows_what_there_is(project: Path, browser: Browser) -> None:
     assert "t.csv: a table of 100 rows in 1 file" in said
     assert "left out: id" in said
     assert "2 classes, with their labeled rows: a 20, b 20" in said
-    assert "time: about 9 seconds of one processor core, an estimate" in said
+    assert "time: about 29 seconds of one processor core, an estimate" in said
     assert "rows without a label: 60 left empty" in said
     assert barriers(browser, project / "page.html") == []
     page = Path("page.html").read_text()
