@@ -23,7 +23,7 @@ import numpy as np
 from selfsame.core.annotations import read_annotations
 from selfsame.core.digests import sha256_file, sha256_json
 from selfsame.core.graph_file import by_stem
-from selfsame.core.layout import HISTORY, LEARNED, OUT_OF_FOLD, PROFILE, VALIDATED, WEIGHTS
+from selfsame.core.layout import HISTORY, ID, LEARNED, OUT_OF_FOLD, PROFILE, VALIDATED, WEIGHTS
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, count_rows, distinct, read_column, take_all, take_inputs
 from selfsame.model.folder import read_config, validated, write_views
@@ -242,18 +242,17 @@ def main(stage: Stage) -> None:
         )
         for name, scores in judged.items()
     }
-    judged_tables = {role: stage.inputs[role] for role in ("labeled", "validation")}
+    tables = {role: stage.inputs[role] for role in ("labeled", "validation")}
     given = read_annotations(stage.inputs["labels"])
-    doubts = doubt(learned, reference.sureness, settled(judged_tables, given))
-    ids = read_column(stage.inputs["labeled"], "example_id").tolist()
-    asked = dict(sorted(Counter(given[each].strategy for each in ids if each in given).items()))
+    doubts = doubt(learned, reference.sureness, settled(tables, given))
+    strategies = [given[each].strategy for each in read_column(tables["labeled"], ID) if each in given]
     student = stage.inputs["student"]
     accounted = json.loads(stage.inputs["accounting"].read_text(encoding="utf-8"))
     findings = Findings(
         title=own.title,
         target=target,
         labeled=labels["labeled"],
-        asked=asked,
+        asked=dict(sorted(Counter(strategies).items())),
         dropped=accounted["dropped"],
         gate=gate,
         **models,
@@ -281,12 +280,12 @@ def main(stage: Stage) -> None:
         galleries=(
             *gate_galleries(target, gate, stage.inputs["pool"]),
             mistakes(target, stage.inputs["holdout"], models[promotion.champion].holdout),
-            *([doubtful_gallery(judged_tables, learned, doubts)] if len(doubts.sureness) else []),
+            *([doubtful_gallery(tables, learned, doubts)] if len(doubts.sureness) else []),
         ),
     )
     text = json.dumps(metrics(findings), indent=2, sort_keys=True, allow_nan=False)
     stage.outputs["metrics"].write_text(text + "\n", encoding="utf-8")
-    write_csv(stage.outputs["doubtful_labels"], doubtful_file(target, judged_tables, learned, doubts))
+    write_csv(stage.outputs["doubtful_labels"], doubtful_file(target, tables, learned, doubts))
     for name, columns in target.plots(findings).items():
         write_csv(stage.outputs[name], columns)
     (stage.outputs["champion"] / CARD).write_text(render_card(findings), encoding="utf-8")

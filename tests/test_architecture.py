@@ -338,6 +338,15 @@ def test_nothing_is_imported_by_name() -> None:
     assert places == set()
 
 
+def test_no_module_is_longer_than_a_person_reads_at_once() -> None:
+    lengths = {
+        file.relative_to(ROOT).as_posix(): len(file.read_text(encoding="utf-8").splitlines())
+        for room in ("selfsame", "tasks", "flows")
+        for file in python_files(ROOT / room)
+    }
+    assert not {name: lines for name, lines in lengths.items() if lines > 300}
+
+
 def test_no_pickle() -> None:
     for file in product_files():
         assert not UNSAFE & {name.split(".")[0] for name in imported_names(file, ROOT)}, file

@@ -1,4 +1,4 @@
-"""Tables on disk: Parquet, one file or a folder of parts, read and written in record batches.
+"""Tables on disk: Parquet, one file or a folder of parts, read in record batches.
 
 Every table of examples carries its own description (``TableInfo``) in its schema, so that a file says
 what its labels mean without another file beside it.

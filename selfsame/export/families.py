@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from selfsame.model import families
+from selfsame.model import families, fitted
 
 # Chebyshev coefficients of the complementary error function (Press et al., Numerical Recipes, 2007, 6.2.2),
 # whose error is below 1.2e-16: runtimes have the function itself in float32 alone.
@@ -69,7 +69,7 @@ class _Trees(nn.Module):
     value: Tensor
     start: Tensor
 
-    def __init__(self, fitted: families.Trees) -> None:
+    def __init__(self, fitted: fitted.Trees) -> None:
         super().__init__()
         trees, nodes = fitted.feature.shape
         first = torch.arange(trees)[:, None] * nodes
@@ -93,14 +93,14 @@ class _Trees(nn.Module):
 
 class _Frequencies(_Trees):
     def forward(self, rows: Tensor) -> Tensor:
-        return super().forward(rows).clamp(min=families.SMALLEST).log()
+        return super().forward(rows).clamp(min=fitted.SMALLEST).log()
 
 
 class _SupportVectors(nn.Module):
     wins: Tensor
     loses: Tensor
 
-    def __init__(self, fitted: families.SupportVectors) -> None:
+    def __init__(self, fitted: fitted.SupportVectors) -> None:
         super().__init__()
         self.fitted, self.count = fitted, int(fitted.classes)
         first, second = torch.triu_indices(self.count, self.count, 1)
@@ -119,13 +119,13 @@ class _SupportVectors(nn.Module):
 
 
 class _Neighbors(nn.Module):
-    def __init__(self, fitted: families.Neighbors) -> None:
+    def __init__(self, fitted: fitted.Neighbors) -> None:
         super().__init__()
         self.fitted, self.nearest = fitted, int(fitted.nearest)
 
     def forward(self, rows: Tensor) -> Tensor:
         distance = _squares(rows, self.fitted.learned).sqrt()
-        return families.mean_of_nearest(distance, self.fitted.said, self.nearest)
+        return fitted.mean_of_nearest(distance, self.fitted.said, self.nearest)
 
 
 class _NeighborsOfClasses(_Neighbors):
@@ -134,7 +134,7 @@ class _NeighborsOfClasses(_Neighbors):
 
 
 class _Kernel(nn.Module):
-    def __init__(self, fitted: families.Kernel) -> None:
+    def __init__(self, fitted: fitted.Kernel) -> None:
         super().__init__()
         self.fitted = fitted
 
@@ -145,7 +145,7 @@ class _Kernel(nn.Module):
 
 
 class _ProcessOfValues(nn.Module):
-    def __init__(self, fitted: families.ProcessOfValues) -> None:
+    def __init__(self, fitted: fitted.ProcessOfValues) -> None:
         super().__init__()
         self.kernel, self.fitted = _Kernel(fitted.kernel), fitted
 
@@ -154,7 +154,7 @@ class _ProcessOfValues(nn.Module):
 
 
 class _ProcessOfClass(nn.Module):
-    def __init__(self, fitted: families.ProcessOfClass) -> None:
+    def __init__(self, fitted: fitted.ProcessOfClass) -> None:
         super().__init__()
         self.kernel, self.fitted = _Kernel(fitted.kernel), fitted
         roots = fitted.roots.diag()
@@ -165,8 +165,8 @@ class _ProcessOfClass(nn.Module):
         mean = (near @ self.fitted.dual)[:, None]
         variance = self.fitted.kernel.variance - (near @ self.solver.T).square().sum(dim=1, keepdim=True)
         variance = variance.clamp(min=1e-12)
-        widths = torch.tensor(families.SIGMOID_WIDTHS, dtype=mean.dtype)
-        weights = torch.tensor(families.SIGMOID_WEIGHTS, dtype=mean.dtype)
+        widths = torch.tensor(fitted.SIGMOID_WIDTHS, dtype=mean.dtype)
+        weights = torch.tensor(fitted.SIGMOID_WEIGHTS, dtype=mean.dtype)
         alpha = 1 / (2 * variance)
         integrals = (
             (torch.pi / alpha).sqrt()
@@ -177,14 +177,14 @@ class _ProcessOfClass(nn.Module):
 
 
 class _ProcessOfClasses(nn.Module):
-    def __init__(self, fitted: families.ProcessOfClasses) -> None:
+    def __init__(self, fitted: fitted.ProcessOfClasses) -> None:
         super().__init__()
         processes: Any = fitted
         self.processes = nn.ModuleList(_ProcessOfClass(each) for each in processes)
 
     def forward(self, rows: Tensor) -> Tensor:
         said = torch.stack([each(rows) for each in self.processes], dim=1)
-        said = said.clamp(families.SMALLEST, 1 - families.SMALLEST)
+        said = said.clamp(fitted.SMALLEST, 1 - fitted.SMALLEST)
         return (torch.cat([1 - said, said], dim=1) if len(self.processes) == 1 else said).log()
 
 
@@ -205,13 +205,13 @@ class _Committee(nn.Module):
 
 FORMS: dict[type[nn.Module], Callable[..., nn.Module]] = {
     families.Features: _Features,
-    families.Trees: _Trees,
-    families.Frequencies: _Frequencies,
-    families.SupportVectors: _SupportVectors,
-    families.Neighbors: _Neighbors,
-    families.NeighborsOfClasses: _NeighborsOfClasses,
-    families.ProcessOfValues: _ProcessOfValues,
-    families.ProcessOfClasses: _ProcessOfClasses,
+    fitted.Trees: _Trees,
+    fitted.Frequencies: _Frequencies,
+    fitted.SupportVectors: _SupportVectors,
+    fitted.Neighbors: _Neighbors,
+    fitted.NeighborsOfClasses: _NeighborsOfClasses,
+    fitted.ProcessOfValues: _ProcessOfValues,
+    fitted.ProcessOfClasses: _ProcessOfClasses,
     families.Committee: _Committee,
 }
 
