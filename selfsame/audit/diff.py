@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from selfsame.audit.case import Case
 from selfsame.audit.execution import ROLES
-from selfsame.audit.lookup import Table
+from selfsame.audit.held import Table
 from selfsame.audit.snapshot import Snapshot
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import CHAMPION

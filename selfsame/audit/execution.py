@@ -5,8 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from selfsame.audit.held import Held
-from selfsame.audit.lookup import Table
+from selfsame.audit.held import Held, Table
 from selfsame.audit.records import Record
 from selfsame.audit.snapshot import Snapshot
 from selfsame.core.layout import GATE_KEY, LEARNED, LEARNED_KEY, METRICS, VALIDATED, WEIGHTS

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from selfsame.audit.case import Case
 from selfsame.audit.execution import ANSWERED_ROLES, HUMAN_ROLES, Execution
-from selfsame.audit.lookup import Table
+from selfsame.audit.held import Table
 from selfsame.core.annotations import Annotation, parse_annotations
 from selfsame.core.layout import ANNOTATIONS, ID
 from selfsame.stats.share import Share

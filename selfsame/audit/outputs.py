@@ -4,17 +4,25 @@ DVC itself trusts file times and read-only cache objects; here every byte is rea
 against the bytes it names.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from selfsame.audit.digesting import digest_files
 from selfsame.audit.records import Problem
-from selfsame.audit.remote import read_remote
-from selfsame.audit.stored import FOLDER, Locked, Store, folder_md5, uncached_paths
+from selfsame.audit.stored import FOLDER, Locked, Store, folder_md5, parse_listing, uncached_paths
 from selfsame.core.digests import files_under
+from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import GRAPH_FILE, LOCK_FILE
-from selfsame.observe.hashing import Digests, both_digests, sha256_only
+from selfsame.observe.hashing import Digests, both_digests, digest_stream, sha256_only
+from selfsame.observe.progress import progress
+
+if TYPE_CHECKING:
+    from selfsame.dag.storage import Remote
 
 FIXES = {
     ("cache", True): "delete it; 'dvc commit --force' stores the workspace's bytes, 'dvc fetch' a remote's",
@@ -86,7 +94,7 @@ class OutputCheck:
                 for out in self._outs
                 if out.path.as_posix() not in uncached_paths(GRAPH_FILE.read_bytes())
             ]
-            there, named = read_remote(self._store, {out.md5 for out in kept})
+            there, named = _read_remote(self._store, {out.md5 for out in kept})
             for md5, known in there.items():
                 self._judge("remote", md5, self._store.address(md5), known)
             listings |= {out.path: named.get(out.md5, listings[out.path]) for out in self._outs}
@@ -214,3 +222,53 @@ def _wrong_size(out: Locked, here: Collection[Path]) -> Iterator[Problem]:
 
 def _broken_file(path: Path, expected: str, found: str, fix: str) -> Problem:
     return Problem("workspace", path.as_posix(), expected, found, fix)
+
+
+def _read_remote(
+    store: Store, outs: Iterable[str]
+) -> tuple[dict[str, Digests | None], dict[str, dict[str, str]]]:
+    """Read every object behind the outputs named by ``outs`` (md5s) from the default remote.
+
+    Returns:
+        By md5 the digests of each object, None where there is none; and the folders' sound listings.
+
+    Raises:
+        SelfsameError: no default remote is set.
+    """
+    remote = store.remote
+    if remote is None:
+        raise SelfsameError(
+            "DVC has no default remote to verify", "set one: 'dvc remote add -d NAME ADDRESS'"
+        )
+    found: dict[str, Digests | None] = {}
+    listings: dict[str, dict[str, str]] = {}
+    files: set[str] = set()
+    for md5 in sorted(outs):
+        listing = store.listing(md5)
+        if not md5.endswith(FOLDER):
+            files.add(md5)
+            continue
+        content = b""
+        if remote.exists(md5):
+            with remote.open(md5) as file:
+                content = file.read()
+        found[md5] = digest_stream(BytesIO(content)) if content else None
+        if there := parse_listing(content, md5):
+            listings[md5] = listing = there
+        files |= set((listing or {}).values())
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        progress("remote", total=len(files), unit="object") as bar,
+    ):
+        ordered = sorted(files)
+        for md5, digests in zip(ordered, pool.map(lambda md5: _digest(remote, md5), ordered), strict=True):
+            found[md5] = digests
+            bar.update()
+    return found, listings
+
+
+def _digest(remote: "Remote", md5: str) -> Digests | None:
+    if not remote.exists(md5):
+        return None
+    with remote.open(md5) as file:
+        return digest_stream(file)

@@ -7,9 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from selfsame.audit.held import Held
+from selfsame.audit.held import Held, Table
 from selfsame.audit.lineage import find_lineage, in_order, parse_lineage, read_lineage
-from selfsame.audit.lookup import Table
 from selfsame.audit.records import Problem, Record
 from selfsame.audit.stored import (
     FOLDER,

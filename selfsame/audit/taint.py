@@ -1,5 +1,6 @@
 """How far a withdrawn example reaches: pseudo-labels and models that rest on it, and a way without."""
 
+import gc
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -94,12 +95,13 @@ def taint_history(example_ids: Sequence[str]) -> list[dict[str, Any]]:
 
     A revision whose tables nobody keeps any more, or that never had one of the examples, says so.
     """
-    answers = []
+    answers, here = [], Snapshot()
     for commit in commits_of(LOCK_FILE.as_posix()):
         try:
-            answers.append(trace_taint(Snapshot(commit.id), example_ids))
+            answers.append(trace_taint(Snapshot(commit.id, here=here), example_ids))
         except SelfsameError as error:
             answers.append({"revision": commit.id, "unknown": error.what})
+        gc.collect()  # the files that the revision's snapshot holds open, and that hold it
     return answers
 
 

@@ -14,8 +14,7 @@ import pyarrow.compute as pc
 from selfsame.audit.case import NOT_RECORDED, Asked, Case
 from selfsame.audit.execution import HUMAN_ROLES
 from selfsame.audit.facts import count_by, count_values, share
-from selfsame.audit.held import Held
-from selfsame.audit.lookup import Table
+from selfsame.audit.held import Held, Table
 from selfsame.core.layout import ID, INFO_KEY
 
 

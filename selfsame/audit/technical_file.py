@@ -74,12 +74,8 @@ def _steps(file: _File) -> str:
         f"{len(each.inputs)} files read, {len(each.outputs)} written, record `{each.path}`"
         for each in file.case.trace.executions
     ]
-    return "\n".join([*lines, "", "Pre-trained nets: " + _pretrained(file)])
-
-
-def _pretrained(file: _File) -> str:
-    weights = file.case.params("model").get("weights")
-    return str(weights) if weights else "none."
+    weights = file.case.params("model").get("weights") or "none."
+    return "\n".join([*lines, "", f"Pre-trained nets: {weights}"])
 
 
 def _choices(file: _File) -> str:

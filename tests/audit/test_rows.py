@@ -15,7 +15,7 @@ import pytest
 from project import Project
 
 from selfsame.audit.execution import Execution
-from selfsame.audit.lookup import Table
+from selfsame.audit.held import Table
 from selfsame.audit.records import Record
 from selfsame.audit.rows import describe_row, executions_of, format_row, id_of_source_row
 from selfsame.audit.snapshot import Snapshot
