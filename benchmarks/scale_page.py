@@ -51,10 +51,10 @@ lost worker's part to another one, up to five times: `tests/engine` kills a work
 has written one, and the bytes are the same. DVC hashes what a stage reads and writes, once, on the machine where it
 runs.
 
-On paper, from what 10⁷ rows of 30 features took: 10⁹ are 271 GB of examples, 308 GB of splits and 77 GB of labels
-(and as much again in DVC's cache, where the file system can't link). Labeling is 1.1 hours of one thread, 4 minutes of
-16 workers that nothing else holds up; `split` is 1.2 hours, by one process that then holds 48 GB, and `retrain` holds
-94 GB beside the mapped inputs. At 0.05 dollars for a core's hour and 0.02 for a gigabyte's month, both assumed, one machine of 16
+On paper, from what 10⁷ rows of 30 features took: 10⁹ are 281 GB of examples, 317 GB of splits and 85 GB of labels
+(and as much again in DVC's cache, where the file system can't link). Labeling is an hour of one thread, 4 minutes of
+16 workers that nothing else holds up; `split` is 0.9 hours, by one process that then holds 42 GB, and `retrain` holds
+9 GB beside the mapped inputs, and 9 GB more for each round. At 0.05 dollars for a core's hour and 0.02 for a gigabyte's month, both assumed, one machine of 16
 cores and 128 GB costs a few dollars for that day, and the bytes 13 a month. Nobody has run it.
 
 ## A pool in an object store
@@ -85,14 +85,14 @@ made of them, not them. `erase` refuses: take the rows out in the store, then re
 
 ## Known limits
 
-* `split` holds of every row its id, label and role: 48 bytes of each of 10⁷ rows. It
+* `split` holds of every row its id, label and role: 42 bytes of each of 10⁷ rows. It
   looks for near copies of 200 rows that judge among 5,000,000 values of labeled rows and as many of the pool (160,000
   rows of 30 features), evenly spaced: that costs the same for any pool, and of a larger one a near copy is seen only
   if it is among these.
-* `retrain` holds of every pool row its id, label and, for each round, 9 bytes of the record of what was taught (94 bytes
-  of each of 10⁷ rows while it loads); and its inputs, unless they are mapped: what training draws of a mapped file
-  counts as its memory too, and the system takes it back.
-* `evaluate` holds about 30 bytes a pool row, and the ids; its predictions are made in its own process.
+* `retrain` holds of every pool row its label (9 bytes) and, for each round, 9 bytes of the record of what was taught;
+  and its inputs, unless they are mapped: what training draws of a mapped file counts as its memory too, and the
+  system takes it back.
+* `evaluate` holds 53 bytes of each of 10⁷ pool rows; its predictions are made in its own process.
 * What the audit holds is [measured there](auditor.md#large-pools-and-long-histories).
 * A part's kept predictions and decisions lie on disk until the stage is done: as much again as its output.
 * Photos are decoded by threads of `download`, on one machine, 16 MB of pixels at a time; to write them takes ten times as

@@ -67,7 +67,7 @@ def target_of(url: str, path: Path) -> Path:
             f"{PARAMS_FILE}: operation.refresh_url = {url!r} names no file",
             "set data.path to a file, with its suffix",
         )
-    return path / name
+    return path / (f"{name}{ENDING}" if url.startswith(SCHEME) else name)
 
 
 def fetch(url: str, target: Path) -> Refreshed:

@@ -24,7 +24,7 @@ from selfsame.core.errors import PassingError, SelfsameError
 from selfsame.core.layout import TO_SCORE
 from selfsame.core.tables import TableInfo
 from selfsame.erasure.files import require_writable
-from selfsame.operation.refresh import refresh
+from selfsame.operation.refresh import refresh, target_of
 from selfsame.params.data import Arrays, CaliforniaHousing, DataParams, Images, Table
 from selfsame.scoring.score import _new_files
 from selfsame.sources import store
@@ -179,6 +179,7 @@ def test_another_object_than_was_listed_is_not_read(server: str) -> None:
     assert open_source(Table.model_validate(PARAMS), listing).info.classes == ("Setosa", "virginica")
     put(address, "labeled.csv", labeled, server)
     assert refresh().changed
+    assert target_of(address, Path("data")) == Path("data/main.listing")
 
 
 def test_what_cannot_be_listed_is_named(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
