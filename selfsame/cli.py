@@ -76,7 +76,9 @@ def run(
     push: Annotated[bool, typer.Option(help="Send to the DVC remote what it lacks.")] = False,
     commit: Annotated[bool, typer.Option(help="Record the run in git; tag a promoted champion.")] = False,
     rehash: Rehash = False,
-    wait: Annotated[bool, typer.Option(help="Wait while another flow uses the workspace.")] = True,
+    wait: Annotated[
+        bool, typer.Option(help="Whether to wait while another flow uses the workspace, or to fail at once.")
+    ] = True,
 ) -> None:
     """Run the flow: bring every stale stage up to date."""
     prepare_prefect()
