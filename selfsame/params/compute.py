@@ -21,7 +21,8 @@ class ComputeParams(Section):
         Field(
             ge=1,
             le=MOST_THREADS,
-            description="Threads on a CPU; results are bit-equal only for the same number. With one, a net's "
-            "second training runs beside the first where a core is idle.",
+            description="Threads on a CPU: families of tables are fitted side by side, with the same bits; a "
+            "net's results are bit-equal only for the same number, and with one its second training runs "
+            "beside the first where a core is idle.",
         ),
     ] = 1
