@@ -7,7 +7,6 @@ longer matches its name. It has times in it, hence it is no DVC output: git keep
 import json
 import os
 import re
-import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -110,7 +109,7 @@ class Recorder:
                         "previous": heads(lineage_folder()),
                         "parameters": self._effective,  # with the defaults of what isn't written
                         "startedBy": self._started_by,
-                        "cpuSeconds": round(time.process_time(), 2),  # user and system, of all threads
+                        "cpuSeconds": round(sum(os.times()[:4]), 2),  # and of what it started
                         "notes": take_notes(),
                     },
                     "resolvedDependencies": dependencies,

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from hashlib import md5, sha256
 from pathlib import Path
@@ -153,6 +154,13 @@ def test_record_is_a_valid_statement_with_slsa_provenance(project: Path, in_git:
     metadata = provenance.run_details.metadata
     assert provenance.build_definition.build_type and provenance.run_details.builder.id
     assert metadata.started_on.ToDatetime() <= metadata.finished_on.ToDatetime()
+
+
+def test_record_counts_the_seconds_of_processes_that_the_stage_started(project: Path) -> None:
+    busy = "import time\nwhile time.process_time() < 0.4: pass"
+    subprocess.run([sys.executable, "-S", "-c", busy], check=True)
+    internal = json.loads(execute().read_text())["predicate"]["buildDefinition"]["internalParameters"]
+    assert internal["cpuSeconds"] > time.process_time() + 0.2
 
 
 def test_record_describes_environment_and_starter(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
