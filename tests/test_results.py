@@ -167,9 +167,6 @@ def test_a_second_call_measures_nothing(
 ) -> None:
     monkeypatch.setattr(results, "SCRATCH", tmp_path / "results")
     row = next(row for row in results.ROWS if row.name == "cancer-40")
-    quick = {"train_baseline.max_epochs": 2, "retrain.max_epochs": 2, "retrain.ramp_up_start_epochs": 0}
-    quick["retrain.ramp_up_end_epochs"] = 0
-    row.overrides.update(quick)
     place = results.Workplace(tmp_path / "results" / "job-0")
     first = place.draw(row, 0, None)
     records = sorted(tmp_path.rglob("lineage/*/*.json"))
