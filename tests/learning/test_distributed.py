@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from safetensors.numpy import load_file
 
 from selfsame.core.graph_file import read_yaml
+from selfsame.learning.resume import SCRATCH
 from selfsame.params.overrides import with_overrides
 
 TOLERANCE = 1e-3  # relative, of every loss of every epoch
@@ -136,7 +137,7 @@ def test_a_killed_process_ends_the_stage_and_the_next_run_goes_on(
     folder = tmp_path / "killed"
     shutil.copytree(split, folder)
     process = start(folder, 2, **longer)
-    while not list(folder.rglob("*.safetensors")):
+    while not list((folder / SCRATCH).rglob("*.safetensors")):
         assert process.poll() is None
         time.sleep(0.01)
     ranks = [
