@@ -195,7 +195,9 @@ def _pipeline(rows: Sequence[Any], results: Results, draws: int) -> str:
         own = results[row.name]
         scores = [_spread(_values(own, f"{side}.{row.score}")) for side in SIDES]
         pool = [_spread(_values(own, f"pool.{name}"), 2) for name in ("coverage", "precision")]
-        seconds = [sum(result["seconds"].values()) for result in _done(own)]
+        # Some draws have no seconds of a training whose record didn't count the process beside it.
+        whole = [result["seconds"] for result in _done(own) if "retrain" in result["seconds"]]
+        seconds = [sum(stages.values()) for stages in whole]
         goal = "–" if row.goal is None else f"{row.goal:g}"
         made = f"{len(_done(own))} of {draws}"
         if any("method" not in result for result in _done(own)):

@@ -34,12 +34,11 @@ KINDS = {
 TAIL = """
 ## MNIST to 99 %
 
-The preset `mnist-1000` takes [836 s of one core](results.md) and reaches 0.9947 (means of five draws). Of these
-seconds `retrain` takes 734, `pseudo_label` 41 and `evaluate` 25 (eight views of each of 58,000 and 10,000
-images), `train_baseline` 32. Two thirds of `retrain`'s steps are those of the second training, which learns the
-validation rows too. 99 % is what the baseline alone reaches, in 36 s: 0.9903 (mean of the draws, 0.9894 to
-0.9911). Half of `retrain` is `retrain.max_epochs: 80`: four draws of 2026-11-26, whose labels each step made anew,
-reached 0.9924 to 0.9937. The preset keeps 160, as its goal is 0.994. It was not measured on two idle cores.
+The preset `mnist-1000` takes [about 720 s of one core](results.md), and about 500 s of two: of 720, `retrain` takes
+612, `pseudo_label` 35, `evaluate` 31 (eight views of each of 58,000 and 10,000 images), `train_baseline` 33. Its two
+trainings run beside each other; the second, which learns the validation rows too, has twice as many steps, 400 s. 99 % is what
+the baseline alone reaches, in some draws: 0.9881 to 0.9913. `retrain.max_epochs: 80` halves it: four draws of 2026-11-26,
+whose labels each step made anew, reached 0.9924 to 0.9937. The preset keeps 160, as its goal is 0.994.
 
 ## A cluster
 
