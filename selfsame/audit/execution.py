@@ -11,9 +11,8 @@ from selfsame.audit.snapshot import Snapshot
 from selfsame.core.layout import GATE_KEY, LEARNED, LEARNED_KEY, METRICS, VALIDATED, WEIGHTS
 
 HUMAN_ROLES = ("labeled", "validation", "calibration", "holdout")
-ANSWERED_ROLES = HUMAN_ROLES[
-    :-1
-]  # an answer goes before the source's label; what measures is as it was given
+# Where an answer goes before the source's label; what measures is as it was given.
+ANSWERED_ROLES = HUMAN_ROLES[:-1]
 ROLES = (*HUMAN_ROLES, "pool")  # the large one last
 OWN_LABEL = "labeled it by machine"
 _LEARNED = Path(LEARNED).stem
@@ -80,10 +79,8 @@ class Execution:
 
     def decision_on(self, example_id: str) -> dict[str, Any] | None:
         """Return the machine label that it made, or read, for an example."""
-        table, pool = (
-            (self.wrote if self.is_labeling else self.read).table("pseudo_labels"),
-            self.read.table("pool"),
-        )
+        pool = self.read.table("pool")
+        table = (self.wrote if self.is_labeling else self.read).table("pseudo_labels")
         in_pool = find(pool, example_id)
         if pool is not None and in_pool is None:
             return None

@@ -17,7 +17,7 @@ from selfsame.learning.steps import StepNet, prepare_compiler
 from selfsame.model.models import save_model, save_validation
 from selfsame.model.nets import build_net
 from selfsame.model.torchvision_nets import TorchvisionNet, load_weights
-from selfsame.observe.ahead import ahead, has_a_core_to_spare
+from selfsame.observe.beside import beside, has_a_core_to_spare
 from selfsame.observe.notes import note
 from selfsame.observe.watch import monitoring, watch
 from selfsame.params.model import FittedParams, Torchvision
@@ -66,7 +66,7 @@ def _fit_net(run: TrainingRun, folder: Path) -> None:
         if each.resumed_from_epoch is not None:
             note(**{fact: each.resumed_from_epoch, "seed": plan.seed})
     # The copy leaves the refit's last checkpoint, with which it is done as soon as it begins.
-    copied = ahead(lambda: refitted(plan.max_epochs)) if meanwhile else nullcontext()
+    copied = beside(lambda: refitted(plan.max_epochs)) if meanwhile else nullcontext()
     with watch(run.name, plan.max_epochs) as on_epoch, copied:
         history, taught = train(net, data, plan, training, on_epoch, checkpoints, in_steps)
 

@@ -170,18 +170,23 @@ def own_values(base: Project, root: Path) -> Project:
     return made(root, params, {"own.csv": "a,b,c,price\n" + "\n".join(rows) + "\n"})
 
 
-def own_photos(base: Project, root: Path) -> Project:
+def photos() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return section ``data``, the sections of a net, and files: photos of two colors, some unlabeled."""
     random, files = np.random.default_rng(0), {}
     for number in range(60):
         pixels = random.integers(0, 256, (8, 8, 3)).astype(np.uint8)
         pixels[..., number % 2] = 250
         place = "unlabeled" if number >= 44 else ("red", "green")[number % 2]
         files[f"{place}/{number}.png"] = Image.fromarray(pixels)
-    data = {"data": {"source": "images", "path": "data/inbox", "image_size": 8}}
     cnn = {
         "model": {"architecture": "cnn", "widths": [4], "halve_after": [1], "dense": None},
         "training": {"augmentation": {"name": "image"}},
     }
+    return {"data": {"source": "images", "path": "data/inbox", "image_size": 8}}, cnn, files
+
+
+def own_photos(base: Project, root: Path) -> Project:
+    data, cnn, files = photos()
     split = {"split": {"labels_per_class": 5, "validation_per_class": 5}}
     return made(root, with_params(data, cnn, split), files)
 

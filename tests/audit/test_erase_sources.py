@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from real_project import commit
-from states import OWN, made, with_params
+from states import OWN, made, photos, with_params
 from test_erase import ids_of, places_with, roles_of
 
 from selfsame.erasure import plan as planning
@@ -39,20 +39,6 @@ def parquet() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     kinds = ["yes" if a + b > 0 else "no" for a, b in values]
     data = {"data": OWN["data"] | {"path": "data/inbox/own.parquet"}}
     return data, {}, {"own.parquet": Parquet({"a": values[:, 0], "b": values[:, 1], "kind": kinds})}
-
-
-def photos() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    random, files = np.random.default_rng(0), {}
-    for number in range(60):
-        pixels = random.integers(0, 256, (8, 8, 3)).astype(np.uint8)
-        pixels[..., number % 2] = 250
-        place = "unlabeled" if number >= 44 else ("red", "green")[number % 2]
-        files[f"{place}/{number}.png"] = Image.fromarray(pixels)
-    cnn = {
-        "model": {"architecture": "cnn", "widths": [4], "halve_after": [1], "dense": None},
-        "training": {"augmentation": {"name": "image"}},
-    }
-    return {"data": {"source": "images", "path": "data/inbox", "image_size": 8}}, cnn, files
 
 
 def inputs_in(root: Path) -> Iterator[tuple[bytes, str]]:

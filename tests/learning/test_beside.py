@@ -11,7 +11,7 @@ from tiny import methods, plan, training_params
 
 from selfsame.core.digests import files_under
 from selfsame.learning import fit, loop
-from selfsame.observe.ahead import ahead
+from selfsame.observe.beside import beside
 
 EPOCHS = 6
 
@@ -66,7 +66,7 @@ def test_a_block_that_fails_ends_the_copy(tmp_path: Path) -> None:
             pass
 
     def block() -> None:
-        with ahead(endless):
+        with beside(endless):
             while not list(tmp_path.iterdir()):
                 pass
             raise KeyError
@@ -78,6 +78,6 @@ def test_a_block_that_fails_ends_the_copy(tmp_path: Path) -> None:
 
 
 def test_a_copy_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("selfsame.observe.ahead.GRACE_SECONDS", 0.2)
-    with ahead(lambda: multiprocessing.Event().wait()):
+    monkeypatch.setattr("selfsame.observe.beside.GRACE_SECONDS", 0.2)
+    with beside(lambda: multiprocessing.Event().wait()):
         pass

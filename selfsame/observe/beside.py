@@ -1,4 +1,4 @@
-"""Work begun ahead on an idle core: that changes when something is done, never what comes out."""
+"""Work done beside other work, on an idle core: that changes when something is done, never what comes out."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ def has_a_core_to_spare() -> bool:
 
 
 @contextmanager
-def ahead(work: Callable[[], object]) -> Iterator[None]:
+def beside(work: Callable[[], object]) -> Iterator[None]:
     """Do ``work`` in a copy of this process while the block runs, and wait until both are done.
 
     Nothing is heard of the copy: what it leaves on disk is there, and whoever needs the rest does it. It ends
