@@ -43,6 +43,7 @@ from growth import life
 from month import month
 from noop import prefect_server
 from small import (
+    ROOT,
     STAGES,
     WAYS,
     commit,
@@ -59,7 +60,8 @@ from small import (
 from spoil import corruption, disk
 from ticks import ticks
 
-from tests.project import TINY, Project, compute_anew
+sys.path.insert(0, str(ROOT / "tests"))
+from project import TINY, Project, compute_anew
 
 TARGETS = ("stage", "dvc", "top", "group", "all")
 ENDED_WITHIN_SECONDS = 10

@@ -22,8 +22,8 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.context import FlowRunContext
-from prefect.settings import PREFECT_API_URL
+from prefect.context import FlowRunContext, TagsContext
+from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Completed, Crashed, Failed
 
 from selfsame.core.errors import SelfsameError
@@ -53,10 +53,12 @@ def guarded(body: Callable[[], State]) -> State:
         if not _announced.keys() & set(run.tags):
             announce(str(run.id))
         close_dead()
-        if not run.auto_scheduled:
-            return body()
-        with _turn(run) as reason:
-            return Completed(name=SKIPPED, message=reason) if reason else body()
+        # A tag of its own would let every task ask the server for a slot first, which takes two seconds.
+        with TagsContext(current_tags=TagsContext.get().current_tags - _announced.keys()):
+            if not run.auto_scheduled:
+                return body()
+            with _turn(run) as reason:
+                return Completed(name=SKIPPED, message=reason) if reason else body()
     except Exception as error:
         if (said := mendable(error)) is None:
             raise
@@ -77,7 +79,8 @@ def start(flow: Flow[..., State], *arguments: object) -> str:
     key = f"{TERMINAL}{uuid4().hex[:8]}"
     announce(key)
     try:
-        with tags(key):
+        # A heartbeat costs up to a second at the end; that this run is alive its lock says.
+        with tags(key), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             state: State = flow(*arguments, return_state=True)
     except (httpx.HTTPError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not str(error).startswith(NO_ANSWER):

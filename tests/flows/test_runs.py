@@ -10,10 +10,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from prefect import State, flow
+from prefect import State, flow, tags, task
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.context import TaskRunContext
+from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 from prefect.states import Completed, Crashed, Pending, Running, Scheduled
 
 from flows import runs
@@ -100,6 +101,23 @@ def test_a_scheduled_run_stands_back_for_another_of_its_deployment(
         assert reason == ""
     assert state_of(client, stuck) == "Crashed: its process ended before it had said that it lives"
     assert state_of(client, fresh).startswith("Pending") and state_of(client, coming).startswith("Scheduled")
+
+
+def test_a_run_from_a_terminal_waits_for_no_slot_and_no_heartbeat(toy: Toy, prefect_api: str) -> None:
+    @task
+    def tags_of_a_task() -> list[str]:
+        context = TaskRunContext.get()
+        assert context is not None
+        return context.task_run.tags
+
+    @flow
+    def looking() -> State:
+        heartbeat = get_current_settings().flows.heartbeat_frequency
+        return guarded(lambda: Completed(message=f"tags {tags_of_a_task()}, heartbeat {heartbeat}"))
+
+    assert start(looking) == "tags [], heartbeat None"
+    with tags("one-at-a-time"):
+        assert start(looking) == "tags ['one-at-a-time'], heartbeat None", "what a person limits is limited"
 
 
 def test_a_failure_is_the_states_message(toy: Toy, prefect_api: str) -> None:
