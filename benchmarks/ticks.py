@@ -21,7 +21,6 @@ from noop import free_port
 from ruamel.yaml import YAML
 from small import ROOT, STAGES, load, read_params, stages_alive, write_params, wrong
 
-EVERY_SECONDS = 20
 TARGETS = ("flow", "worker", "server", "worker and flow", "make up", "all at once")
 PATIENCE_SECONDS = 300
 SCHEDULER_SECONDS = 10  # after a deployment until Prefect has planned its ticks anew
@@ -31,11 +30,11 @@ SKIPPED, SILENCE_MINUTES = "Skipped", 10  # as flows.runs has them
 class Up:
     """``make up``, started again whenever it was killed."""
 
-    def __init__(self) -> None:
+    def __init__(self, every_seconds: int) -> None:
         self.port = free_port()
         os.environ |= {"PREFECT_SERVER_API_PORT": str(self.port), "PREFECT_WORKER_QUERY_SECONDS": "2"}
         table = YAML(typ="safe").load(ROOT / "prefect.yaml")
-        schedule = {"interval": EVERY_SECONDS, "anchor_date": "2020-01-01T00:00:00+00:00", "timezone": "UTC"}
+        schedule = {"interval": every_seconds, "anchor_date": "2020-01-01T00:00:00+00:00", "timezone": "UTC"}
         own = {"entrypoint": "flow.py:small", "schedules": [schedule], "parameters": {}}
         table["deployments"] = [table["deployments"][0] | own]
         YAML().dump(table, Path("prefect.yaml"))
@@ -106,36 +105,36 @@ class Blow:
     back: float
 
 
-def ticks(numbers: Iterable[int], chance: random.Random) -> None:
+def ticks(numbers: Iterable[int], chance: random.Random, every_seconds: int) -> None:
     """Let a schedule run through as many ticks; change something, kill something, wait a little, again.
 
     Eight blows of ten wait until a stage is at work, the others fall at any time.
     """
-    up = Up()
+    up = Up(every_seconds)
     blows: list[Blow] = []
     try:
-        for _ in _ticking(numbers):
+        for _ in _ticking(numbers, every_seconds):
             write_params(read_params() | {chance.choice(list(STAGES)): chance.randrange(1000)})
             if chance.random() < 0.8:
-                patience = time.monotonic() + 10 * EVERY_SECONDS
+                patience = time.monotonic() + 10 * every_seconds
                 while not stages_alive(Path.cwd()) and time.monotonic() < patience:
                     time.sleep(0.05)
                 time.sleep(chance.uniform(0, 2))
             else:
-                time.sleep(chance.uniform(0, 4) * EVERY_SECONDS)
+                time.sleep(chance.uniform(0, 4) * every_seconds)
             target, moment = TARGETS[len(blows) % len(TARGETS)], time.time()
             blows.append(Blow(target, moment, up.strike(target), time.time()))
             print(f"blow {len(blows)}: {target}, {'in a run' if blows[-1].busy else 'between runs'}, "
                   f"{blows[-1].back - moment:.0f} s to be up, load {load()}", flush=True)  # fmt: skip
             if len(blows) % 10 == 0:
-                tell(up.runs(), blows)
-            time.sleep(chance.uniform(2, 5) * EVERY_SECONDS)
+                tell(up.runs(), blows, every_seconds)
+            time.sleep(chance.uniform(2, 5) * every_seconds)
         calm = time.time()
         while not [run for run in up.runs() if _succeeded(run) and _when(run["start_time"]) > calm]:
             if time.time() > calm + PATIENCE_SECONDS:
                 sys.exit("nothing succeeds any more")
             time.sleep(2)
-        tell(up.runs(), blows)
+        tell(up.runs(), blows, every_seconds)
         if wrong():
             sys.exit(f"wrong at the end: {wrong()}")
     finally:
@@ -143,24 +142,24 @@ def ticks(numbers: Iterable[int], chance: random.Random) -> None:
         up.process.wait(60)
 
 
-def _ticking(numbers: Iterable[int]) -> Iterator[int]:
-    """Take numbers as time passes, one in ``EVERY_SECONDS``."""
+def _ticking(numbers: Iterable[int], every_seconds: int) -> Iterator[int]:
+    """Take numbers as time passes, one in ``every_seconds``."""
     begun = time.monotonic()
     for number in numbers:
-        if number * EVERY_SECONDS >= time.monotonic() - begun:
+        if number * every_seconds >= time.monotonic() - begun:
             yield number
 
 
-def tell(runs: list[dict[str, Any]], blows: list[Blow]) -> None:
+def tell(runs: list[dict[str, Any]], blows: list[Blow], every_seconds: int) -> None:
     """Print what became of the ticks, and how many passed after each blow before one succeeded again."""
     due = Counter(round(_when(run["expected_start_time"])) for run in runs)
-    lost = [moment for moment in range(min(due), max(due), EVERY_SECONDS) if moment not in due]
+    lost = [moment for moment in range(min(due), max(due), every_seconds) if moment not in due]
     away = [
         moment
         for moment in lost
         if any(blow.moment < moment < blow.back + SCHEDULER_SECONDS for blow in blows)
     ]
-    if doubled := [moment for moment, count in due.items() if count > 1 or moment % EVERY_SECONDS]:
+    if doubled := [moment for moment, count in due.items() if count > 1 or moment % every_seconds]:
         sys.exit(f"{len(doubled)} ticks are doubled or between two: {doubled}")
     silent: dict[str, list[int]] = {}
     for blow in blows:

@@ -1,6 +1,6 @@
 """What breaks a pipeline in operation, done on purpose.
 
-``python benchmarks/torture.py PART … [--times N] [--minutes M] [--seed S]``, of
+``python benchmarks/torture.py PART … [--times N] [--minutes M] [--seed S] [--every S]``, of
 
 * ``kills``: ``dvc repro``, a flow and ``dvc exp run``, killed at random moments by turns at stage, DVC, top
   process, process group, and all at once. The next run must end well without hand work, with the right bytes,
@@ -283,7 +283,7 @@ def callers(numbers: Iterable[int], chance: random.Random) -> None:
     print(f"  a round: median {statistics.median(seconds):.0f} s")
 
 
-PARTS: dict[str, tuple[Callable[[Iterable[int], random.Random], None], int]] = {
+PARTS: dict[str, tuple[Callable[..., None], int]] = {
     "kills": (kills, 30),
     "real-kills": (real_kills, 10),
     "callers": (callers, 3),
@@ -303,6 +303,7 @@ def main() -> None:
     parser.add_argument("--times", type=int)
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin nothing after so long")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--every", type=int, default=20, help="seconds between two ticks of 'ticks'")
     given = parser.parse_args()
     for part in given.parts:
         function, times = PARTS[part]
@@ -312,7 +313,9 @@ def main() -> None:
             make_project(folder / "project")
             numbers = in_time(given.times or times, given.minutes)
             try:
-                if part in OWN_SERVER:
+                if part == "ticks":
+                    function(numbers, random.Random(given.seed), given.every)
+                elif part in OWN_SERVER:
                     function(numbers, random.Random(given.seed))
                 else:
                     with prefect_server(dict(os.environ)) as url:

@@ -1,6 +1,8 @@
 """The device: chosen as the parameters say, repeatable, and the same results on each."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -140,3 +142,25 @@ def test_a_model_gives_the_same_logits_on_cuda(tmp_path: Path) -> None:
     on_cpu, on_cuda = (load_model(tmp_path, where).logits(raw) for where in ("cpu", "cuda"))
     assert on_cuda.device.type == "cuda"
     torch.testing.assert_close(on_cuda.cpu(), on_cpu, atol=0.01, rtol=0.01)
+
+
+BLOCKS = """
+import resource, torch
+from selfsame.model.device import prepare_device
+from selfsame.params.compute import ComputeParams
+prepare_device(ComputeParams.model_validate({"device": "cpu"}))
+def touched():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+torch.ones(1 << 24)  # 64 MB
+before = touched()
+for _ in range(20):
+    torch.ones(1 << 24)
+print(touched() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc alone is told")
+def test_memory_that_was_freed_is_not_asked_for_again() -> None:
+    """Left to itself glibc gives each block back: its 16,384 pages are filled anew all twenty times."""
+    said = subprocess.run([sys.executable, "-c", BLOCKS], capture_output=True, text=True, check=True).stdout
+    assert int(said) < 3 * 16_384, "a hole that doesn't fit may be asked for once or twice"
