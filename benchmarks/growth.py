@@ -2,10 +2,10 @@
 
 import os
 import random
+import resource
 import signal
 import statistics
 import sys
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,7 +16,10 @@ ENDS = 50  # runs at the beginning and at the end that are compared
 
 
 def life(numbers: Iterable[int], chance: random.Random) -> None:
-    """Run no-ops and a fifth as many edits; state what grows."""
+    """Run no-ops and a fifth as many edits; state what grows.
+
+    Seconds of a no-op are those of the processor, which other work on the machine changes least.
+    """
     succeed("the first run")
     sizes = [_sizes()]
     seconds = []
@@ -44,13 +47,18 @@ def life(numbers: Iterable[int], chance: random.Random) -> None:
 
 
 def succeed(what: str) -> float:
-    """Run the flow; return its seconds, or end with all that it said."""
-    began = time.monotonic()
+    """Run the flow; return its processor seconds, or end with all that it said."""
+    before = _processor_seconds()
     run = shell(*FLOW)
     if run.returncode or wrong():
         status = run.returncode if run.returncode >= 0 else signal.Signals(-run.returncode).name
         sys.exit(f"{what}: ended with {status}, wrong: {wrong()}, load {load()}\n{run.stdout}\n{run.stderr}")
-    return time.monotonic() - began
+    return _processor_seconds() - before
+
+
+def _processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _spread(seconds: list[float]) -> str:
