@@ -139,14 +139,16 @@ def more_labels(findings: Findings) -> list[str]:
         return []
     sure = verdict(gained) == "better"
     first, last = (
-        ("More labels", "The next doubling may well help too;")
+        ("More labels", "The next doubling may well help too")
         if sure
-        else ("More labels, perhaps", f"{count(len(whole), 'row')} can't tell that from luck;")
+        else ("More labels, perhaps", f"{count(len(whole), 'row')} can't tell that from luck")
     )
+    if verdict(findings.against_reference) == "better":
+        last += f"; the {findings.champion.name} is better than that, and may gain less"
     return [
         f"{first}: {a(findings.reference.name)} has {half.said()} ({half.span()}) with half of the labels "
         f"and {whole.said()} ({whole.span()}) with all of them (cross-validated, {p_value(gained.p_value)}). "
-        f"{last} 'selfsame ask' names the rows to label first."
+        f"{last}; 'selfsame ask' names the rows to label first."
     ]
 
 

@@ -281,4 +281,14 @@ def test_more_labels_are_suggested_where_they_have_helped() -> None:
     assert suggestions(class_findings(learning_curve=(curve[1], curve[0]))) == []
     nearly = own.score(rows, np.where(np.arange(120) < 38, (rows + 1) % 3, rows))
     (said,) = suggestions(class_findings(learning_curve=(curve[0], nearly)))
-    assert said.startswith("More labels, perhaps: ") and "120 rows can't tell that from luck" in said
+    assert said.startswith("More labels, perhaps: ") and "120 rows can't tell that from luck;" in said
+
+
+def test_a_champion_that_is_better_than_the_model_of_the_curve_may_gain_less() -> None:
+    own = target()
+    rows = np.tile(LABELS, 2)
+    curve = tuple(
+        own.score(rows, np.where(np.arange(120) < wrong, (rows + 1) % 3, rows)) for wrong in (40, 10)
+    )
+    (said,) = suggestions(class_findings(learning_curve=curve, reference_wrong=40))
+    assert "may well help too; the student is better than that, and may gain less; 'selfsame ask'" in said
