@@ -52,7 +52,7 @@ runs.
 
 On paper, from what 10⁷ rows of 30 features took: 10⁹ are 281 GB of examples, 317 GB of splits and 85 GB of labels
 (and as much again in DVC's cache, where the file system can't link). Labeling is an hour of one thread, 4 minutes of
-16 workers that nothing else holds up; `split` is 0.9 hours, by one process that then holds 42 GB, and `retrain` holds
+16 workers that nothing else holds up; `split` is 0.9 hours of one process, and `retrain` holds
 9 GB beside the mapped inputs, and 9 GB more for each round. At 0.05 dollars for a core's hour and 0.02 for a gigabyte's month, both assumed, one machine of 16
 cores and 128 GB costs a few dollars for that day, and the bytes 13 a month. Nobody has run it.
 
@@ -84,8 +84,9 @@ made of them, not them. `erase` refuses: take the rows out in the store, then re
 
 ## Known limits
 
-* `split` holds of every row its id, label and role: 42 bytes of each of 10⁷ rows. It
-  looks for near copies of 200 rows that judge among 5,000,000 values of labeled rows and as many of the pool (160,000
+* `split` holds nothing of every row: ids, labels and roles lie in unnamed files of `.scratch`, at most 70 bytes a row and 34 of one that is repeated, as
+  do those of `selfsame inspect`. `split.group_column` and `split.time_column` hold every row's group or
+  time. It looks for near copies of 200 rows that judge among 5,000,000 values of labeled rows and as many of the pool (160,000
   rows of 30 features), evenly spaced: that costs the same for any pool, and of a larger one a near copy is seen only
   if it is among these.
 * `retrain` holds of every pool row its label (9 bytes) and, for each round, 9 bytes of the record of what was taught;
@@ -201,7 +202,7 @@ def write_page(results: dict[str, Any], page: Path, plot: Path) -> None:
             lines += [*table(sizes, "memory", "largest memory, MB"), *growth(sizes)]
     lines += ["![seconds and memory against rows](scale.svg)", ""]
     lines += [
-        "The lines are drawn far beyond what was measured, and memory of `split` and `retrain` grows with them (below).",
+        "The lines are drawn far beyond what was measured, and memory of `evaluate` and `retrain` grows with them (below).",
         "",
     ]
     for kind in KINDS:

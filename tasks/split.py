@@ -19,8 +19,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from selfsame.core.annotations import ANNOTATIONS, class_indices, is_answered, read_annotations, with_answers
+from selfsame.core.annotations import ANNOTATIONS, answered, class_indices, read_annotations, with_answers
 from selfsame.core.layout import KEPT
+from selfsame.core.space import let_go
 from selfsame.core.stage import Stage
 from selfsame.core.table_writer import TableWriter
 from selfsame.core.tables import ID, TableInfo, inputs_of, iter_batches, open_table, read_column
@@ -99,12 +100,9 @@ def main(stage: Stage) -> None:
     given = read_given(examples, info, params)
     decision = decide(given, info, params, str(examples))
     accounted = account(decision, given)
-    rows = len(given.labels)
-    del given  # 25 bytes a row, which the writing below has better use for
     answers = class_indices(read_annotations(stage.inputs["labels"]), info.classes, ANNOTATIONS)
     # An answer moves no other row: those that judge stay a random draw, the withdrawn stay withdrawn.
-    answered = is_answered(read_column(examples, ID), answers) if answers else np.zeros(rows, bool)
-    moved = answered & (decision.roles == POOL)
+    moved = [row for row in answered(given.rows_of(answers)) if decision.roles[row] == POOL]
     decision.roles[moved] = LABELED
 
     _write_roles(examples, info, decision, answers, stage, params.rows_per_part)
@@ -117,7 +115,7 @@ def main(stage: Stage) -> None:
     if params.near_copies == "stop":
         refuse_copies(copies, str(examples))
     accounted |= {"near_copies": {"rows": sum(copy >= 0 for _, copy in copies), "of": len(copies)}}
-    _write_json(stage.outputs["accounting"], accounted | {"answered_rows_moved_to_labeled": int(moved.sum())})
+    _write_json(stage.outputs["accounting"], accounted | {"answered_rows_moved_to_labeled": len(moved)})
     for line in said(accounted):
         print(f"split: {line}")
 
@@ -151,10 +149,11 @@ def _write_roles(
         dropped = stack.enter_context(TableWriter(stage.outputs["dropped"], dropped_schema))
         start = 0
         for batch in iter_batches(examples, schema.names):
-            places = np.arange(start, start + batch.num_rows)
-            start += batch.num_rows
+            places = slice(start, start + batch.num_rows)
+            start = places.stop
+            roles, codes = decision.roles[places], decision.reasons[places]
             for role, writer in writers.items():
-                rows = batch.filter(pa.array(decision.roles[places] == role))
+                rows = batch.filter(pa.array(roles == role))
                 if not rows.num_rows:
                     continue
                 if role == POOL:
@@ -165,13 +164,13 @@ def _write_roles(
                 elif role != HOLDOUT:  # what measures is read as it was given
                     rows = with_answers(rows, answers)
                 writer.write(pa.record_batch(rows.columns, schema=schema))
-            left_out = places[decision.roles[places] == DROPPED]
+            left_out = np.flatnonzero(roles == DROPPED)
             if len(left_out):
-                rows = batch.select([ID, "label", "source_row"]).take(pa.array(left_out - places[0]))
-                codes = decision.reasons[left_out]
-                why = pa.array([REASONS[code] for code in codes])
-                kept = pa.array(decision.repeats.standing_for(left_out), mask=codes != REPEAT)
+                rows = batch.select([ID, "label", "source_row"]).take(pa.array(left_out))
+                why = pa.array([REASONS[code] for code in codes[left_out]])
+                kept = pa.array(decision.repeats.of(places)[0][left_out], mask=codes[left_out] != REPEAT)
                 dropped.write(pa.record_batch([*rows.columns, why, kept], schema=dropped_schema))
+            let_go(decision.roles, decision.reasons)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import ANNOTATIONS
@@ -107,21 +105,17 @@ def class_indices(
     return {name: classes.index(one.label) for name, one in annotations.items()}
 
 
-def is_answered(ids: np.ndarray, answers: Mapping[str, int]) -> np.ndarray:
-    """Tell of every example id whether it was answered: (N,) bool.
+def answered(rows: Mapping[str, Sequence[int]]) -> list[int]:
+    """Return the rows that were answered, of those of every answer's example id.
 
     Raises:
-        SelfsameError: an answer is about none of them.
+        SelfsameError: an answer is about none.
     """
-    found: np.ndarray = pc.is_in(pa.array(ids, pa.string()), pa.array(answers, pa.string())).to_numpy(
-        zero_copy_only=False
-    )
-    unknown = sorted(set(answers) - set(ids[found]))
-    if unknown:
+    if unknown := sorted(name for name, own in rows.items() if not own):
         raise SelfsameError(
             f"{ANNOTATIONS}: {unknown[0]!r} is no example of the data", "remove the line, or correct the id"
         )
-    return found
+    return [row for own in rows.values() for row in own]
 
 
 def with_answers(rows: pa.RecordBatch, answers: Mapping[str, int]) -> pa.RecordBatch:

@@ -1,12 +1,10 @@
 """What a training draws its batches from: the examples of one role, whole, and endless random batches."""
 
-import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from math import ceil, prod
+from math import ceil, inf
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +12,8 @@ import torch
 from torch import Tensor
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.layout import ID, SCRATCH
+from selfsame.core.layout import ID
+from selfsame.core.space import let_go, space
 from selfsame.core.tables import TableInfo, count_rows, inputs_of, iter_batches, same_ids
 from selfsame.learning.targets import pseudo_targets
 from selfsame.model.device import fits, sent
@@ -116,7 +115,8 @@ def load_pool(
     info, count = TableInfo.of(pool), count_rows(pool)
     if count != count_rows(pseudo_labels):
         raise _other_pool(pool, pseudo_labels)
-    inputs = _space_for(count, info, memory_gb)
+    dtype = np.uint8 if info.image_shape else np.float64
+    inputs = space((count, *info.input_shape), dtype, inf if memory_gb is None else memory_gb * 1e9)
     labels, accepted = np.empty(count, info.labels.dtype), np.empty(count, bool)
     said: list[np.ndarray] = []
     teacher, start = "", 0
@@ -128,9 +128,7 @@ def load_pool(
             raise _other_pool(pool, pseudo_labels)
         here = slice(start, start + rows.num_rows)
         inputs[here] = inputs_of(rows, info)
-        if isinstance(inputs, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):  # Windows has none
-            file: Any = inputs.base
-            file.madvise(mmap.MADV_DONTNEED)  # what is written is the system's to hold
+        let_go(inputs)
         start += rows.num_rows
         teacher = teacher or decisions.column("teacher")[0].as_py()
         labels[here] = decisions.column("pseudo_label").to_numpy()
@@ -148,16 +146,6 @@ def load_pool(
         teacher,
         isinstance(inputs, np.memmap),
     )
-
-
-def _space_for(rows: int, info: TableInfo, memory_gb: float | None) -> np.ndarray:
-    """Return an array for the raw inputs of so many rows: in memory, or mapped from a file without a name."""
-    dtype, shape = np.dtype(np.uint8 if info.image_shape else np.float64), (rows, *info.input_shape)
-    if memory_gb is None or prod(shape) * dtype.itemsize <= memory_gb * 1e9:
-        return np.empty(shape, dtype)
-    SCRATCH.mkdir(parents=True, exist_ok=True)
-    with TemporaryFile(dir=SCRATCH) as file:
-        return np.memmap(file, dtype, shape=shape)
 
 
 def _other_pool(pool: Path, pseudo_labels: Path) -> SelfsameError:

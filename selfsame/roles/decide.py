@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from selfsame.core.errors import SelfsameError
+from selfsame.core.labels import UNLABELED
+from selfsame.core.space import pieces, space
 from selfsame.core.tables import TableInfo
 from selfsame.params.split import SplitParams
 from selfsame.roles.draw import draw_roles
-from selfsame.roles.given import Given, halves
+from selfsame.roles.given import Given
 from selfsame.roles.repeats import Repeats, find_repeats, refuse_contradictions, refuse_repeats
-from selfsame.roles.rows import DROPPED, HOLDOUT, LABELED, POOL, ROLE_NAMES, VALIDATION
+from selfsame.roles.rows import DROPPED, HOLDOUT, LABELED, POOL, ROLE_NAMES, VALIDATION, Rows
 
 HAS_ROLE, REPEAT, CONTRADICTING, EXCLUDED, GROUP = range(5)
 REASONS = ("", "repeat", "contradicting", "excluded", "group")  # why a row has no role, by code
@@ -24,8 +25,8 @@ class Decision:
     """What becomes of every row.
 
     Attributes:
-        roles: (N,) int8 of ``roles.draw``.
-        reasons: (N,) int8, an index into ``REASONS``.
+        roles: (N,) int8 of ``roles.draw``; it may lie in a file (``core.space``).
+        reasons: (N,) int8, an index into ``REASONS``; likewise.
         repeats: which rows repeat others.
     """
 
@@ -49,20 +50,24 @@ def decide(given: Given, info: TableInfo, params: SplitParams, examples: str) ->
         refuse_contradictions(repeats, given.labels, info.classes, examples)
     if params.duplicates == "stop":
         refuse_repeats(repeats, examples)
-    reasons = np.full(len(given.labels), HAS_ROLE, dtype=np.int8)
-    reasons[repeats.dropped] = REPEAT
-    reasons[repeats.contradicting] = CONTRADICTING
-    # Where none is dropped, as in most tables, nothing is copied.
-    left = np.flatnonzero(reasons == HAS_ROLE) if reasons.any() else slice(None)
-    labels = given.labels[left]
-    strata, names = info.labels.strata(labels)
-    roles = np.full(len(reasons), DROPPED, dtype=np.int8)
-    roles[left] = draw_roles(given.rows(left, strata), names, params)
-    reasons[(roles == DROPPED) & (reasons == HAS_ROLE)] = GROUP
-    excluded = _excluded(given.ids, params.exclude)  # after the draw: their places stay empty
+    total, names = len(given.labels), info.labels.strata(given.labels[:0])[1]
+    reasons, strata = space((total,), np.int8), space((total,), np.int32)
+    for rows, labels, why, own in pieces(given.labels, reasons, strata):
+        kept, contradicting = repeats.of(rows)
+        why[kept != np.arange(rows.start, rows.stop)] = REPEAT
+        why[contradicting] = CONTRADICTING
+        own[:] = np.where(why == HAS_ROLE, info.labels.strata(labels)[0], UNLABELED)
+    roles = draw_roles(Rows(given.ids, strata, given.own, given.group, given.time), names, params)
+    for _, role, why in pieces(roles, reasons):
+        why[(role == DROPPED) & (why == HAS_ROLE)] = GROUP
+        role[why != HAS_ROLE] = DROPPED
+    excluded = _excluded(given, params.exclude)  # after the draw: their places stay empty
     roles[excluded], reasons[excluded] = DROPPED, EXCLUDED
-    _refuse_nothing_left(roles[left], strata, names)
-    if params.empty_pool == "stop" and info.source in OWN_DATA and not (roles == POOL).any():
+    counts = np.zeros((len(names) + 1, DROPPED + 1), np.int64)  # the last of those without a label
+    for _, own, role in pieces(strata, roles):
+        np.add.at(counts, (own, role), 1)
+    _refuse_nothing_left(counts, names)
+    if params.empty_pool == "stop" and info.source in OWN_DATA and not counts[:, POOL].any():
         raise SelfsameError(
             f"{examples}: no row is left for the pool: every row has a label, and each is used as one "
             f"(split.labels_per_class = {params.labels_per_class})",
@@ -75,17 +80,22 @@ def decide(given: Given, info: TableInfo, params: SplitParams, examples: str) ->
 
 def account(decision: Decision, given: Given) -> dict[str, Any]:
     """Say what became of every row and of every label that the source gives; each is counted once."""
-    labeled = ~np.isnan(given.labels)
+    found = np.zeros((len(ROLE_NAMES) + 1, len(REASONS), 2), np.int64)
+    aside = np.zeros(2, np.int64)
+    for rows, role, why, labels, own in pieces(decision.roles, decision.reasons, given.labels, given.own):
+        known = (~np.isnan(labels)).astype(np.int64)
+        np.add.at(found, (role, why, known), 1)
+        kept, _ = decision.repeats.of(rows)
+        again = kept != np.arange(rows.start, rows.stop)
+        aside += np.bincount(known[again & (own > 0)], minlength=2)
 
-    def count(rows: np.ndarray) -> dict[str, int]:
-        return {"rows": int(rows.sum()), "labels": int((rows & labeled).sum())}
+    def count(own: np.ndarray) -> dict[str, int]:
+        return {"rows": int(own.sum()), "labels": int(own[..., 1].sum())}
 
-    roles = {name: count(decision.roles == role) for role, name in ROLE_NAMES.items()}
-    dropped = {name: count(decision.reasons == code) for code, name in enumerate(REASONS) if code != HAS_ROLE}
-    aside = decision.repeats.dropped & (given.own > 0)
+    roles = {name: count(found[role]) for role, name in ROLE_NAMES.items()}
+    dropped = {name: count(found[:, code]) for code, name in enumerate(REASONS) if code != HAS_ROLE}
     return {
-        "rows": len(labeled),
-        "labels": int(labeled.sum()),
+        **count(found),
         "roles": roles,
         "dropped": dropped,
         "repeats_of_own_validation_or_holdout": count(aside),
@@ -112,40 +122,38 @@ def said(accounted: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _excluded(ids: np.ndarray, exclude: list[str]) -> np.ndarray:
-    """Return which rows are withdrawn: (N,) bool.
+def _excluded(given: Given, exclude: list[str]) -> list[int]:
+    """Return the rows that are withdrawn.
 
     Raises:
         SelfsameError: an id is not in the data, so that a mistyped one doesn't stay in unnoticed.
     """
-    found = np.zeros(len(ids), bool)
-    for name in exclude:
-        rows = (ids == halves(pa.array([name]))).all(axis=1) if _is_id(name) else np.zeros(len(ids), bool)
-        if not rows.any():
+    found = given.rows_of(exclude)
+    for name, rows in found.items():
+        if not rows:
             raise SelfsameError(
                 f"params.yaml: split.exclude names {name!r}, which no example has as its id",
                 "copy the id from the table, or remove it from split.exclude",
             )
-        found |= rows
-    return found
+    return [row for rows in found.values() for row in rows]
 
 
-def _refuse_nothing_left(roles: np.ndarray, strata: np.ndarray, names: tuple[str, ...]) -> None:
-    """Stop if too few labels or withdrawals leave a class without a labeled row, or nothing to judge by."""
-    if not (roles == HOLDOUT).any():
+def _refuse_nothing_left(counts: np.ndarray, names: tuple[str, ...]) -> None:
+    """Stop if too few labels or withdrawals leave a class without a labeled row, or nothing to judge by.
+
+    Args:
+        counts: rows of each class, and of none, that have each role.
+    """
+    if not counts[:, HOLDOUT].any():
         raise SelfsameError(
             "params.yaml: split leaves no row for the holdout, so that nothing could be measured",
             "label more rows: three of some class are needed, to learn, to choose and to measure by",
         )
-    lacking = [name for at, name in enumerate(names) if not (roles[strata == at] == LABELED).any()]
-    if lacking or not (roles == VALIDATION).any():
+    lacking = [name for name, own in zip(names, counts, strict=False) if not own[LABELED]]
+    if lacking or not counts[:, VALIDATION].any():
         said = f"labeled rows of {', '.join(map(repr, lacking))}" if lacking else "validation rows"
         raise SelfsameError(
             f"params.yaml: split.exclude leaves no {said}; what is withdrawn is not replaced, so that no "
             "other row moves",
             "raise split.labels_per_class or split.validation_per_class, or choose another split.seed",
         )
-
-
-def _is_id(name: str) -> bool:
-    return len(name) == 32 and set(name) <= set("0123456789abcdef")

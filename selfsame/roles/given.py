@@ -1,16 +1,16 @@
 """What a source says of its rows: their ids, their labels, and what they are drawn by."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from selfsame.core.space import Column, pieces
 from selfsame.core.tables import TableInfo
 from selfsame.params.split import SplitParams
 from selfsame.roles.marks import groups, times, words_of
-from selfsame.roles.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Given:
-    """The same of all rows, with their group and time where ``split`` names columns for them."""
+    """The same of all rows, with their group and time where ``split`` names columns for them.
+
+    All but the time may lie in a file (``core.space``): whoever goes through all rows takes pieces.
+    """
 
     ids: np.ndarray
     labels: np.ndarray
@@ -42,39 +45,35 @@ class Given:
     group: np.ndarray | None = None
     time: np.ndarray | None = None
 
-    def rows(self, chosen: np.ndarray | slice, labels: np.ndarray) -> Rows:
-        """Return what some rows are drawn by.
-
-        Args:
-            chosen: positions.
-            labels: of these, as ``Rows`` has them.
-        """
-        group = None if self.group is None else self.group[chosen]
-        time = None if self.time is None else self.time[chosen]
-        return Rows(self.ids[chosen], labels, self.own[chosen], group, time)
+    def rows_of(self, names: Collection[str]) -> dict[str, list[int]]:
+        """Return the rows that have an example id, for each of some; none for what is nobody's id."""
+        found: dict[str, list[int]] = {name: [] for name in names}
+        known = [name for name in names if len(name) == 32 and set(name) <= set("0123456789abcdef")]
+        looked_for = halves(pa.array(known, pa.string()))[:, 0]
+        for rows, ids in pieces(self.ids) if known else ():
+            for row in np.flatnonzero(np.isin(ids[:, 0], looked_for)):
+                found.get(f"{ids[row, 0]:016x}{ids[row, 1]:016x}", []).append(rows.start + int(row))
+        return found
 
 
 def gather(parts: Iterable[Part], info: TableInfo, params: SplitParams) -> Given:
-    """Put the parts of a source together; 25 bytes a row stay in memory, and the marks that are asked for."""
-    ids, labels, own = bytearray(), bytearray(), bytearray()  # grown in place: to join parts takes it twice
-    group: list[pa.Array] = []
-    time: list[pa.Array] = []
+    """Put the parts of a source together; of all rows, memory holds the words of their times alone."""
+    ids, labels, own = Column(np.uint64, 2), Column(np.float64), Column(np.int8)
+    group, time = Column(np.uint64), list[pa.Array]()
     for part in parts:
-        ids += part.ids.tobytes()
-        labels += part.labels.tobytes()
-        own += part.own.tobytes()
-        for name, key, words in (
-            (params.group_column, "group_column", group),
-            (params.time_column, "time_column", time),
-        ):
-            if name is not None:
-                words.append(words_of(name, key, part.kept, part.inputs, info))
-    every = np.frombuffer(ids, np.uint64).reshape(-1, 2)
+        ids.append(part.ids)
+        labels.append(part.labels)
+        own.append(part.own)
+        if params.group_column is not None:
+            words = words_of(params.group_column, "group_column", part.kept, part.inputs, info)
+            group.append(groups(words, part.ids, params))
+        if params.time_column is not None:
+            time.append(words_of(params.time_column, "time_column", part.kept, part.inputs, info))
     return Given(
-        every,
-        np.frombuffer(labels, np.float64),
-        np.frombuffer(own, np.int8),
-        groups(pa.chunked_array(group, pa.string()), every, params) if group else None,
+        ids.array(),
+        labels.array(),
+        own.array(),
+        None if params.group_column is None else group.array(),
         times(pa.chunked_array(time, pa.string()), params) if time else None,
     )
 

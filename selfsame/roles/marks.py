@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -53,7 +54,7 @@ def _numbers(values: np.ndarray) -> pa.Array:
     return pa.array(values, mask=np.isnan(values)).cast(pa.string())
 
 
-def groups(words: pa.ChunkedArray, ids: np.ndarray, params: SplitParams) -> np.ndarray:
+def groups(words: pa.Array, ids: np.ndarray, params: SplitParams) -> np.ndarray:
     """Return (N,) uint64, the same for rows of one group: a digest of its name, whatever others there are.
 
     A row without a value is a group of its own, by its id.
@@ -61,7 +62,7 @@ def groups(words: pa.ChunkedArray, ids: np.ndarray, params: SplitParams) -> np.n
     Args:
         ids: (N, 2) uint64.
     """
-    found = _found(words, params.group_pattern, "group_pattern").combine_chunks().dictionary_encode()
+    found = _found(words, params.group_pattern, "group_pattern").dictionary_encode()
     names = [
         int.from_bytes(blake2b(each.encode(), digest_size=8).digest(), "big")
         for each in found.dictionary.to_pylist()
@@ -99,7 +100,7 @@ def _floats(values: pa.Array) -> np.ndarray:
     return np.array(values.to_numpy(zero_copy_only=False), np.float64)
 
 
-def _found(words: pa.ChunkedArray, pattern: str | None, key: str) -> pa.ChunkedArray:
+def _found(words: pa.Array | pa.ChunkedArray, pattern: str | None, key: str) -> Any:
     """Return what the first parentheses of a pattern find in each word; null where it doesn't fit."""
     if pattern is None:
         return words

@@ -19,11 +19,12 @@ OWN_VALIDATION, OWN_HOLDOUT = 1, 2  # what the source itself sets a row aside fo
 
 @dataclass(frozen=True)
 class Rows:
-    """What the draw goes by, of rows that are all different.
+    """What the draw goes by, of rows that are all different, but for those that are left out.
 
     Attributes:
         ids: (N, 2) uint64, of the content: what makes the draw independent of the rows' order.
-        labels: (N,) int32 class indices, negative where unknown; a regression's rows are all of class 0.
+        labels: (N,) int32 class indices, negative where unknown and of rows that are left out; a regression's
+            rows are all of class 0.
         own: (N,) int8, what the source sets a row aside for.
         group: (N,) uint64, the same for rows that belong together, a digest of what they share; None where
             ``split.group_column`` names none.
@@ -55,12 +56,13 @@ def amounts_of(params: SplitParams, name: str, own: np.ndarray) -> Amounts:
     """Count what a class gives to every role, as if nothing had been erased; then take off what was.
 
     Args:
-        own: (N,) what the source sets the class's labeled rows aside for.
+        own: (3,) how many of the class's labeled rows the source sets aside: for nothing, for validation, for
+            the holdout.
     """
     erased = params.erased.get(name, {})
     judging = erased.get("validation", 0) + erased.get("calibration", 0)
-    total = len(own) + sum(erased.values())
-    given, judges = int((own == OWN_HOLDOUT).sum()), int((own == OWN_VALIDATION).sum())
+    total = int(own.sum()) + sum(erased.values())
+    given, judges = int(own[OWN_HOLDOUT]), int(own[OWN_VALIDATION])
     if params.validation_per_class is None:
         judges += judging
     if params.holdout_fraction is None:
