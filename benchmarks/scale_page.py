@@ -67,8 +67,8 @@ selfsame refresh                                    # later, or 'selfsame run --
 A listing is a text: the address, and every object below it with its ETag and size. `data.path` names it, or a folder
 where it lies beside files of your own (labels here, the pool there), and `operation.refresh_url` the address. Its
 objects are files below it in each message and record: `data/pool.listing/part-0.csv`. Tables, photos and arrays are
-read where they lie, by Arrow's file system: an object of at most 8 MB at once, of a larger one the ranges that are
-needed. What comes to this machine are the examples that `download` makes of them. `selfsame inspect` and
+read where they lie, by Arrow's file system: an object of at most 8 MB by one request, of a larger one
+8 MB at a time, where they are needed. What comes to this machine are the examples that `download` makes of them. `selfsame inspect` and
 `selfsame predict` take an address, too; `data.path: s3://…` is refused, with these words.
 
 Keys, region and endpoint are those of the standard variables (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
@@ -77,8 +77,10 @@ Keys, region and endpoint are those of the standard variables (`AWS_ACCESS_KEY_I
 **What DVC tracks is the listing.** The same objects again run nothing, another object runs `download`. It doesn't see the store: what is put, changed
 or deleted there counts from the next `selfsame refresh` on, which asks for each object's ETag (a request each, 32 at
 once). Whoever opens an object compares ETag and size, and stops where the store has another one than was listed;
-while one object is read, nobody looks again. `verify` hashes the listing and doesn't ask the store; the manifest has ETags in
-place of digests of content. Back at an old listing, `download` needs the old objects: DVC's cache has the examples
+of an object of more than 8 MB it looks again after each request, so no two contents become one file. `verify` hashes the listing and doesn't ask the store; the manifest names the
+address and has ETags in place of digests of content. `selfsame refresh` says how many objects were added, changed and are
+gone. A store that can't be reached, refuses, or doesn't have an object any more ends a command or stage in one sentence,
+after three tries: 4 seconds where nobody listens, 12 where nobody answers; what was made before stays in DVC's cache. Back at an old listing, `download` needs the old objects: DVC's cache has the examples
 made of them, not them. `erase` refuses: take the rows out in the store, then refresh. So does
 `selfsame score`: take `selfsame predict`.
 

@@ -113,15 +113,23 @@ def _list(url: str, target: Path) -> Refreshed:
             f"set it to a file that ends in {ENDING}, such as data/pool{ENDING}",
         )
     text = list_objects(url)
-    changed = not target.is_file() or target.read_text(encoding="utf-8") != text
+    before = target.read_text(encoding="utf-8") if target.is_file() else ""
+    changed = before != text
     if changed:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".partial-{target.name}")
         partial.write_text(text, encoding="utf-8")
         partial.replace(target)
-    words = "other ones than before" if changed else "the same as before"
+    words = _difference(before, text) if changed else "the same as before"
     objects = text.count("\n") - 1
     return Refreshed(changed, f"{url} listed in {target}: {objects:,} objects, {words}")
+
+
+def _difference(before: str, now: str) -> str:
+    """Count the objects of two listings that differ."""
+    old, new = ({line.split("\t", 2)[-1]: line for line in text.split("\n")[1:-1]} for text in (before, now))
+    other = sum(new[place] != old[place] for place in new.keys() & old.keys())
+    return f"{len(new.keys() - old.keys()):,} added, {other:,} changed, {len(old.keys() - new.keys()):,} gone"
 
 
 def _copy(response: Any, partial: Path) -> tuple[str, int]:

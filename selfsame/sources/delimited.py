@@ -19,7 +19,6 @@ SEPARATORS = ",;\t|"
 SAMPLE_CHARACTERS = 256 * 1024
 SAMPLE_LINES = 3  # however long, up to
 LONGEST_LINE = 1 << 24
-READ_AT_ONCE = 1 << 23  # bytes of an object in a store, by one request
 MARKS = {  # the longer ones first: that of UTF-32 begins as that of UTF-16 does
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -66,8 +65,7 @@ class Layout:
 def opened(path: Path) -> pa.NativeFile:
     """Open a file's bytes, unpacked."""
     source, packed = readable(path), "gzip" if path.suffix.lower() == ".gz" else None
-    ahead = None if isinstance(source, Path) else READ_AT_ONCE
-    return pa.input_stream(source, compression=packed, buffer_size=ahead)
+    return pa.input_stream(source, compression=packed)
 
 
 def open_text(path: Path, encoding: str) -> io.TextIOWrapper:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from selfsame.core.errors import SelfsameError
 from selfsame.sources.delimited import PreambleError
-from selfsame.sources.store import readable
+from selfsame.sources.store import StoreError, readable
 
 
 def read_sheet(path: Path, header: bool, skip_rows: int) -> tuple[tuple[str, ...], pa.RecordBatch]:
@@ -27,6 +27,8 @@ def read_sheet(path: Path, header: bool, skip_rows: int) -> tuple[tuple[str, ...
     try:
         book = load_workbook(readable(path), read_only=True, data_only=True)
         sheets = {sheet.title: [list(row) for row in sheet.iter_rows(values_only=True)] for sheet in book}
+    except StoreError:
+        raise
     except Exception as error:  # it raises whatever its parsers raise
         raise SelfsameError(f"{path}: can't be read: {error}", "save it as CSV") from None
     used = {

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from selfsame.core.errors import SelfsameError
+from selfsame.sources.store import StoreError
 
 SHOWN = 5  # of many like things in a message
 LONGEST = 80  # characters of a word in a message
@@ -16,6 +17,13 @@ class Fault:
 
     what: str
     fix: str
+
+    @classmethod
+    def of(cls, error: SelfsameError) -> "Fault":
+        """Take an error for one of several; a store's trouble ends the search."""
+        if isinstance(error, StoreError):
+            raise error
+        return cls(error.what, error.fix)
 
 
 def stop_if_any(faults: Iterable[Fault]) -> None:

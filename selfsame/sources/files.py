@@ -240,7 +240,7 @@ def open_all(paths: list[Path], reading: Reading) -> list[TableFile]:
         try:
             files.append(open_table_file(path, reading))
         except SelfsameError as error:
-            faults.append(Fault(error.what, error.fix))
+            faults.append(Fault.of(error))
     stop_if_any(faults)
     return files
 

@@ -194,7 +194,7 @@ def _batches(album: Album, size: int) -> Iterator[Batch]:
         try:
             return read_photo(photo.path, size)
         except SelfsameError as error:
-            faults.append(Fault(error.what, error.fix))
+            faults.append(Fault.of(error))
             return None
 
     with ThreadPoolExecutor() as threads:  # Pillow decodes without the interpreter's lock

@@ -10,6 +10,7 @@ from selfsame.core.errors import SelfsameError
 from selfsame.sources.columns import is_date, is_number, is_text
 from selfsame.sources.faults import Fault, counted, listed
 from selfsame.sources.files import Reading, TableFile, open_table_file
+from selfsame.sources.store import StoreError
 from selfsame.sources.words import tidy
 
 USUAL_TARGETS = ("label", "class", "target", "category", "y", "diagnosis", "species")
@@ -47,6 +48,8 @@ def read_labels_table(path: Path, photos: list[Path], target: str | None) -> Lab
     try:
         file = open_table_file(path, Reading())
         lines = list(_lines(file))
+    except StoreError:
+        raise
     except SelfsameError as error:
         fix = "save it as UTF-8 with the columns file and label, or remove it"
         raise SelfsameError(f"{error.what}; it lies beside photos, as a table of their labels", fix) from None

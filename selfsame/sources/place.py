@@ -8,7 +8,7 @@ from pathlib import Path
 
 from selfsame.core.errors import SelfsameError
 from selfsame.sources.source import HOLDOUT, TRAIN, VALIDATION
-from selfsame.sources.store import ENDING, files_of
+from selfsame.sources.store import ENDING, read_listing
 
 PARTS = {
     "train": TRAIN,
@@ -43,12 +43,14 @@ class Place:
 
     Attributes:
         files: every file, sorted by its place below ``root``; none hidden, none stray.
+        stores: what the listings of object stores hold, in words.
         skipped: hidden and stray ones, and folders of such names, by their place below ``root``.
         empty: folders below ``root`` that hold no file.
     """
 
     root: Path
     files: list[Path] = field(default_factory=list)
+    stores: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     empty: list[Path] = field(default_factory=list)
 
@@ -63,11 +65,11 @@ class Place:
 
     @property
     def note(self) -> list[str]:
-        """Return a sentence on what was skipped, or none."""
+        """Return a sentence on each store, and on what was skipped, if there are any."""
         if not self.skipped:
-            return []
+            return self.stores
         named = ", ".join(self.skipped[:5]) + (" …" if len(self.skipped) > 5 else "")
-        return [f"{len(self.skipped)} hidden or system files were skipped: {named}"]
+        return [*self.stores, f"{len(self.skipped)} hidden or system files were skipped: {named}"]
 
 
 def look_through(root: Path) -> Place:
@@ -93,7 +95,9 @@ def look_through(root: Path) -> Place:
                 visit(each)
             place.empty += [path] if len(place.files) == before and path != root else []
         elif path.is_file() and path.suffix == ENDING:
-            for each in files_of(path):
+            listing = read_listing(path)
+            place.stores.append(f"{len(listing.objects):,} objects of {listing.address} are read in place")
+            for each in (path / name for name in listing.objects):
                 odd = any(is_stray(part) or part.startswith(".") for part in each.relative_to(path).parts)
                 (place.skipped.append(place.name(each)) if odd else place.files.append(each))
         elif path.is_file():

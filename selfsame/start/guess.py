@@ -27,7 +27,7 @@ from selfsame.sources.images import find_photos
 from selfsame.sources.labels_table import USUAL_TARGETS
 from selfsame.sources.place import look_through
 from selfsame.sources.spelling import NO_GUESS, share_of
-from selfsame.sources.store import readable
+from selfsame.sources.store import StoreError, readable
 from selfsame.sources.target import ClassTarget
 from selfsame.sources.words import COMMA_NUMBER, NUMBER, is_no_label
 
@@ -137,8 +137,9 @@ def _photos(draft: Draft, path: Path, target: str | None) -> Draft:
         try:
             with Image.open(readable(photo.path)) as image:
                 sides.append(min(image.size))
-        except Exception:  # whatever a broken file leads Pillow to
-            continue  # it is named when the photos are read
+        except Exception as error:  # whatever a broken file leads Pillow to is named when the photos are read
+            if isinstance(error, StoreError):
+                raise
     side = int(median(sides)) if sides else LARGEST_PHOTO
     why = f"the shorter side of the photos is {side} pixels, half of them less or more"
     if side > LARGEST_PHOTO:

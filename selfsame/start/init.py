@@ -16,7 +16,7 @@ from selfsame.params.check import check_params
 from selfsame.params.split import SplitParams
 from selfsame.sources.faults import counted
 from selfsame.sources.source import HOLDOUT, VALIDATION
-from selfsame.sources.store import ENDING, SCHEME, list_objects
+from selfsame.sources.store import ENDING, is_address, list_objects
 from selfsame.start.guess import Draft, guess
 from selfsame.start.report import report_lines
 from selfsame.start.survey import Survey, draw, look
@@ -47,7 +47,7 @@ def write_params(given: str, target: str | None, kind: str | None, force: bool) 
         SelfsameError: the data can't be guessed at all, or ``params.yaml`` was edited.
     """
     keep_what_was_edited(force)
-    path, address = Path(given), given if given.startswith(SCHEME) else None
+    path, address = Path(given), given if is_address(given) else None
     if address:
         path = Path("data", f"{path.name}{ENDING}")
         path.parent.mkdir(exist_ok=True)
@@ -163,7 +163,7 @@ def params_text(path: Path, draft: Draft, plan: Plan, address: str | None = None
     if address:
         preset["operation"] = {**(preset.get("operation") or {}), "refresh_url": address}
     parts = [
-        f"# Written by 'selfsame init {path}'; comments say why. Edit what you know better.",
+        f"# Written by 'selfsame init {address or path}'; comments say why. Edit what you know better.",
         "# docs/own-data.md explains the keys; 'selfsame inspect' shows what comes of an edit.",
         "# yaml-language-server: $schema=./params.schema.json",
         "",

@@ -111,7 +111,7 @@ def look(data: DataParams, split: SplitParams, place: Path, analysis: Analysis |
             found.given = gather(_parts(found, found.source.batches, info), info, split)
             found.repeats = find_repeats(found.given)
     except SelfsameError as error:
-        found.faults.append(Fault(error.what, error.fix))
+        found.faults.append(Fault.of(error))
     return found
 
 
@@ -123,7 +123,7 @@ def draw(found: Survey, split: SplitParams) -> Survey:
             found.accounted = account(decision, found.given)
             found.notes += said(found.accounted)
         except SelfsameError as error:
-            found.faults.append(Fault(error.what, error.fix))
+            found.faults.append(Fault.of(error))
     return found
 
 

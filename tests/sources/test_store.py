@@ -3,9 +3,11 @@
 import gzip
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import boto3
@@ -29,9 +31,10 @@ from selfsame.params.data import Arrays, CaliforniaHousing, DataParams, Images, 
 from selfsame.scoring.score import _new_files
 from selfsame.sources import store
 from selfsame.sources.california_housing import CENSUS
+from selfsame.sources.files import Reading, open_table_file
 from selfsame.sources.opened import open_source
 from selfsame.sources.place import look_through
-from selfsame.sources.store import list_objects, readable
+from selfsame.sources.store import AwayError, StoreError, list_objects, read_listing, readable
 
 ROWS = 40
 PARAMS: dict[str, Any] = {"source": "table", "path": "-", "target_column": "species"}
@@ -76,6 +79,11 @@ def put(address: str, name: str, content: bytes, server: str) -> None:
     there = S3FileSystem(endpoint_override=server)
     with there.open_output_stream(f"{address.removeprefix('s3://')}/{name}") as file:
         file.write(content)
+
+
+def remove(address: str, server: str) -> None:
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    boto3.client("s3", endpoint_url=server).delete_object(Bucket=bucket, Key=key)
 
 
 def listed(address: str, name: str = "pool.listing") -> Path:
@@ -178,6 +186,10 @@ def test_another_object_than_was_listed_is_not_read(server: str) -> None:
     assert refresh().changed
     assert open_source(Table.model_validate(PARAMS), listing).info.classes == ("Setosa", "virginica")
     put(address, "labeled.csv", labeled, server)
+    put(address, "new.csv", labeled, server)
+    remove(f"{address}/more/part-0.parquet", server)
+    assert refresh().message.endswith("4 objects, 1 added, 1 changed, 1 gone")
+    listing.write_text("something else", encoding="utf-8")
     assert refresh().changed
     assert target_of(address, Path("data")) == Path("data/main.listing")
 
@@ -189,15 +201,93 @@ def test_what_cannot_be_listed_is_named(server: str, monkeypatch: pytest.MonkeyP
     with pytest.raises(SelfsameError, match="s3://no-such-bucket-here"):
         list_objects("s3://no-such-bucket-here/pool")
     bucket, _, key = address.removeprefix("s3://").partition("/")
-    boto3.client("s3", endpoint_url=server).put_object(Bucket=bucket, Key=f"{key}/a//b.csv", Body=b"x")
-    with pytest.raises(SelfsameError, match="no file can be called"):
-        list_objects(address)
+    client = boto3.client("s3", endpoint_url=server)
+    for name in ("a//b.csv", "a\rb.csv", "../b.csv"):
+        client.put_object(Bucket=bucket, Key=f"{key}/{name}", Body=b"x")
+        with pytest.raises(SelfsameError, match="no file can be called"):
+            list_objects(address)
+        client.delete_object(Bucket=bucket, Key=f"{key}/{name}")
     Path("mine/odd.listing").write_text("something else")
     with pytest.raises(SelfsameError, match=r"odd\.listing: no listing of an object store"):
         look_through(Path("mine"))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(PassingError, match=address):
         list_objects(address)
+
+
+@pytest.mark.parametrize(
+    ("make", "params"),
+    [
+        (a_table, Table.model_validate(PARAMS)),
+        (photos, Images.model_validate({"source": "images", "path": "-", "image_size": 8})),
+        (arrays, Arrays.model_validate({"source": "arrays", "path": "-"})),
+    ],
+    ids=["table", "images", "arrays"],
+)
+def test_a_store_in_trouble_ends_the_reading_in_one_sentence(
+    make: Any, params: DataParams, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = upload(make(Path("mine")), server)
+    listing = listed(address)
+    with monkeypatch.context() as away:
+        away.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        with pytest.raises(AwayError, match=r"^pool\.listing/.*NETWORK_CONNECTION") as caught:
+            content(params, listing)
+    assert "\n" not in caught.value.what
+    first = sorted(read_listing(listing).objects)[0 if make is not a_table else 2]
+    remove(f"{address}/{first}", server)
+    with pytest.raises(StoreError, match=f"{first}: the store doesn't have that object any more"):
+        content(params, listing)
+
+
+def test_a_large_object_that_goes_while_it_is_read_is_not_a_broken_file(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(store, "READ_AT_ONCE", 100)
+    address = upload(a_table(Path("mine")), server)
+    listing = listed(address)
+    for name in ("labeled.csv", "more/part-0.parquet"):
+        pieces = open_table_file(listing / name, Reading()).pieces(["length"])
+        remove(f"{address}/{name}", server)
+        with pytest.raises(StoreError, match=f"{name}: the store doesn't have that object any more"):
+            list(pieces)
+        whole = Path("mine", name).read_bytes()
+        put(address, name, whole, server)
+        held = readable(listing / name)
+        assert not isinstance(held, Path)
+        assert held.read(150) == whole[:150]
+        put(address, name, whole.replace(b"1", b"2"), server)
+        with pytest.raises(StoreError, match=f"{name}: the store has another object there"):
+            pa.input_stream(held).read()
+
+
+def test_a_small_table_is_fetched_twice_in_all(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    listing = listed(upload(a_table(Path("mine")), server))
+    fetched: list[Path] = []
+    opened = store._opened
+    monkeypatch.setattr(store, "_opened", lambda path, *rest: (fetched.append(path), opened(path, *rest))[1])
+    with TemporaryFile() as spill:
+        for _ in open_source(Table.model_validate(PARAMS), listing, spill).batches:
+            pass
+    assert max(Counter(fetched).values()) == 2, "once for its columns, once for its rows"
+
+
+@pytest.mark.parametrize("command", ["inspect", "init"])
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("s3://", "s3://: names no bucket"),
+        ("s3:///pool", "s3:///pool: names no bucket"),
+        ("gs://mine/pool", "gs://mine/pool: no address that is read"),
+    ],
+)
+def test_an_address_that_is_none_is_refused(command: str, address: str, said: str) -> None:
+    Path("presets").mkdir()
+    made = CliRunner().invoke(app, [command, address])
+    assert isinstance(made.exception, SelfsameError)
+    assert made.exception.what.startswith(said)
+    assert not Path("params.yaml").exists()
 
 
 def test_a_published_set_is_read_there_too(server: str) -> None:
@@ -228,6 +318,7 @@ def test_init_and_inspect_take_an_address(server: str) -> None:
     written = YAML(typ="safe").load(Path("params.yaml"))
     assert written["operation"]["refresh_url"] == address
     assert written["data"]["path"] == "data/main.listing"
+    assert f"selfsame init {address}'" in Path("params.yaml").read_text()
     assert not refresh().changed
 
 
@@ -260,6 +351,7 @@ def test_a_stage_writes_the_bytes_that_it_writes_of_files(server: str) -> None:
     assert list(made[folder].values()) == list(made[place].values())
     manifest = json.loads(Path("data/raw/manifest.json").read_text())
     etags = {line.split("\t")[2]: line.split("\t")[0] for line in place.read_text().splitlines()[1:]}
+    assert f"4 objects of {address}/ are read in place" in manifest["notes"]
     assert manifest["content_sha256"] == {
         name: f"ETag {etags[name]}" for name in etags if not name.startswith("_")
     }
