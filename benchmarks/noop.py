@@ -162,11 +162,9 @@ def prefect_server(environment: dict[str, str]) -> Iterator[str]:
     """Run a Prefect server on a free loopback port; yield the address of its API."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
-    command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "-m", "flows.server", "--host", "127.0.0.1", "--port", str(port)]
     with Path(environment["PREFECT_HOME"]).with_suffix(".log").open("a+") as log:
-        server = subprocess.Popen(
-            [str(BIN / command[0]), *command[1:]], env=environment, stdout=log, stderr=log
-        )
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
             if fault := wait_until_healthy(url, server):
                 sys.exit(f"{fault}\n{Path(log.name).read_text()}")

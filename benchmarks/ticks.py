@@ -61,7 +61,8 @@ class Up:
         for one in top.children(recursive=True):
             with suppress(psutil.NoSuchProcess):
                 words = " ".join(one.cmdline())
-                member = next((name for name in ("server", "worker") if f" {name} start" in words), "flow")
+                marks = {"server": " flows.server ", "worker": " worker start "}
+                member = next((name for name, mark in marks.items() if mark in words), "flow")
                 busy = busy or member == "flow"
                 if member in target or target == "all at once":
                     chosen.append(one)

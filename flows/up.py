@@ -54,7 +54,7 @@ class Member:
         """Start it, leader of a group so that Ctrl-C doesn't reach it, and to end with this process."""
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "selfsame.processes", "prefect", *self.command],
+            [sys.executable, "-m", "selfsame.processes", *self.command],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             **leader_options(),
@@ -90,8 +90,10 @@ def main() -> None:
     members: list[Member] = []
     try:
         given = environment(host, port)
-        server = Member("server", ["server", "start", "--host", host, "--port", port], given)
-        worker = Member("worker", ["worker", "start", "--pool", POOL, "--limit", WORKER_RUNS], given)
+        server = Member("server", ["flows.server", "--host", host, "--port", port], given)
+        worker = Member(
+            "worker", ["prefect", "worker", "start", "--pool", POOL, "--limit", WORKER_RUNS], given
+        )
         members.append(server)
         server.start()
         _wait_until_healthy(server, f"http://{host}:{port}/api/health")

@@ -86,6 +86,8 @@ def watch():
         time.sleep(0.5)
     kill_group(os.getpid())
 threading.Thread(target=watch, daemon=True).start()
+from flows.server import collect_in_a_thread
+collect_in_a_thread()
 from prefect.cli import app
 sys.exit(app())
 """
