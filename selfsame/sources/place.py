@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from selfsame.core.errors import SelfsameError
+from selfsame.sources.faults import counted
 from selfsame.sources.source import HOLDOUT, TRAIN, VALIDATION
 from selfsame.sources.store import ENDING, read_listing
 
@@ -96,7 +97,9 @@ def look_through(root: Path) -> Place:
             place.empty += [path] if len(place.files) == before and path != root else []
         elif path.is_file() and path.suffix == ENDING:
             listing = read_listing(path)
-            place.stores.append(f"{len(listing.objects):,} objects of {listing.address} are read in place")
+            place.stores.append(
+                f"read in place: {counted(len(listing.objects), 'object')} of {listing.address}"
+            )
             for each in (path / name for name in listing.objects):
                 odd = any(is_stray(part) or part.startswith(".") for part in each.relative_to(path).parts)
                 (place.skipped.append(place.name(each)) if odd else place.files.append(each))

@@ -181,7 +181,7 @@ def params_text(path: Path, draft: Draft, plan: Plan, address: str | None = None
 
 
 def _title(path: Path, draft: Draft) -> str:
-    name = path.absolute().name
+    name = path.absolute().name.removesuffix(ENDING)
     return f"{draft.keys['target_column']} of {name}" if draft.keys.get("target_column") else name
 
 

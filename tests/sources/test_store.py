@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
+from openpyxl import Workbook
 from PIL import Image
 from project import run_task
 from ruamel.yaml import YAML
@@ -122,6 +123,28 @@ def arrays(folder: Path) -> Path:
     return folder
 
 
+def idx(folder: Path) -> Path:
+    folder.mkdir()
+    for name, values in (
+        ("images", np.arange(4 * 9 * 8, dtype=np.uint8).reshape(4, 9, 8)),
+        ("labels", b"abab"),
+    ):
+        shape = getattr(values, "shape", (4,))
+        head = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes()
+        whole = head + np.frombuffer(bytes(values), np.uint8).tobytes()
+        (folder / f"train-{name}-idx{len(shape)}-ubyte.gz").write_bytes(gzip.compress(whole))
+    return folder
+
+
+def sheet(folder: Path) -> Path:
+    folder.mkdir()
+    book = Workbook()
+    for row in (["length", "species"], *([number / 7, "ab"[number % 2]] for number in range(20))):
+        book.active.append(row)
+    book.save(folder / "rows.xlsx")
+    return folder
+
+
 def content(params: DataParams, place: Path) -> tuple[Any, list[Any]]:
     """Return what a source says that it is, and all that it gives."""
     source = open_source(params, place)
@@ -138,8 +161,10 @@ def content(params: DataParams, place: Path) -> tuple[Any, list[Any]]:
         (a_table, Table.model_validate(PARAMS)),
         (photos, Images.model_validate({"source": "images", "path": "-", "image_size": 8})),
         (arrays, Arrays.model_validate({"source": "arrays", "path": "-"})),
+        (idx, Arrays.model_validate({"source": "arrays", "path": "-"})),
+        (sheet, Table.model_validate(PARAMS)),
     ],
-    ids=["table", "images", "arrays"],
+    ids=["table", "images", "arrays", "idx", "sheet"],
 )
 @pytest.mark.parametrize("whole_bytes", [store.WHOLE_BYTES, 0], ids=["at once", "in ranges"])
 def test_objects_are_read_as_files_are(
@@ -351,7 +376,7 @@ def test_a_stage_writes_the_bytes_that_it_writes_of_files(server: str) -> None:
     assert list(made[folder].values()) == list(made[place].values())
     manifest = json.loads(Path("data/raw/manifest.json").read_text())
     etags = {line.split("\t")[2]: line.split("\t")[0] for line in place.read_text().splitlines()[1:]}
-    assert f"4 objects of {address}/ are read in place" in manifest["notes"]
+    assert f"read in place: 4 objects of {address}/" in manifest["notes"]
     assert manifest["content_sha256"] == {
         name: f"ETag {etags[name]}" for name in etags if not name.startswith("_")
     }
