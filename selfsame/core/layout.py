@@ -18,6 +18,7 @@ CHAMPION = Path("models/champion")
 TO_SCORE = Path("data/to_score")  # what is put there is predicted once
 SCORED = Path("data/scored")  # a folder of predictions for every scoring
 VALIDATION_ROWS = Path("data/splits/validation.parquet")  # by which an exported model is checked
+LISTING = ".listing"  # what the name of a file ends in that tells what an object store had
 METRICS = Path("reports/metrics.json")
 SUMMARY = Path("reports/summary.txt")  # the result in a few lines
 DOUBTFUL = Path("reports/doubtful_labels.csv")  # given labels that look wrong, for ``selfsame answer``

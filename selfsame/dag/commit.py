@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from selfsame.core.errors import PassingError, SelfsameError
 from selfsame.core.graph_file import read_yaml
-from selfsame.core.layout import GRAPH_FILE, LINEAGE, LOCK_FILE, PARAMS_FILE
+from selfsame.core.layout import GRAPH_FILE, LINEAGE, LISTING, LOCK_FILE, PARAMS_FILE
 from selfsame.dag.nested import MISSING, differences, leaves
 from selfsame.dsse import ENVELOPE, wrap
 from selfsame.git import ask, git, read_blob
@@ -58,7 +58,7 @@ def sign_records(key: Path) -> int:
 
 
 def record_run(metrics: Sequence[Path], branch: str, key: Path | None = None) -> str:
-    """Commit parameters, ``dvc.lock``, provenance records and metrics if they differ; version a champion.
+    """Commit parameters, ``dvc.lock``, listings, records and metrics if they differ; version a champion.
 
     Other changed or staged files stay as they are, and so does everything if no commit comes about.
 
@@ -80,6 +80,8 @@ def record_run(metrics: Sequence[Path], branch: str, key: Path | None = None) ->
             f"git switch {branch}, and run again",
         )
     paths = [str(path) for path in (PARAMS_FILE, LOCK_FILE, LINEAGE, *metrics) if path.exists()]
+    known = git("ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", "data").split("\0")
+    paths += [path for path in known if path.endswith(LISTING)]
     done = [f"signed {signed} records"] if key and (signed := sign_records(key)) else []
     if git("status", "--porcelain", "--untracked-files=all", "--", *paths):
         message = describe(metrics)

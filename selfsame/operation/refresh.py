@@ -20,11 +20,11 @@ from urllib.parse import unquote, urlsplit
 
 from selfsame.core.digests import sha256_file
 from selfsame.core.errors import PassingError, SelfsameError
-from selfsame.core.layout import PARAMS_FILE
+from selfsame.core.layout import LISTING, PARAMS_FILE
 from selfsame.params.data import DATA
 from selfsame.params.operation import OperationParams
 from selfsame.params.reading import load_section
-from selfsame.sources.store import ENDING, SCHEME, list_objects
+from selfsame.sources.store import SCHEME, list_objects
 
 STATE = Path(".scratch/refresh.json")
 TIMEOUT_SECONDS = 60.0
@@ -67,7 +67,7 @@ def target_of(url: str, path: Path) -> Path:
             f"{PARAMS_FILE}: operation.refresh_url = {url!r} names no file",
             "set data.path to a file, with its suffix",
         )
-    return path / (f"{name}{ENDING}" if url.startswith(SCHEME) else name)
+    return path / (f"{name}{LISTING}" if url.startswith(SCHEME) else name)
 
 
 def fetch(url: str, target: Path) -> Refreshed:
@@ -107,10 +107,10 @@ def fetch(url: str, target: Path) -> Refreshed:
 
 
 def _list(url: str, target: Path) -> Refreshed:
-    if target.suffix != ENDING:
+    if target.suffix != LISTING:
         raise SelfsameError(
             f"{PARAMS_FILE}: data.path = {str(target)!r}: what an object store holds is listed in a file",
-            f"set it to a file that ends in {ENDING}, such as data/pool{ENDING}",
+            f"set it to a file that ends in {LISTING}, such as data/pool{LISTING}",
         )
     text = list_objects(url)
     before = target.read_text(encoding="utf-8") if target.is_file() else ""

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import LISTING
 from selfsame.core.tables import BATCH_ROWS, TableInfo
 from selfsame.params.data import Images
 from selfsame.sources.faults import Fault, counted, listed, stop_if_any
@@ -20,7 +21,7 @@ from selfsame.sources.labels_table import LabelsTable, read_labels_table
 from selfsame.sources.photo import read_photo
 from selfsame.sources.place import Place, is_pool, look_through, parts
 from selfsame.sources.source import TRAIN, Batch, Source
-from selfsame.sources.store import ENDING, content_of
+from selfsame.sources.store import content_of
 from selfsame.sources.words import tidy
 
 BATCH_BYTES = 16 * 1024 * 1024  # of decoded photos; while it writes them, Parquet holds ten times as much
@@ -113,7 +114,7 @@ def find_photos(root: Path, params: Images) -> Album:
             part = folders.pop(0)
             folders = ["unlabeled"] if part in flat else folders
         if folders:
-            word = "" if is_pool(folders[0]) else tidy(folders[0].removesuffix(ENDING))
+            word = "" if is_pool(folders[0]) else tidy(folders[0].removesuffix(LISTING))
             photos.append(Photo(file, word, _own(file, top, own)))
         else:
             outside.append(place.name(file))

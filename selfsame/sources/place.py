@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from selfsame.core.errors import SelfsameError
+from selfsame.core.layout import LISTING
 from selfsame.sources.faults import counted
 from selfsame.sources.source import HOLDOUT, TRAIN, VALIDATION
-from selfsame.sources.store import ENDING, read_listing
+from selfsame.sources.store import read_listing
 
 PARTS = {
     "train": TRAIN,
@@ -95,7 +96,7 @@ def look_through(root: Path) -> Place:
             for each in sorted(path.iterdir()):
                 visit(each)
             place.empty += [path] if len(place.files) == before and path != root else []
-        elif path.is_file() and path.suffix == ENDING:
+        elif path.is_file() and path.suffix == LISTING:
             listing = read_listing(path)
             place.stores.append(
                 f"read in place: {counted(len(listing.objects), 'object')} of {listing.address}"
@@ -138,7 +139,7 @@ def is_empty(place: Path) -> bool:
 
 def plain(name: str) -> str:
     """Return a name of a part or of a folder for the pool without case, hyphens and spaces."""
-    return "".join(letter for letter in name.removesuffix(ENDING).casefold() if letter not in " -_.")
+    return "".join(letter for letter in name.removesuffix(LISTING).casefold() if letter not in " -_.")
 
 
 def part_of(name: str) -> int | None:

@@ -21,8 +21,8 @@ import pyarrow as pa
 
 from selfsame.core.digests import sha256_file
 from selfsame.core.errors import PassingError, SelfsameError
+from selfsame.core.layout import LISTING
 
-ENDING = ".listing"
 SCHEME = "s3://"
 HEAD = "# objects of "
 ASKED_AT_ONCE = 32  # objects, for their ETags
@@ -88,7 +88,7 @@ def content_of(path: Path) -> str:
 
 def listing_of(path: Path) -> Path | None:
     """Return the listing that a path lies below; None for a file of this machine."""
-    return next((each for each in path.parents if each.suffix == ENDING and each.is_file()), None)
+    return next((each for each in path.parents if each.suffix == LISTING and each.is_file()), None)
 
 
 def read_listing(path: Path) -> Listing:
@@ -167,7 +167,7 @@ def place_at(given: str) -> Iterator[Path]:
         yield Path(given)
         return
     with TemporaryDirectory() as folder:
-        listing = Path(folder, f"{Path(given).name}{ENDING}")
+        listing = Path(folder, f"{Path(given).name}{LISTING}")
         listing.write_text(list_objects(given), encoding="utf-8")
         yield listing
 

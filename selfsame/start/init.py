@@ -11,12 +11,12 @@ from ruamel.yaml import YAML
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_yaml
-from selfsame.core.layout import PARAMS_FILE
+from selfsame.core.layout import LISTING, PARAMS_FILE
 from selfsame.params.check import check_params
 from selfsame.params.split import SplitParams
 from selfsame.sources.faults import counted
 from selfsame.sources.source import HOLDOUT, VALIDATION
-from selfsame.sources.store import ENDING, is_address, list_objects
+from selfsame.sources.store import is_address, list_objects
 from selfsame.start.guess import Draft, guess
 from selfsame.start.report import report_lines
 from selfsame.start.survey import Survey, draw, look
@@ -49,7 +49,7 @@ def write_params(given: str, target: str | None, kind: str | None, force: bool) 
     keep_what_was_edited(force)
     path, address = Path(given), given if is_address(given) else None
     if address:
-        path = Path("data", f"{path.name}{ENDING}")
+        path = Path("data", f"{path.name}{LISTING}")
         path.parent.mkdir(exist_ok=True)
         path.write_text(list_objects(address), encoding="utf-8")
         yield f"wrote {path}: what {address} holds; 'selfsame refresh' lists it anew"
@@ -181,7 +181,7 @@ def params_text(path: Path, draft: Draft, plan: Plan, address: str | None = None
 
 
 def _title(path: Path, draft: Draft) -> str:
-    name = path.absolute().name.removesuffix(ENDING)
+    name = path.absolute().name.removesuffix(LISTING)
     return f"{draft.keys['target_column']} of {name}" if draft.keys.get("target_column") else name
 
 

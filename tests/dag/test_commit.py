@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from project import ROOT
 from ruamel.yaml import YAML
 
 from selfsame.core.errors import PassingError, SelfsameError
@@ -74,6 +75,26 @@ def test_a_run_is_recorded_with_what_changed() -> None:
     )
     assert record_run(METRICS, "main") == "nothing new to record"
     assert git("status", "--porcelain") == ""
+
+
+def test_what_a_store_had_is_recorded_with_the_run() -> None:
+    Path(".gitignore").write_text((ROOT / ".gitignore").read_text())
+    git("add", ".")
+    git("commit", "-qm", "what is ignored")
+    Path("data/inbox").mkdir(parents=True)
+    for name in ("pool.listing", "pool.csv", "inbox/labeled.csv", "inbox/pool.listing"):
+        Path("data", name).write_text("# objects of s3://mine/pool/\n")
+    write_run(0.8, 0.95)
+    record_run(METRICS, "main")
+    assert git("ls-files", "data").split() == ["data/inbox/pool.listing", "data/pool.listing"]
+    Path("data/pool.listing").unlink()
+    record_run(METRICS, "main")
+    assert git("ls-files", "data").split() == ["data/inbox/pool.listing"]
+    Path(".gitignore").write_text("*.listing\n")
+    Path("data/other.listing").write_text("# objects of s3://mine/pool/\n")
+    write_run(0.9, 0.95)
+    record_run(METRICS, "main")
+    assert git("ls-files", "data").split() == ["data/inbox/pool.listing"], "git ignores the other"
 
 
 def test_what_the_user_changed_is_left_alone() -> None:
