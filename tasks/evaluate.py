@@ -24,6 +24,7 @@ from selfsame.core.annotations import read_annotations
 from selfsame.core.digests import sha256_file, sha256_json
 from selfsame.core.graph_file import by_stem
 from selfsame.core.layout import HISTORY, ID, LEARNED, OUT_OF_FOLD, PROFILE, VALIDATED, WEIGHTS
+from selfsame.core.space import taken
 from selfsame.core.stage import Stage
 from selfsame.core.tables import TableInfo, count_rows, distinct, read_column, take_all, take_inputs
 from selfsame.model.folder import read_config, validated, write_views
@@ -173,7 +174,10 @@ def checks(
         sample = evenly(count_rows(pool), POOL_SAMPLE)
         seen = take_inputs(pool, sample)
         drift = measure_drift(
-            np.concatenate([learned, held]), target.kinds(labels), seen, target.kinds(gate.labels[sample])
+            np.concatenate([learned, held]),
+            target.kinds(labels),
+            seen,
+            target.kinds(taken(gate.labels, sample)),
         )
         return {
             "drift": np.array([drift.differing.part, drift.differing.total]),
@@ -184,7 +188,7 @@ def checks(
     rows = looked_at(pool)
     student = target.labels(answers("student.validated", "pool"))
     return DataChecks(
-        pool_disagreement=Share.of(target.differ(gate.labels[rows], student, gate)),
+        pool_disagreement=Share.of(target.differ(taken(gate.labels, rows), student, gate)),
         validation_disagreement=Share.of(
             target.differ(judged["baseline"].predicted, judged["student"].predicted, gate)
         ),

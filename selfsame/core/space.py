@@ -48,7 +48,17 @@ def let_go(*arrays: np.ndarray) -> None:
             base.madvise(mmap.MADV_DONTNEED)
 
 
-class Column:
+def taken(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return an array's values in some ascending rows; memory holds of it what lies around these."""
+    found = [array[:0]]
+    for here, values in pieces(array):
+        found.append(
+            values[rows[np.searchsorted(rows, here.start) : np.searchsorted(rows, here.stop)] - here.start]
+        )
+    return np.concatenate(found)
+
+
+class Growing:
     """An array that grows row by row; see ``space``."""
 
     def __init__(self, dtype: DTypeLike, *shape_of_row: int) -> None:

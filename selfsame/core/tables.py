@@ -17,10 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from numpy.typing import DTypeLike
 
 from selfsame.core.errors import SelfsameError
 from selfsame.core.labels import ClassLabels, Labels, ValueLabels
 from selfsame.core.layout import ID, INFO_KEY
+from selfsame.core.space import Growing
 
 BATCH_ROWS = 8192
 
@@ -164,13 +166,21 @@ def parts_of(path: Path) -> list[Path]:
 
 def count_rows(path: Path) -> int:
     """Return a table's number of rows, from its footers alone."""
-    return int(open_table(path).count_rows())
+    return sum(pq.read_metadata(part).num_rows for part in open_table(path).files)  # of one part at a time
 
 
 def read_column(path: Path, column: str) -> np.ndarray:
     """Read one whole column; nulls of a label column come back as NaN floats."""
     chunks = [batch.column(0).to_numpy(zero_copy_only=False) for batch in iter_batches(path, [column])]
     return np.concatenate(chunks) if chunks else np.empty(0)
+
+
+def stored_column(path: Path, column: str, dtype: DTypeLike) -> np.ndarray:
+    """Read one whole column without nulls; it may lie in a file (``core.space``)."""
+    found = Growing(dtype)
+    for batch in stored_batches(path, [column]):
+        found.append(batch.column(0).to_numpy(zero_copy_only=False))
+    return found.array()
 
 
 def distinct(path: Path, column: str) -> tuple[Any, ...]:

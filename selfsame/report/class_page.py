@@ -38,7 +38,8 @@ def figures(target: Classes, findings: Findings) -> dict[str, Drawn]:
     """Draw precision and coverage against the threshold, reliability, and of two classes the ranking."""
     record = findings.gate.record
     assert isinstance(record, GateRecord)
-    known = " Precision needs hidden labels." if np.isnan(findings.gate.truth).all() else ""
+    both = findings.gate.of_accepted.right.total + findings.gate.of_rejected.right.total
+    known = "" if both else " Precision needs hidden labels."
     found = {
         "gate": Drawn(
             gate_figure(
@@ -76,21 +77,19 @@ def values(target: Classes, findings: Findings) -> dict[str, Any]:
     pair = (findings.champion, findings.other)
     record = findings.gate.record
     assert isinstance(record, GateRecord)
-    accepted = target.count(findings.gate.labels[findings.gate.accepted])
     return {
         "class_rows": class_rows(target, findings),
         "confusion": {model.name: target.confusion(model.holdout) for model in pair},
         "by_class": list(zip(*(target.by_class(model.holdout) for model in pair), strict=True)),
-        "prior_divergence": divergence(accepted, np.array(record.prior)),
+        "prior_divergence": divergence(target.of_pool(findings.gate)[1], np.array(record.prior)),
     }
 
 
 def class_rows(target: Classes, findings: Findings) -> list[ClassRow]:
     """Tabulate what the gate did to each class."""
     gate = findings.gate
-    known = gate.accepted & ~np.isnan(gate.truth)
-    rows = (gate.labels, gate.labels[gate.accepted], gate.labels[known & gate.right], gate.labels[known])
-    columns = (target.count(each).tolist() for each in (findings.labeled, *rows))
+    pool, accepted, known, right = target.of_pool(gate)
+    columns = (each.tolist() for each in (target.count(findings.labeled), pool, accepted, right, known))
     return [
         ClassRow(
             name,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import TableInfo, read_column
+from selfsame.core.space import pieces, space
+from selfsame.core.tables import TableInfo, stored_column
 from selfsame.report.gate import Gate, Kept, Offer, hidden_truth
 from selfsame.report.scores import OF_CLASSES, Measure, Scores, macro_f1
 from selfsame.report.words import Words, percent
@@ -123,18 +124,21 @@ class Classes:
         return float(np.bincount(self.kinds(labels)).argmax())
 
     def gate(self, pseudo_labels: Path, hidden_labels: Path) -> Gate:  # noqa: D102
-        labels, truth = read_column(pseudo_labels, "pseudo_label"), hidden_truth(pseudo_labels, hidden_labels)
+        labels = stored_column(pseudo_labels, "pseudo_label", np.int64)
+        truth, right = hidden_truth(pseudo_labels, hidden_labels), space((len(labels),), bool)
+        for _, is_right, said, true in pieces(right, labels, truth):
+            is_right[:] = said == true
         return Gate(
             record=GateRecord.of(pseudo_labels),
-            labels=labels.astype(np.int64),
-            trust=read_column(pseudo_labels, "confidence").astype(np.float32),
+            labels=labels,
+            trust=stored_column(pseudo_labels, "confidence", np.float32),
             rising=True,
             levels=THRESHOLDS,
             rounds=ROUND_THRESHOLDS,
-            accepted=read_column(pseudo_labels, "accepted").astype(bool),
+            accepted=stored_column(pseudo_labels, "accepted", bool),
             truth=truth,
-            right=labels == truth,
-            calibrated=read_column(pseudo_labels, "calibrated_confidence"),
+            right=right,
+            calibrated=stored_column(pseudo_labels, "calibrated_confidence", np.float32),
         )
 
     def calibration(self, said: np.ndarray, labels: np.ndarray, gate: Gate) -> Calibration:
@@ -182,7 +186,7 @@ class Classes:
         gate, record = findings.gate, findings.gate.record
         assert isinstance(record, GateRecord)
         found, of_accepted = [], gate.of_accepted
-        accepted = self.count(gate.labels[gate.accepted])
+        accepted = self.of_pool(gate)[1]
         unseen = [name for name, rows in zip(self.info.classes, accepted, strict=True) if not rows]
         if findings.learned_accepted and gate.coverage.part and unseen:
             found.append(
@@ -221,9 +225,7 @@ class Classes:
                 "precision_low": low,
                 "precision_high": high,
                 "expected_precision": gate.of_accepted.expected,
-                "prior_divergence": divergence(
-                    self.count(gate.labels[gate.accepted]), np.array(record.prior)
-                ),
+                "prior_divergence": divergence(self.of_pool(gate)[1], np.array(record.prior)),
                 "largest_class_share": self.largest(gate)[1],
             },
             "calibration": {
@@ -260,9 +262,17 @@ class Classes:
         """Count the rows of every class: (K,)."""
         return np.bincount(self.kinds(labels), minlength=len(self.info.classes))
 
+    def of_pool(self, gate: Gate) -> np.ndarray:
+        """Count the pool's labels: all, the accepted, of known truth among them, and right: (4, K)."""
+        found = np.zeros((4, len(self.info.classes)), np.int64)
+        for _, labels, accepted, truth, right in pieces(gate.labels, gate.accepted, gate.truth, gate.right):
+            known = accepted & ~np.isnan(truth)
+            found += [self.count(labels[rows]) for rows in (slice(None), accepted, known, known & right)]
+        return found
+
     def largest(self, gate: Gate) -> tuple[int, float | None]:
         """Return the class that most accepted labels name, and its share of them."""
-        accepted = self.count(gate.labels[gate.accepted])
+        accepted = self.of_pool(gate)[1]
         largest = int(accepted.argmax())
         return largest, Share(int(accepted[largest]), gate.coverage.part).value
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from selfsame.core.space import pieces
 from selfsame.core.tables import take_column, take_inputs
 from selfsame.report.gate import Gate
 from selfsame.report.scores import Scores
@@ -49,14 +50,17 @@ class Gallery:
 def gate_galleries(target: Target, gate: Gate, pool: Path) -> Iterator[Gallery]:
     """Show both sides of the gate: the accepted trusted least, the rejected trusted most."""
     words = target.words
-    distrust = -gate.trust if gate.rising else gate.trust
     sides = {
-        f"Accepted, with the {words.doubtful} {words.trust}": (gate.accepted, -distrust),
-        f"Rejected, with the {words.trusted} {words.trust}": (~gate.accepted, distrust),
+        f"Accepted, with the {words.doubtful} {words.trust}": (True, gate.rising),
+        f"Rejected, with the {words.trusted} {words.trust}": (False, not gate.rising),
     }
-    for title, (side, order) in sides.items():
-        rows = np.flatnonzero(side)
-        first = rows[np.argsort(order[rows], kind="stable")[:SHOWN]]
+    for title, (side, rising) in sides.items():
+        first, order = np.empty(0, np.int64), np.empty(0, gate.trust.dtype)
+        for rows, trust, accepted in pieces(gate.trust, gate.accepted):
+            own = np.flatnonzero(accepted == side)
+            order = np.concatenate([order, trust[own] if rising else -trust[own]])
+            foremost = np.argsort(order, kind="stable")[:SHOWN]
+            first, order = np.concatenate([first, own + rows.start])[foremost], order[foremost]
         yield Gallery(title, examples(pool, first, gate.labels[first], gate.trust[first], gate.truth[first]))
 
 

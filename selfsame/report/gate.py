@@ -1,6 +1,6 @@
 """What the gate let through, measured where the truth is known."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from selfsame.core.errors import SelfsameError
+from selfsame.core.space import Growing, let_go, pieces, space
 from selfsame.core.tables import count_rows, iter_batches, open_table, same_ids
 from selfsame.selection.agreement import AgreementRecord, root_mean_square
 from selfsame.selection.record import GateRecord
@@ -60,6 +61,8 @@ class Offer:
 class Gate:
     """The pool's machine-made labels, row by row; how the gate decided stands in its record.
 
+    What is of every row may lie in a file (``core.space``): whoever goes through all rows takes pieces.
+
     Attributes:
         labels: (N,) the pseudo-labels.
         trust: (N,) float32 by which the gate decides: confidence, or ensemble standard deviation.
@@ -93,26 +96,28 @@ class Gate:
     @cached_property
     def coverage(self) -> Share:
         """Share of the pool that was accepted."""
-        return Share(int(self.accepted.sum()), len(self.accepted))
+        return self.of_accepted.coverage
 
     @cached_property
     def of_accepted(self) -> Kept:
         """What was accepted."""
-        return self._rows(self.accepted)
+        return self._rows(lambda _, accepted: accepted)
 
     @cached_property
     def of_rejected(self) -> Kept:
         """What was not."""
-        return self._rows(~self.accepted)
+        return self._rows(lambda _, accepted: ~accepted)
 
     @cached_property
     def explored(self) -> list[Kept]:
         """What each level alone would keep; nothing left out for balance."""
-        passed = np.searchsorted(self.levels, self.trust, side="right" if self.rising else "left")
-        sums = []
-        for column in (np.ones(len(self.labels)), *self._columns()):
-            up_to = np.cumsum(np.bincount(passed, column, minlength=len(self.levels) + 1))
-            sums.append((up_to[-1] - up_to if self.rising else up_to)[:-1])
+        found = np.zeros((5, len(self.levels) + 1))
+        for trust, accepted, *columns in self._columns():
+            passed = np.searchsorted(self.levels, trust, side="right" if self.rising else "left")
+            for sums, column in zip(found, (np.ones(len(accepted)), *columns), strict=True):
+                np.add.at(sums, passed, column.astype(float))  # one after the other, in however many pieces
+        up_to = found.cumsum(axis=1)
+        sums = (up_to[:, -1:] - up_to if self.rising else up_to)[:, :-1]
         return [
             self._kept(float(level), int(rows), *found)
             for level, rows, *found in zip(self.levels, *sums, strict=True)
@@ -120,21 +125,42 @@ class Gate:
 
     def at(self, level: float) -> Kept:
         """Return what a level alone would keep, whether or not it is among those to explore."""
-        rows = self.trust >= np.float32(level) if self.rising else self.trust <= np.float32(level)
-        return replace(self._rows(rows), level=level)
+        least = np.float32(level)
+        kept = self._rows(lambda trust, _: trust >= least if self.rising else trust <= least)
+        return replace(kept, level=level)
 
-    def _rows(self, rows: np.ndarray) -> Kept:
-        return self._kept(
-            self.level, int(rows.sum()), *(column[rows].sum(dtype=float) for column in self._columns())
-        )
+    def _rows(self, choose: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Kept:
+        """Return what those keep that are chosen by trust and by whether they were accepted."""
+        counts = np.zeros(3, np.int64)
+        found = [None if each is None else Growing(each.dtype) for each in (self.calibrated, self.errors)]
+        for trust, accepted, known, right, *columns in self._columns():
+            rows = choose(trust, accepted)
+            counts += [rows.sum(), known[rows].sum(), right[rows].sum()]
+            for chosen, column in zip(found, columns, strict=True):
+                if chosen is not None:
+                    chosen.append(column[rows])
+        # Summed at once: the sum of the pieces' sums would have other last digits.
+        sums = (0.0 if each is None else float(each.array().sum(dtype=float)) for each in found)
+        return self._kept(self.level, *counts.tolist(), *sums)
 
-    def _columns(self) -> Iterator[np.ndarray]:
-        """Yield of every row: whether its truth is known, is right, calibrated confidence, squared error."""
-        nothing = np.zeros(len(self.labels))
-        yield ~np.isnan(self.truth)
-        yield self.right
-        yield nothing if self.calibrated is None else self.calibrated
-        yield nothing if self.errors is None else np.nan_to_num(self.errors) ** 2
+    def _columns(self) -> Iterator[tuple[np.ndarray, ...]]:
+        """Yield, of some rows at a time, trust; whether accepted, of known truth, right; and what is summed.
+
+        That is the calibrated confidence and the squared error, 0 where there is none.
+        """
+        extra = [each for each in (self.calibrated, self.errors) if each is not None]
+        for _, trust, accepted, truth, right, *more in pieces(
+            self.trust, self.accepted, self.truth, self.right, *extra
+        ):
+            nothing = np.zeros(len(trust))
+            yield (
+                trust,
+                accepted,
+                ~np.isnan(truth),
+                right,
+                nothing if self.calibrated is None else more[0],
+                nothing if self.errors is None else np.nan_to_num(more[-1]) ** 2,
+            )
 
     def _kept(
         self, level: float | None, rows: int, known: float, right: float, expected: float, squares: float
@@ -170,17 +196,20 @@ def hidden_truth(pseudo_labels: Path, hidden_labels: Path) -> np.ndarray:
     columns, position = ["example_id", "label"], 0
     hidden, stored = iter_batches(hidden_labels, columns), open_table(hidden_labels).schema
     ahead = pa.schema(map(stored.field, columns)).empty_table()
-    truth = np.full(count_rows(pseudo_labels), np.nan)
+    truth = space((count_rows(pseudo_labels),), np.float64)
     for batch in iter_batches(pseudo_labels, ["example_id"]):
         # Hidden labels are a subset of the pool in the pool's order: this batch's are among the next ones.
         while len(ahead) < len(batch) and (more := next(hidden, None)) is not None:
             ahead = pa.concat_tables([ahead, pa.Table.from_batches([more])])
         is_known = pc.is_in(batch.column(0), value_set=ahead.column("example_id"))
-        rows = position + np.flatnonzero(is_known)
-        these, position = ahead.slice(0, len(rows)), position + len(batch)
+        rows = np.flatnonzero(is_known)
+        here, these = truth[position : position + len(batch)], ahead.slice(0, len(rows))
+        position += len(batch)
         if not same_ids(batch.column(0).filter(is_known), these.column("example_id")):
             break
-        truth[rows] = these.column("label").to_numpy()
+        here[:] = np.nan
+        here[rows] = these.column("label").to_numpy()
+        let_go(truth)
         ahead = ahead.slice(len(rows))
     if len(ahead) or next(hidden, None) is not None:
         raise SelfsameError(

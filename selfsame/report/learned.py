@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from selfsame.core.layout import LEARNED_KEY
+from selfsame.core.space import let_go
 from selfsame.core.tables import iter_batches, open_table
 from selfsame.stats.share import Share
 
@@ -63,6 +64,7 @@ def read_learned(
             changed = taught & ~np.isnan(before) & (before != column)
             right = known & ~differ(column, true)
             counts[:, place] += [part.sum() for part in (taught, used & taught, changed, known, right)]
+        let_go(truth)
     return tuple(
         LearnedRound(each["first_epoch"], each["teacher"], taught, used, changed, Share(right, known))
         for each, (taught, used, changed, known, right) in zip(rounds, counts.T.tolist(), strict=True)

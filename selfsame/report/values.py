@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.tables import TableInfo, read_column
+from selfsame.core.space import pieces, space
+from selfsame.core.tables import TableInfo, stored_column
 from selfsame.report.gate import Gate, Kept, Offer, hidden_truth
 from selfsame.report.scores import Measure, Scores
 from selfsame.report.words import Words, value
@@ -81,8 +82,13 @@ class Values:
 
     def gate(self, pseudo_labels: Path, hidden_labels: Path) -> Gate:  # noqa: D102
         record = AgreementRecord.of(pseudo_labels)
-        labels, truth = read_column(pseudo_labels, "pseudo_label"), hidden_truth(pseudo_labels, hidden_labels)
-        spread = read_column(pseudo_labels, "ensemble_std").astype(np.float32)
+        labels = stored_column(pseudo_labels, "pseudo_label", np.float64)
+        truth = hidden_truth(pseudo_labels, hidden_labels)
+        spread = stored_column(pseudo_labels, "ensemble_std", np.float32)
+        right, errors = space((len(labels),), bool), space((len(labels),), np.float64)
+        for _, is_right, off, said, true in pieces(right, errors, labels, truth):
+            off[:] = said - true
+            is_right[:] = np.abs(off) <= CLOSE * record.unit
         levels, rounds = (
             np.unique(np.quantile(spread, shares, method="higher"))
             if len(spread)
@@ -96,10 +102,10 @@ class Values:
             rising=False,
             levels=levels,
             rounds=rounds,
-            accepted=read_column(pseudo_labels, "accepted").astype(bool),
+            accepted=stored_column(pseudo_labels, "accepted", bool),
             truth=truth,
-            right=np.abs(labels - truth) <= CLOSE * record.unit,
-            errors=labels - truth,
+            right=right,
+            errors=errors,
         )
 
     def calibration(self, said: np.ndarray, labels: np.ndarray, gate: Gate) -> Calibration:  # noqa: D102

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from selfsame.core.space import Column, pieces
+from selfsame.core.space import Growing, pieces
 from selfsame.core.tables import TableInfo
 from selfsame.params.split import SplitParams
 from selfsame.roles.marks import groups, times, words_of
@@ -58,8 +58,8 @@ class Given:
 
 def gather(parts: Iterable[Part], info: TableInfo, params: SplitParams) -> Given:
     """Put the parts of a source together; of all rows, memory holds the words of their times alone."""
-    ids, labels, own = Column(np.uint64, 2), Column(np.float64), Column(np.int8)
-    group, time = Column(np.uint64), list[pa.Array]()
+    ids, labels, own = Growing(np.uint64, 2), Growing(np.float64), Growing(np.int8)
+    group, time = Growing(np.uint64), list[pa.Array]()
     for part in parts:
         ids.append(part.ids)
         labels.append(part.labels)

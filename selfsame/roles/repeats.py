@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.space import PIECE, Column, in_ranges, let_go, pieces
+from selfsame.core.space import PIECE, Growing, in_ranges, let_go, pieces
 from selfsame.roles.given import Given
 
 COPIES, ITSELF = 1, 2
@@ -78,13 +78,13 @@ def find_repeats(given: Given) -> Repeats:
             yield some
 
     ranges = len(given.ids) // PIECE + 1
-    found = Column(FOUND)
+    found = Growing(FOUND)
     for some in in_ranges(
         records, lambda each: ((each["high"] >> 32) * ranges >> 32).astype(np.int64), ranges
     ):
         found.append(_among(some))
     every = found.array()
-    ordered = [Column(kind) for _, kind in FOUND]
+    ordered = [Growing(kind) for _, kind in FOUND]
     for some in in_ranges(
         lambda: (each for _, each in pieces(every)), lambda each: each["row"] // PIECE, ranges
     ):

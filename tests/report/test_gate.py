@@ -7,9 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from made import class_findings, class_record, target
+from made import VALUES, class_findings, class_gate, class_record, target, value_gate
 
+from selfsame.core import space
 from selfsame.core.errors import SelfsameError
+from selfsame.report import gallery
 from selfsame.report.class_page import class_rows
 from selfsame.report.classes import THRESHOLDS
 from selfsame.report.findings import metrics
@@ -45,6 +47,32 @@ def test_random_pool_agrees_with_counting_by_hand(write_gate: WriteGate) -> None
         if kept:
             assert found.expected == pytest.approx(np.mean([confidence[row] / 2 for row in kept]))
         assert gate.at(float(threshold)).coverage == found.coverage
+
+
+def figures(gate: Gate) -> tuple[object, ...]:
+    own = VALUES if gate.errors is not None else target()
+    sides = [each.examples for each in gallery.gate_galleries(own, gate, Path("pool"))]
+    by_class = None if gate.errors is not None else target().of_pool(gate).tolist()
+    return gate.explored, gate.of_accepted, gate.of_rejected, gate.at(0.6), gate.coverage, sides, by_class
+
+
+def test_a_pool_in_a_file_has_the_same_figures_to_the_bit(
+    write_gate: WriteGate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(2)
+    confidence = np.round(random.uniform(0.3, 1, 700), 2)
+    hidden = {row: int(random.integers(0, 3)) for row in range(0, 700, 2)}
+    own = (random.integers(0, 3, 700).tolist(), confidence.tolist(), hidden)
+    error = np.where(np.arange(20) % 3, random.normal(0, 7, 20), np.nan)
+    monkeypatch.setattr(gallery, "examples", lambda _, *columns: [each.tolist() for each in columns])
+    whole = [figures(gate) for gate in (class_gate(*own, threshold=0.8), value_gate(error))]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(space, "SMALL", 16)
+    monkeypatch.setattr(space, "PIECE", 7)
+    mapped = write_gate(*own, threshold=0.8, batch_rows=37)
+    rows = (mapped.labels, mapped.trust, mapped.accepted, mapped.truth, mapped.right, mapped.calibrated)
+    assert all(isinstance(each, np.memmap) for each in rows)
+    assert repr([figures(mapped), figures(value_gate(error))]) == repr(whole)
 
 
 def test_nothing_accepted(write_gate: WriteGate) -> None:

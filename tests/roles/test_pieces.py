@@ -140,7 +140,7 @@ def test_the_roles_are_those_of_rows_that_are_all_in_memory(way: str) -> None:
         exclude = [f"{high:016x}{low:016x}" for high, low in {*map(tuple, data.ids[:withdrawn].tolist())}]
         changes = keys | {"seed": seed, "duplicates": "drop_contradicting", "exclude": exclude}
         params = SplitParams.model_validate(changes)
-        columns = [space.Column(np.uint64, 2), *(map(space.Column, (np.float64, np.int8)))]
+        columns = [space.Growing(np.uint64, 2), *(map(space.Growing, (np.float64, np.int8)))]
         for column, values in zip(columns, (data.ids, data.labels, data.own), strict=True):
             for start in range(0, len(values), 11):
                 column.append(values[start : start + 11])
