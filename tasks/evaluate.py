@@ -169,16 +169,11 @@ def checks(
     pool, known = stage.inputs["pool"], [stage.inputs[role] for role in ("labeled", "validation")]
 
     def make() -> Arrays:
-        learned, held = (take_all(table) for table in known)
-        labels = np.concatenate([read_column(table, "label") for table in known])
+        learned = np.concatenate([take_all(table) for table in known])
+        labels = target.kinds(np.concatenate([read_column(table, "label") for table in known]))
         sample = evenly(count_rows(pool), POOL_SAMPLE)
-        seen = take_inputs(pool, sample)
-        drift = measure_drift(
-            np.concatenate([learned, held]),
-            target.kinds(labels),
-            seen,
-            target.kinds(taken(gate.labels, sample)),
-        )
+        said = target.kinds(taken(gate.labels, sample))
+        drift = measure_drift(learned, labels, take_inputs(pool, sample), said)
         return {
             "drift": np.array([drift.differing.part, drift.differing.total]),
             "p_value": np.array(drift.p_value),

@@ -48,6 +48,14 @@ def let_go(*arrays: np.ndarray) -> None:
             base.madvise(mmap.MADV_DONTNEED)
 
 
+def made(dtype: DTypeLike, make: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray:
+    """Return what is made of arrays row by row: (N,), see ``space``."""
+    found = space((len(arrays[0]),), dtype)
+    for _, own, *values in pieces(found, *arrays):
+        own[:] = make(*values)
+    return found
+
+
 def taken(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return an array's values in some ascending rows; memory holds of it what lies around these."""
     found = [array[:0]]

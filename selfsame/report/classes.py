@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.space import pieces, space
+from selfsame.core.space import made, pieces
 from selfsame.core.tables import TableInfo, stored_column
 from selfsame.report.gate import Gate, Kept, Offer, hidden_truth
 from selfsame.report.scores import OF_CLASSES, Measure, Scores, macro_f1
@@ -125,9 +125,7 @@ class Classes:
 
     def gate(self, pseudo_labels: Path, hidden_labels: Path) -> Gate:  # noqa: D102
         labels = stored_column(pseudo_labels, "pseudo_label", np.int64)
-        truth, right = hidden_truth(pseudo_labels, hidden_labels), space((len(labels),), bool)
-        for _, is_right, said, true in pieces(right, labels, truth):
-            is_right[:] = said == true
+        truth = hidden_truth(pseudo_labels, hidden_labels)
         return Gate(
             record=GateRecord.of(pseudo_labels),
             labels=labels,
@@ -137,7 +135,7 @@ class Classes:
             rounds=ROUND_THRESHOLDS,
             accepted=stored_column(pseudo_labels, "accepted", bool),
             truth=truth,
-            right=right,
+            right=made(bool, np.equal, labels, truth),
             calibrated=stored_column(pseudo_labels, "calibrated_confidence", np.float32),
         )
 
@@ -254,10 +252,6 @@ class Classes:
         counts = self.count(actual)
         return len(actual) / ((counts > 0).sum() * counts[actual])
 
-    @property
-    def _indices(self) -> list[int]:
-        return list(range(len(self.info.classes)))
-
     def count(self, labels: np.ndarray) -> np.ndarray:
         """Count the rows of every class: (K,)."""
         return np.bincount(self.kinds(labels), minlength=len(self.info.classes))
@@ -280,14 +274,14 @@ class Classes:
         """Count actual × predicted: (K, K) int64."""
         from sklearn.metrics import confusion_matrix
 
-        return confusion_matrix(scores.actual, scores.predicted, labels=self._indices)
+        return confusion_matrix(scores.actual, scores.predicted, labels=range(len(self.info.classes)))
 
     def by_class(self, scores: Scores) -> list[ClassScores]:
         """Score every class for itself."""
         from sklearn.metrics import precision_recall_fscore_support
 
         columns = precision_recall_fscore_support(
-            scores.actual, scores.predicted, labels=self._indices, zero_division=np.nan
+            scores.actual, scores.predicted, labels=range(len(self.info.classes)), zero_division=np.nan
         )
         return [
             ClassScores(name, _defined(precision), _defined(recall), _defined(f1), int(rows))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.space import pieces, space
+from selfsame.core.space import made
 from selfsame.core.tables import TableInfo, stored_column
 from selfsame.report.gate import Gate, Kept, Offer, hidden_truth
 from selfsame.report.scores import Measure, Scores
@@ -85,10 +85,7 @@ class Values:
         labels = stored_column(pseudo_labels, "pseudo_label", np.float64)
         truth = hidden_truth(pseudo_labels, hidden_labels)
         spread = stored_column(pseudo_labels, "ensemble_std", np.float32)
-        right, errors = space((len(labels),), bool), space((len(labels),), np.float64)
-        for _, is_right, off, said, true in pieces(right, errors, labels, truth):
-            off[:] = said - true
-            is_right[:] = np.abs(off) <= CLOSE * record.unit
+        errors = made(np.float64, np.subtract, labels, truth)
         levels, rounds = (
             np.unique(np.quantile(spread, shares, method="higher"))
             if len(spread)
@@ -104,7 +101,7 @@ class Values:
             rounds=rounds,
             accepted=stored_column(pseudo_labels, "accepted", bool),
             truth=truth,
-            right=right,
+            right=made(bool, lambda off: np.abs(off) <= CLOSE * record.unit, errors),
             errors=errors,
         )
 
