@@ -123,24 +123,23 @@ def draw_timed(rows: Rows, time: np.ndarray, amounts: Sequence[Amounts], params:
         SelfsameError: labeled rows have no time, or the earlier ones lack a class.
     """
     known = np.flatnonzero(rows.labels >= 0)
-    if missing := int(np.isnan(time[known]).sum()):
+    time, ids, labels = time[known], rows.ids[known], rows.labels[known]  # few of a large pool
+    if missing := int(np.isnan(time).sum()):
         raise SelfsameError(
             f"params.yaml: split.time_column = {params.time_column}: {missing} labeled rows have no time",
             "give them one, remove their label, or withdraw them by split.exclude",
         )
-    roles = np.full(len(rows.labels), POOL, np.int8)
-    keys = np.zeros((len(rows.labels), 4), np.uint64)
-    keys[known] = keys_of(rows.ids[known], params.seed)
-    later = known[np.lexsort((rows.ids[known, 1], rows.ids[known, 0], time[known]))]
+    drawn, keys = np.full(len(known), POOL, np.int8), keys_of(ids, params.seed)
+    later = np.lexsort((ids[:, 1], ids[:, 0], time))
     for role, count in (
         (HOLDOUT, sum(each.holdout for each in amounts)),
         (VALIDATION, sum(each.validation for each in amounts)),
     ):
         cut = time[later[len(later) - count]] if 0 < count <= len(later) else np.inf
-        roles[later[time[later] >= cut]] = role
+        drawn[later[time[later] >= cut]] = role
         later = later[time[later] < cut]
     for place, each in enumerate(amounts):
-        own = later[rows.labels[later] == place]
+        own = later[labels[later] == place]
         count = len(own) if params.labels_per_class == "all" else each.labeled
         if not len(own) or len(own) < count:
             raise SelfsameError(
@@ -148,10 +147,12 @@ def draw_timed(rows: Rows, time: np.ndarray, amounts: Sequence[Amounts], params:
                 f"{place} are earlier than the validation rows, and {max(1, count)} are needed",
                 "label earlier rows of it, or lower split.validation_per_class or split.holdout_fraction",
             )
-        roles[first(keys[:, 2], own, count)] = LABELED
-    judges = np.flatnonzero(roles == VALIDATION)
+        drawn[first(keys[:, 2], own, count)] = LABELED
+    judges = np.flatnonzero(drawn == VALIDATION)
     erased = params.erased_of("calibration")
     whole = len(judges) + params.erased_of("validation") + erased
     aside = max(0, round(params.calibration_fraction * whole) - erased)
-    roles[first(keys[:, 3], judges, aside)] = CALIBRATION
+    drawn[first(keys[:, 3], judges, aside)] = CALIBRATION
+    roles = np.full(len(rows.labels), POOL, np.int8)
+    roles[known] = drawn
     return roles
