@@ -80,9 +80,17 @@ once). Whoever opens an object compares ETag and size, and stops where the store
 of an object of more than 8 MB it looks again after each request, so no two contents become one file. `verify` hashes the listing and doesn't ask the store; the manifest names the
 address and has ETags in place of digests of content. `selfsame refresh` says how many objects were added, changed and are
 gone. A store that can't be reached, refuses, or doesn't have an object any more ends a command or stage in one sentence,
-after three tries: 4 seconds where nobody listens, 12 where nobody answers; what was made before stays in DVC's cache. Back at an old listing, `download` needs the old objects: DVC's cache has the examples
-made of them, not them. `erase` refuses: take the rows out in the store, then refresh. So does
+within half a minute also where nobody answers; what was made before stays in DVC's cache. Back at an old listing
+(git keeps it: `selfsame run --commit` commits it), DVC's cache has the examples made of the old objects; without
+them, `download` needs the objects. `erase` refuses: take the rows out in the store, then refresh. So does
 `selfsame score`: take `selfsame predict`.
+
+**Many small objects** cost requests, two for each that is read (a table's file: four), and 32 at once for photos; table
+files are read one after another. From a local server that answered some 250 requests a second beside other work
+(load 7 to 14), 20,000 photos of 8×8 were listed in 54 to 87 seconds (148 MB) and read by `download` in 162 to 174 (242 MB, 26 of
+them computing); 100,000 files were listed in 473 seconds (372 MB). `dvc status` took 1.4 to 1.9 seconds, most of them to
+start. Without the server, a photo costs 0.2 to 0.4 ms of this machine and a table's file 0.8 ms, with 1,000 objects as with
+PLACEHOLDER. With 40 ms for each answer 2,000 photos took 3.9 seconds, 15 before they were asked for 32 at once.
 
 ## Known limits
 
@@ -110,7 +118,8 @@ made of them, not them. `erase` refuses: take the rows out in the store, then re
   and reached 15 to 70 % of bare steps.
 * What a second core gains by reading and deciding ahead, on the clock of an idle machine; images of 3,000 and 100,000
   rows and the kills again, since labeling does that.
-* A store other than a local server (moto) that speaks S3; a listing of more than a few objects.
+* A store other than a local server (moto) that speaks S3: its latency, its limits of requests, roles as keys; more than
+  100,000 objects; an object of more than 24 MB.
 """
 
 

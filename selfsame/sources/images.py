@@ -21,7 +21,7 @@ from selfsame.sources.labels_table import LabelsTable, read_labels_table
 from selfsame.sources.photo import read_photo
 from selfsame.sources.place import Place, is_pool, look_through, parts
 from selfsame.sources.source import TRAIN, Batch, Source
-from selfsame.sources.store import content_of
+from selfsame.sources.store import ASKED_AT_ONCE, content_of
 from selfsame.sources.words import tidy
 
 BATCH_BYTES = 16 * 1024 * 1024  # of decoded photos; while it writes them, Parquet holds ten times as much
@@ -198,7 +198,8 @@ def _batches(album: Album, size: int) -> Iterator[Batch]:
             faults.append(Fault.of(error))
             return None
 
-    with ThreadPoolExecutor() as threads:  # Pillow decodes without the interpreter's lock
+    # Pillow decodes without the interpreter's lock; what a store sends is waited for.
+    with ThreadPoolExecutor(ASKED_AT_ONCE if place.stores else None) as threads:
         for start in range(0, len(photos), rows):
             some = photos[start : start + rows]
             pictures = list(threads.map(read, some))

@@ -25,7 +25,7 @@ from selfsame.core.layout import LISTING
 
 SCHEME = "s3://"
 HEAD = "# objects of "
-ASKED_AT_ONCE = 32  # objects, for their ETags
+ASKED_AT_ONCE = 32  # objects, for their ETags; and photos
 WHOLE_BYTES = READ_AT_ONCE = (
     8 * 1024 * 1024
 )  # an object of no more is read by one request, a larger one by several

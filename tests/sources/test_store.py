@@ -3,11 +3,13 @@
 import gzip
 import io
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
+from threading import Barrier
 from typing import Any
 
 import boto3
@@ -30,7 +32,7 @@ from selfsame.erasure.files import require_writable
 from selfsame.operation.refresh import refresh, target_of
 from selfsame.params.data import Arrays, CaliforniaHousing, DataParams, Images, Table
 from selfsame.scoring.score import _new_files
-from selfsame.sources import store
+from selfsame.sources import images, store
 from selfsame.sources.california_housing import CENSUS
 from selfsame.sources.files import Reading, open_table_file
 from selfsame.sources.opened import open_source
@@ -285,6 +287,17 @@ def test_a_large_object_that_goes_while_it_is_read_is_not_a_broken_file(
         put(address, name, whole.replace(b"1", b"2"), server)
         with pytest.raises(StoreError, match=f"{name}: the store has another object there"):
             pa.input_stream(held).read()
+
+
+def test_photos_of_a_store_are_asked_for_many_at_once(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = photos(Path("mine"))
+    for number in range(store.ASKED_AT_ONCE - 5):
+        shutil.copy(folder / "cat/1.png", folder / f"unlabeled/more-{number}.png")
+    listing = listed(upload(folder, server))
+    all_asked = Barrier(store.ASKED_AT_ONCE, timeout=20)
+    read = images.read_photo
+    monkeypatch.setattr(images, "read_photo", lambda *given: (all_asked.wait(), read(*given))[1])
+    content(Images.model_validate({"source": "images", "path": "-", "image_size": 8}), listing)
 
 
 def test_a_small_table_is_fetched_twice_in_all(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
