@@ -90,7 +90,7 @@ files are read one after another. From a local server that answered some 250 req
 (load 7 to 14), 20,000 photos of 8×8 were listed in 54 to 87 seconds (148 MB) and read by `download` in 162 to 174 (242 MB, 26 of
 them computing); 100,000 files were listed in 473 seconds (372 MB). `dvc status` took 1.4 to 1.9 seconds, most of them to
 start. Without the server, a photo costs 0.2 to 0.4 ms of this machine and a table's file 0.8 ms, with 1,000 objects as with
-PLACEHOLDER. With 40 ms for each answer 2,000 photos took 3.9 seconds, 15 before they were asked for 32 at once.
+20,000. With 40 ms for each answer 2,000 photos took 3.9 seconds, 15 before they were asked for 32 at once.
 
 ## Known limits
 

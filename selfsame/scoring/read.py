@@ -20,7 +20,7 @@ from selfsame.scoring.prepare import Preparation
 from selfsame.sources.files import PARQUET_ENDINGS, TEXT_ENDINGS, open_table_file
 from selfsame.sources.images import BATCH_BYTES
 from selfsame.sources.place import look_through
-from selfsame.sources.store import readable
+from selfsame.sources.store import ASKED_AT_ONCE, listing_of, readable
 
 IDX = re.compile(r"idx\d?-ubyte(\.gz)?$|\.idx(\.gz)?$")
 IDX_BYTES = 0x08  # the type of unsigned bytes in an idx file's head
@@ -226,7 +226,8 @@ def _photos(paths: list[Path], preparation: Preparation, name_of: Callable[[Path
     if not paths:
         return
     most = min(BATCH_ROWS, max(1, BATCH_BYTES // prod(preparation.info.input_shape)))
-    with ThreadPoolExecutor() as threads:  # Pillow decodes without the interpreter's lock
+    # Pillow decodes without the interpreter's lock; what a store sends is waited for.
+    with ThreadPoolExecutor(ASKED_AT_ONCE if listing_of(paths[0]) else None) as threads:
         for start in range(0, len(paths), most):
             some = paths[start : start + most]
             images = list(threads.map(lambda path: preparation.of_image(path, str(path)), some))

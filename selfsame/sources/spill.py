@@ -24,7 +24,7 @@ class Spill:
         if self._file is None:
             return
         rows = len(next(iter(columns.values())))
-        batch = pa.record_batch({FILE: pa.repeat(pa.scalar(number, pa.int16()), rows), **columns})
+        batch = pa.record_batch({FILE: pa.repeat(pa.scalar(number, pa.int32()), rows), **columns})
         if self._writer is None:
             self._writer = pa.ipc.new_stream(pa.PythonFile(self._file, mode="w"), batch.schema)
         self._writer.write_batch(batch)

@@ -37,6 +37,7 @@ from selfsame.sources.california_housing import CENSUS
 from selfsame.sources.files import Reading, open_table_file
 from selfsame.sources.opened import open_source
 from selfsame.sources.place import look_through
+from selfsame.sources.spill import Spill, read_spilled
 from selfsame.sources.store import AwayError, StoreError, list_objects, read_listing, readable
 
 ROWS = 40
@@ -298,6 +299,17 @@ def test_photos_of_a_store_are_asked_for_many_at_once(server: str, monkeypatch: 
     read = images.read_photo
     monkeypatch.setattr(images, "read_photo", lambda *given: (all_asked.wait(), read(*given))[1])
     content(Images.model_validate({"source": "images", "path": "-", "image_size": 8}), listing)
+
+
+def test_rows_of_many_files_are_told_apart() -> None:
+    with TemporaryFile() as file:
+        with Spill(file) as spill:
+            for number in (0, 100_000):
+                spill.write(number, {"length": pa.array([number])})
+        assert [(number, columns["length"][0].as_py()) for number, columns in read_spilled(file)] == [
+            (0, 0),
+            (100_000, 100_000),
+        ]
 
 
 def test_a_small_table_is_fetched_twice_in_all(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
