@@ -103,7 +103,7 @@ def verify(
 def rows(
     example_id: Annotated[str | None, typer.Argument(help="The id of an example.")] = None,
     source_row: Annotated[int | None, typer.Option(help="Its position in the source, from 0.")] = None,
-    source_file: Annotated[str | None, typer.Option(help="The source's file, where it has several.")] = None,
+    source_file: Annotated[str | None, typer.Option(help="Count from the start of that file.")] = None,
     rev: Revision = None,
     as_json: AsJson = False,
 ) -> None:

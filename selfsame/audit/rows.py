@@ -12,23 +12,38 @@ from selfsame.audit.stale import stale
 from selfsame.audit.uses import uses_of
 from selfsame.core.errors import SelfsameError
 
+SHOWN = 5  # files of a message
+
 
 def id_of_source_row(snapshot: Snapshot, row: int, file: str | None = None) -> str:
-    """Return the id of the example at a position of the source.
+    """Return the id of the example at a position of the source, or of one file of a table that has several.
 
     Raises:
-        SelfsameError: there is none, or there are several and ``file`` is needed to tell them apart.
+        SelfsameError: there is none.
     """
-    table = snapshot.current.table("examples")
-    found = table.where("source_row", row) if table else []
-    if file is not None:
-        found = [entry for entry in found if entry.get("source_file") == file]
-    if len(found) != 1:
-        raise SelfsameError(
-            f"source row {row}{f' of {file}' if file else ''}: {len(found)} examples are at that position",
-            "count from 0; name the source's file too where it has several",
-        )
-    return found[0]["example_id"]
+    now = snapshot.current
+    at = row if file is None else _start_of(file, row, now.document("manifest") or {}) + row
+    table = now.table("examples")
+    found = table.where("source_row", at) if table else []
+    if not found:
+        raise SelfsameError(f"source row {row}: no example is at that position", "count from 0")
+    return str(found[0]["example_id"])
+
+
+def _start_of(file: str, row: int, manifest: dict[str, Any]) -> int:
+    """Return where a file's rows start in the source; the manifest counts those of each, in order."""
+    start = 0
+    for name, counted in manifest.get("files", {}).items():
+        if name == file and 0 <= row < counted["rows"]:
+            return start
+        if name == file:
+            raise SelfsameError(f"source row {row} of {file}: it has {counted['rows']} rows", "count from 0")
+        start += counted["rows"]
+    names = ", ".join(list(manifest.get("files", {}))[:SHOWN])
+    raise SelfsameError(
+        f"{file}: the source has no such file of rows",
+        f"the first are {names}" if names else "leave --source-file out: its rows are not counted by file",
+    )
 
 
 def executions_of(snapshot: Snapshot) -> list[Execution]:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from project import Project
+from project import Project, run_task
 
 from selfsame.audit.execution import Execution
 from selfsame.audit.held import Table
@@ -107,8 +107,31 @@ def test_validation_and_holdout_rows(real: Project) -> None:
 def test_row_by_its_place_in_the_source(real: Project) -> None:
     wanted = pick("data/raw/examples", source_row=17)
     assert id_of_source_row(Snapshot(), 17) == wanted["example_id"]
-    with pytest.raises(SelfsameError, match="source row 99999: 0 examples"):
+    with pytest.raises(SelfsameError, match="source row 99999: no example"):
         id_of_source_row(Snapshot(), 99999)
+
+
+def test_a_row_is_named_by_its_place_in_one_of_several_files(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    for name, start, count in (("a.csv", 0, 4), ("b.csv", 4, 3)):
+        rows = (f"{at}.5,{at * at},{'xy'[at % 2]}\n" for at in range(start, start + count))
+        (inbox / name).write_text("one,two,label\n" + "".join(rows))
+    run_task("download", tmp_path, data={"source": "table", "path": "inbox", "target_column": "label"})
+    table, manifest = tmp_path / "data/raw/examples", tmp_path / "data/raw/manifest.json"
+    now = SimpleNamespace(
+        table=lambda _: Table(sorted(table.iterdir())), document=lambda _: json.loads(manifest.read_text())
+    )
+    snapshot: Any = SimpleNamespace(current=now)
+    assert id_of_source_row(snapshot, 2, "b.csv") == pick(str(table), source_row=6, two=36)["example_id"]
+    assert id_of_source_row(snapshot, 2, "a.csv") == id_of_source_row(snapshot, 2)
+    for row, file, said in (
+        (3, "b.csv", "source row 3 of b.csv: it has 3 rows"),
+        (-1, "b.csv", "source row -1 of b.csv: it has 3 rows"),
+        (0, "c.csv", "c.csv: the source has no such file of rows\n  fix: the first are a.csv, b.csv"),
+    ):
+        with pytest.raises(SelfsameError, match=said):
+            id_of_source_row(snapshot, row, file)
 
 
 def test_unknown_row(real: Project) -> None:
