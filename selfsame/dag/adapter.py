@@ -8,9 +8,10 @@ name, what it broke.
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import dvc
@@ -36,6 +37,7 @@ RUN_LOGGER, STAGE_LOGGERS = "dvc.stage.run", "dvc.stage"  # the first speaks onl
 REMOVING = "Removing %s"  # one unused object
 MERGED = f"git checkout --ours {LOCK_FILE}, then dvc repro, then git add it: see docs/operator.md, Merging"
 PULLING = "Pulling data for"  # what dvc.lock names is fetched: DVC calls such a stage unchanged
+_OPENING = Lock()  # DVC clears the umask for a moment: two threads could leave all files open to anybody
 
 
 def dvc_message(error: BaseException) -> str:
@@ -68,12 +70,10 @@ def open_project(
     """
     require_tested(dvc.__version__)
     try:
-        with Repo(_wait_for_lock=True) as repo:
-            if not locked:
-                yield repo
-                return
-            with repo.lock:
-                yield repo
+        with _OPENING:
+            opened = Repo(_wait_for_lock=True)
+        with opened as repo, repo.lock if locked else nullcontext():
+            yield repo
     except SelfsameError:
         raise
     except caught as error:

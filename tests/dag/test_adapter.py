@@ -10,7 +10,10 @@ import os
 import re
 import shutil
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import dvc
 import pytest
@@ -53,6 +56,28 @@ def test_the_bound_is_that_of_the_package() -> None:
 def test_an_error_without_a_word_is_said_by_its_kind() -> None:
     assert adapter.dvc_message(OSError()) == "OSError"
     assert adapter.dvc_message(OSError("full")) == "full"
+
+
+def test_two_threads_that_open_a_project_leave_the_umask(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DVC sets it to 0 while it makes a folder: who looks then takes 0 for what is to be set again."""
+    real = os.makedirs
+
+    def slow(*given: Any, **named: Any) -> None:
+        time.sleep(0.2)
+        real(*given, **named)
+
+    def open_it(_: int) -> None:
+        with open_project():
+            pass
+
+    before = os.umask(0o027)
+    try:
+        monkeypatch.setattr(os, "makedirs", slow)
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(open_it, range(2)))
+    finally:
+        after = os.umask(before)
+    assert oct(after) == oct(0o027)
 
 
 def test_a_project_takes_this_option(toy: Toy) -> None:

