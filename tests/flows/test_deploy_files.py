@@ -122,6 +122,7 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
     for name in NAMES:
         text = (DEPLOY / f"selfsame-{name}.service").read_text().replace(f"{HOME}/.venv/bin", str(BIN))
         (tmp_path / f"selfsame-{name}.service").write_text(text)
+        (tmp_path / f"selfsame-{name}.service").chmod(0o644)  # it warns of files that anybody may write
     units = sorted(map(str, tmp_path.iterdir()))
     done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
