@@ -26,9 +26,8 @@ from selfsame.core.layout import LISTING
 SCHEME = "s3://"
 HEAD = "# objects of "
 ASKED_AT_ONCE = 32  # objects, for their ETags; and photos
-WHOLE_BYTES = READ_AT_ONCE = (
-    8 * 1024 * 1024
-)  # an object of no more is read by one request, a larger one by several
+WHOLE_BYTES = 8 * 1024 * 1024  # an object of no more is read by one request,
+READ_AT_ONCE = WHOLE_BYTES  # a larger one by several of this size
 ANEW = "list them anew by 'selfsame refresh'"
 CHECK = "check the address, AWS_ENDPOINT_URL, AWS_DEFAULT_REGION and the keys"
 UNFIT = re.compile(r"[\r\n]|(^|/)\.\.(/|$)")  # names of objects
