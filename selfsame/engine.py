@@ -9,9 +9,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from selfsame.core.cores import shared_by
 from selfsame.core.errors import SelfsameError
 from selfsame.core.graph_file import read_yaml
 from selfsame.core.layout import PARAMS_FILE
@@ -171,6 +173,7 @@ class _Ray:
 def _told(work: Callable[[Part], Result], part: Part) -> tuple[tuple[str, str] | None, Result | None]:
     """Work on a part; an error that a person can mend is a result too."""
     try:
-        return None, work(part)
+        with shared_by(inf):  # other workers, as many as there are cores
+            return None, work(part)
     except SelfsameError as error:
         return (error.what, error.fix), None

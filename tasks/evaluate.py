@@ -76,8 +76,8 @@ def answers_of(stage: Stage, kept: Kept, reference: Reference) -> Callable[[str,
             return reference.model(JUDGED if name.endswith(".validated") else WHOLE)
         folder = stage.inputs[name.removesuffix(".validated")]
         views = stage.section("prediction", PredictionParams).test_time_augmentation
-        device = prepare_device(stage.section("compute", ComputeParams))
-        return load_model(validated(folder) if name.endswith(".validated") else folder, device, views)
+        path = validated(folder) if name.endswith(".validated") else folder
+        return load_model(path, prepare_device(stage.section("compute", ComputeParams)), views)
 
     def answer(name: str, role: str) -> np.ndarray:
         learned = [stage.inputs["labeled"], stage.inputs["validation"]]
@@ -104,8 +104,10 @@ def looked_at(pool: Path) -> np.ndarray:
 def reference_of(stage: Stage, kept: Kept) -> Reference:
     """Fit the scikit-learn baseline to the labeled rows, and to labeled and validation rows."""
     from selfsame.families.reference import Reference, fit_reference, read_rows
+    from selfsame.model.device import prepare_device
     from selfsame.model.inputs import Scaling
 
+    prepare_device(stage.section("compute", ComputeParams))
     tables = [stage.inputs[role] for role in ("labeled", "validation")]
     scaling = Scaling.from_json(read_config(stage.inputs["baseline"])["scaling"])
     found = kept.get(REFERENCE, tables, lambda: fit_reference(*(read_rows(each, scaling) for each in tables)))
@@ -194,11 +196,11 @@ def checks(
 
 def main(stage: Stage) -> None:
     """Score both models, promote the better one, measure the gate, write the report."""
+    from selfsame.families.reference import WHOLE
+
     own = stage.section("evaluate", EvaluateParams)
     target = target_of(TableInfo.of(stage.inputs["labeled"]), own.metric)
     kept = keep(stage.spec.name, stage.spec.code, stage.params, but="evaluate")
-    from selfsame.families.reference import WHOLE
-
     reference = reference_of(stage, kept)
     answers = answers_of(stage, kept, reference)
     labels = {role: read_column(stage.inputs[role], "label") for role in ("labeled", "validation")}
@@ -230,7 +232,6 @@ def main(stage: Stage) -> None:
     profile = profile_predictions(profile_of(stage, kept), target, calibration, *said)
     (stage.outputs["champion"] / PROFILE).write_text(profile.text(), encoding="utf-8")
     constant, curve = target.constant(learned), reference.halved()
-
     models = {
         name: ModelFindings(
             family(reference.family(WHOLE), target.words) if name == REFERENCE else name,

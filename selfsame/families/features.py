@@ -90,6 +90,8 @@ def _moments(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _missing(inputs: np.ndarray) -> Tensor:
     """Return the features whose absence tells something: the first of those that are missing together."""
     absent = np.isnan(inputs)
+    if not absent.any():
+        return tensor([], torch.int64)
     _, first = np.unique(absent, axis=1, return_index=True)
     return tensor([place for place in sorted(first) if 0 < absent[:, place].sum() < len(inputs)], torch.int64)
 
@@ -105,5 +107,5 @@ def see(rows: Rows, features: Callable[[np.ndarray], Features], seed: int) -> tu
         components = min(COMPONENTS, len(flat) // 2)
         fitted = PCA(components, svd_solver="randomized", random_state=seed).fit(seen)
         made.mean, made.projection = tensor(fitted.mean_), tensor(fitted.components_.T)
-        seen = made(torch.from_numpy(flat)).numpy()
+        seen = made.projected(torch.from_numpy(seen)).numpy()
     return made, seen

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from selfsame.model.device import side_by_side
+
 FOLDS = 5
 
 
@@ -92,13 +94,13 @@ def one_thread() -> Iterator[ThreadPoolExecutor]:
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
-    threads = torch.get_num_threads()
+    threads, own = side_by_side(), torch.get_num_threads()
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a kernel at its bound is as good as one inside
         torch.set_num_threads(1)
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as side_by_side:
-            yield side_by_side
-    torch.set_num_threads(threads)
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    torch.set_num_threads(own)
 
 
 def tensor(values: Any, dtype: torch.dtype = torch.float64) -> Tensor:

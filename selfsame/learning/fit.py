@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from selfsame.core.cores import has_a_core_to_spare
 from selfsame.core.layout import LEARNED, VALIDATED
 from selfsame.learning.distributed import is_spread, rank, spread
 from selfsame.learning.loop import train
@@ -17,7 +18,7 @@ from selfsame.learning.steps import StepNet, prepare_compiler
 from selfsame.model.models import save_model, save_validation
 from selfsame.model.nets import build_net
 from selfsame.model.torchvision_nets import TorchvisionNet, load_weights
-from selfsame.observe.beside import beside, has_a_core_to_spare
+from selfsame.observe.beside import beside
 from selfsame.observe.notes import note
 from selfsame.observe.watch import monitoring, watch
 from selfsame.params.model import FittedParams, Torchvision

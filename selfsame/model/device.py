@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from selfsame.core.cores import has_a_core_to_spare, use_free_core
 from selfsame.core.errors import SelfsameError
 from selfsame.params.compute import ComputeParams
 
@@ -16,7 +17,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 def prepare_device(params: ComputeParams) -> torch.device:
-    """Return the device that the parameters name, set up for repeatable results.
+    """Return the device that the parameters name, set up for repeatable results; a free core is used, too.
 
     On a CPU two runs are bit-equal for the same number of threads; on CUDA deterministic kernels are
     chosen where torch has them.
@@ -25,6 +26,7 @@ def prepare_device(params: ComputeParams) -> torch.device:
         SelfsameError: ``cuda`` is asked for and there is none.
     """
     device = choose_device(params.device, "params.yaml: compute.device", params.cpu_threads)
+    use_free_core()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is repeatable only with it
     # As use_deterministic_algorithms(True), which imports the compiler too (seconds).
     torch.set_deterministic_debug_mode("error")
@@ -45,6 +47,11 @@ def keep_freed_memory() -> None:
         if not mallopt(M_MMAP_THRESHOLD, 1 << 30):
             mallopt(M_MMAP_THRESHOLD, 32 << 20)  # the most that some versions take
         mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+def side_by_side() -> int:
+    """Return how many threads share work that any number does alike: a free core is one more than one."""
+    return max(torch.get_num_threads(), 1 + has_a_core_to_spare())
 
 
 def choose_device(

@@ -47,14 +47,22 @@ class Features(Fitted):
         rows = torch.where(absent, self.filling, rows)
         if len(self.knots):
             rows = self._lines(rows)
-        rows = torch.cat([rows, absent[:, self.missing].double()], dim=1)
+        return self.projected(torch.cat([rows, absent[:, self.missing].double()], dim=1))
+
+    def projected(self, rows: Tensor) -> Tensor:
+        """Return what is known of rows (N, F + M) on the few directions, if there are any."""
         return (rows - self.mean) @ self.projection if len(self.projection) else rows
 
     def _lines(self, rows: Tensor) -> Tensor:
+        if self.knots.shape[1] == 2:  # one line, nothing to look for
+            return self._on_line(rows.T, *self.knots.split(1, dim=1), *self.scores.split(1, dim=1))
         found = torch.searchsorted(self.knots, rows.T.contiguous()).clamp(1, self.knots.shape[1] - 1)
-        left, right = self.knots.gather(1, found - 1), self.knots.gather(1, found)
-        share = ((rows.T - left) / (right - left)).nan_to_num(0.0).clamp(0, 1)  # of equal knots: the left one
-        low, high = self.scores.gather(1, found - 1), self.scores.gather(1, found)
+        ends = (each.gather(1, place) for each in (self.knots, self.scores) for place in (found - 1, found))
+        return self._on_line(rows.T, *ends)
+
+    @staticmethod
+    def _on_line(values: Tensor, left: Tensor, right: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        share = ((values - left) / (right - left)).nan_to_num(0.0).clamp(0, 1)  # of equal knots: the left one
         return (low + share * (high - low)).T
 
 

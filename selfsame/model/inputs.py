@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from selfsame.model.device import sent
+from selfsame.model.device import sent, side_by_side
 
 # Standard deviations of the labeled rows. Farther out a feature says only that it is extreme: where a net has
 # seen no such row it extrapolates, and of 15,000 rows of California housing one such ruins R² (0.0 to 0.7).
@@ -121,12 +121,12 @@ def in_batches(function: Callable[[Tensor], Tensor], raw: Tensor, device: torch.
         whole = rows if len(rows) == filled else rows[torch.arange(filled).clamp(max=len(rows) - 1)]
         return function(whole.contiguous())[: len(rows)]  # how rows lie in memory changes bits, too
 
-    threads = torch.get_num_threads()
-    if threads == 1:  # memory that a new thread takes is fresh, and costs more than a small net
+    threads, own = side_by_side(), torch.get_num_threads()
+    if threads == 1 or len(raw) <= most:
         return torch.cat([outputs_of(rows) for rows in raw.split(most)])
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         outputs = list(pool.map(outputs_of, raw.split(most)))
-    torch.set_num_threads(threads)  # of this thread and those to come, whatever the pool's were set to
+    torch.set_num_threads(own)  # of this thread and those to come, whatever the pool's were set to
     return torch.cat(outputs)
 
 

@@ -1,21 +1,16 @@
 """Work done beside other work, on an idle core: that changes when something is done, never what comes out."""
 
 import os
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
 from time import monotonic
 
+from selfsame.core.cores import shared_by
 from selfsame.processes import end_with_parent
 
 GRACE_SECONDS = 60
-
-
-def has_a_core_to_spare() -> bool:
-    """Tell whether a copy of this process would have a core of its own; made on Linux alone."""
-    return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1
 
 
 @contextmanager
@@ -34,12 +29,13 @@ def beside(work: Callable[[], object]) -> Iterator[None]:
         work()
 
     copy, begun = get_context("fork").Process(target=silently, daemon=True), monotonic()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads: Arrow's own, which wait for work
-        copy.start()
-    try:
-        yield
-        copy.join(monotonic() - begun + GRACE_SECONDS)
-    finally:
-        copy.kill()
-        copy.join()
+    with shared_by(2):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads: Arrow's, waiting for work
+            copy.start()
+        try:
+            yield
+            copy.join(monotonic() - begun + GRACE_SECONDS)
+        finally:
+            copy.kill()
+            copy.join()

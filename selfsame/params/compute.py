@@ -23,6 +23,6 @@ class ComputeParams(Section):
             le=MOST_THREADS,
             description="Threads on a CPU: families of tables are fitted side by side, with the same bits; a "
             "net's results are bit-equal only for the same number, and with one its second training runs "
-            "beside the first where a core is idle.",
+            "beside the first, and two threads predict, where a core is idle.",
         ),
     ] = 1

@@ -81,14 +81,14 @@ def values(target: Classes, findings: Findings) -> dict[str, Any]:
         "class_rows": class_rows(target, findings),
         "confusion": {model.name: target.confusion(model.holdout) for model in pair},
         "by_class": list(zip(*(target.by_class(model.holdout) for model in pair), strict=True)),
-        "prior_divergence": divergence(target.of_pool(findings.gate)[1], np.array(record.prior)),
+        "prior_divergence": divergence(findings.gate.by_class[1], np.array(record.prior)),
     }
 
 
 def class_rows(target: Classes, findings: Findings) -> list[ClassRow]:
     """Tabulate what the gate did to each class."""
     gate = findings.gate
-    pool, accepted, known, right = target.of_pool(gate)
+    pool, accepted, known, right = gate.by_class
     columns = (each.tolist() for each in (target.count(findings.labeled), pool, accepted, right, known))
     return [
         ClassRow(

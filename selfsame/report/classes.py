@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from selfsame.core.errors import SelfsameError
-from selfsame.core.space import made, pieces
+from selfsame.core.space import made
 from selfsame.core.tables import TableInfo, stored_column
 from selfsame.report.gate import Gate, Kept, Offer, hidden_truth
 from selfsame.report.scores import OF_CLASSES, Measure, Scores, macro_f1
@@ -184,7 +184,7 @@ class Classes:
         gate, record = findings.gate, findings.gate.record
         assert isinstance(record, GateRecord)
         found, of_accepted = [], gate.of_accepted
-        accepted = self.of_pool(gate)[1]
+        accepted = gate.by_class[1]
         unseen = [name for name, rows in zip(self.info.classes, accepted, strict=True) if not rows]
         if findings.learned_accepted and gate.coverage.part and unseen:
             found.append(
@@ -223,7 +223,7 @@ class Classes:
                 "precision_low": low,
                 "precision_high": high,
                 "expected_precision": gate.of_accepted.expected,
-                "prior_divergence": divergence(self.of_pool(gate)[1], np.array(record.prior)),
+                "prior_divergence": divergence(gate.by_class[1], np.array(record.prior)),
                 "largest_class_share": self.largest(gate)[1],
             },
             "calibration": {
@@ -256,17 +256,9 @@ class Classes:
         """Count the rows of every class: (K,)."""
         return np.bincount(self.kinds(labels), minlength=len(self.info.classes))
 
-    def of_pool(self, gate: Gate) -> np.ndarray:
-        """Count the pool's labels: all, the accepted, of known truth among them, and right: (4, K)."""
-        found = np.zeros((4, len(self.info.classes)), np.int64)
-        for _, labels, accepted, truth, right in pieces(gate.labels, gate.accepted, gate.truth, gate.right):
-            known = accepted & ~np.isnan(truth)
-            found += [self.count(labels[rows]) for rows in (slice(None), accepted, known, known & right)]
-        return found
-
     def largest(self, gate: Gate) -> tuple[int, float | None]:
         """Return the class that most accepted labels name, and its share of them."""
-        accepted = self.of_pool(gate)[1]
+        accepted = gate.by_class[1]
         largest = int(accepted.argmax())
         return largest, Share(int(accepted[largest]), gate.coverage.part).value
 

@@ -109,6 +109,18 @@ class Gate:
         return self._rows(lambda _, accepted: ~accepted)
 
     @cached_property
+    def by_class(self) -> np.ndarray:
+        """Count the labels of each class: all, the accepted, of known truth among them, and right: (4, K)."""
+        assert isinstance(self.record, GateRecord)
+        classes = len(self.record.prior)
+        found = np.zeros((4, classes), np.int64)
+        for _, labels, accepted, truth, right in pieces(self.labels, self.accepted, self.truth, self.right):
+            known = accepted & ~np.isnan(truth)
+            for counts, rows in zip(found, (slice(None), accepted, known, known & right), strict=True):
+                counts += np.bincount(labels[rows], minlength=classes)
+        return found
+
+    @cached_property
     def explored(self) -> list[Kept]:
         """What each level alone would keep; nothing left out for balance."""
         found = np.zeros((5, len(self.levels) + 1))

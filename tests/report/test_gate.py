@@ -52,7 +52,7 @@ def test_random_pool_agrees_with_counting_by_hand(write_gate: WriteGate) -> None
 def figures(gate: Gate) -> tuple[object, ...]:
     own = VALUES if gate.errors is not None else target()
     sides = [each.examples for each in gallery.gate_galleries(own, gate, Path("pool"))]
-    by_class = None if gate.errors is not None else target().of_pool(gate).tolist()
+    by_class = None if gate.errors is not None else gate.by_class.tolist()
     return gate.explored, gate.of_accepted, gate.of_rejected, gate.at(0.6), gate.coverage, sides, by_class
 
 
