@@ -21,7 +21,7 @@ JUMP = 5.0
 NEIGHBORS = 64  # that are looked at: a gap behind more copies than these isn't seen
 JUDGES = 200  # rows that judge are looked at, evenly spaced over each of their tables
 VALUES = 5_000_000  # of learned rows are looked at, evenly spaced: 160,000 rows of 30 features
-PIECE = 2048  # learned rows that are compared at a time
+PIECE, PIECE_VALUES = 2048, 2**20  # learned rows, and values of theirs, that are compared at a time
 LIMIT = 0.3  # of the judging rows, and ``LEAST`` rows: more with a near copy stop the split
 LEAST = 5
 NAMED = 3
@@ -64,12 +64,14 @@ def _sample(table: Path, limit: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield some rows of a table, evenly spaced, in pieces: (N, F) inputs and (N,) places in the source."""
     info, total, start = TableInfo.of(table), count_rows(table), 0
     rows = np.arange(total) if total <= limit else np.linspace(0, total - 1, limit).astype(np.int64)
-    yield np.empty((0, prod(info.input_shape))), np.empty(0, np.int64)
+    width = prod(info.input_shape)
+    most = max(min(PIECE, PIECE_VALUES // width), 1)
+    yield np.empty((0, width)), np.empty(0, np.int64)
     for batch in iter_batches(table, [*(each.name for each in info.input_fields()), "source_row"]):
         inside = rows[(rows >= start) & (rows < start + batch.num_rows)] - start
         start += batch.num_rows
-        for first in range(0, len(inside), PIECE):
-            piece = batch.take(pa.array(inside[first : first + PIECE]))
+        for first in range(0, len(inside), most):
+            piece = batch.take(pa.array(inside[first : first + most]))
             inputs = inputs_of(piece, info).reshape(piece.num_rows, -1).astype(np.float64)
             yield inputs, piece.column("source_row").to_numpy()
 
