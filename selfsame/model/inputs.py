@@ -1,9 +1,11 @@
 """From raw rows to the tensors a net sees: one path for training, labeling and prediction."""
 
 import json
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -124,10 +126,17 @@ def in_batches(function: Callable[[Tensor], Tensor], raw: Tensor, device: torch.
     threads, own = side_by_side(), torch.get_num_threads()
     if threads == 1 or len(raw) <= most:
         return torch.cat([outputs_of(rows) for rows in raw.split(most)])
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        outputs = list(pool.map(outputs_of, raw.split(most)))
-    torch.set_num_threads(own)  # of this thread and those to come, whatever the pool's were set to
-    return torch.cat(outputs)
+    torch.set_num_threads(1)  # the matrix library's, too, which all threads share
+    try:
+        return torch.cat(list(_threads(threads, os.getpid()).map(outputs_of, raw.split(most))))
+    finally:
+        torch.set_num_threads(own)
+
+
+@cache
+def _threads(number: int, _process: int) -> ThreadPoolExecutor:
+    """Return threads that stay: a new one takes fresh memory, which costs more than a small net."""
+    return ThreadPoolExecutor(number, initializer=torch.set_num_threads, initargs=(1,))
 
 
 def _power_of_two(number: int) -> int:
