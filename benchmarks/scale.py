@@ -86,12 +86,14 @@ from selfsame.core.digests import sha256_file
 from selfsame.core.table_writer import TableWriter
 from selfsame.core.tables import *
 from selfsame.core.tables import BATCH_ROWS
+from selfsame.model.device import keep_freed_memory
 from selfsame.model.inputs import in_batches, prepare
 from selfsame.model.models import blocks_of, load_model
 from selfsame.model.nets import for_prediction
 from selfsame.selection.by_confidence import ByConfidence, ConfidenceDecision
 from selfsame.selection.record import GateRecord
 torch.set_num_threads(1)
+keep_freed_memory()  # as a stage does
 pool, made = Path("data/splits/pool"), Path("data/pseudo_labels")
 model, info = load_model(Path("models/baseline")), TableInfo.of(pool)
 merged, times, turn = for_prediction(model.net), {}, int(sys.argv[1])
