@@ -330,5 +330,5 @@ def draw(results: dict[str, Any], plot: Path) -> None:
                 xlabel=f"rows ({kind})",
                 ylabel=name,
             )
-        both[0].legend(fontsize=7)
+        both[1].legend(fontsize=7, loc="upper left")
     figure.savefig(plot, metadata={"Date": None})
