@@ -12,8 +12,6 @@ from typing import Any
 Results = Mapping[str, Mapping[int, Any]]  # of each row's name, of each draw's number
 BOTH_ROWS = "labeled + validation rows"
 BOTH = f"best simple model, {BOTH_ROWS}"
-EARLIER = """† Drawn before the student learned in rounds what the gate accepts (FixMatch made its
-labels), and before roles were drawn by a keyed digest of each row: another student, on other label draws."""
 # That of the draws which don't say on which they were made.
 FORMER = "AMD EPYC (2 cores), Python 3.11.7, torch 2.15.0, scikit-learn 1.9.1, numpy 2.4.6"
 SIDES = ("baseline", "student", "champion")
@@ -49,16 +47,14 @@ def write_page(
         results: of each row's name, the result of each draw that was made.
         tutorials: figures of each run of ``benchmarks/tutorials.py`` that was made.
     """
-    pipeline = _pipeline(rows, results, draws)
     parts = [
         HEAD,
         _machines(rows, results),
         _summary(rows, results),
         _ranks(rows, results),
         "## The pipeline",
-        pipeline,
+        _pipeline(rows, results, draws),
     ]
-    parts += [EARLIER] if "†" in pipeline else []
     parts += ["## What a user has for free, on the same draws", _competitors(rows, results)]
     parts += ["## The tutorials' procedures, and what their mistake cost", _tutorials(tutorials)]
     parts += ["## Floors and goals", _floors(rows), sources, "## What was not at hand, or failed"]
@@ -200,8 +196,6 @@ def _pipeline(rows: Sequence[Any], results: Results, draws: int) -> str:
         seconds = [sum(stages.values()) for stages in whole]
         goal = "–" if row.goal is None else f"{row.goal:g}"
         made = f"{len(_done(own))} of {draws}"
-        if any("method" not in result for result in _done(own)):
-            made += " †"
         lines.append(
             f"| {' | '.join([row.data, row.score, *scores, goal, *pool, _spread(seconds, 0), made])} |"
         )
