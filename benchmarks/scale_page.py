@@ -117,7 +117,6 @@ start. Without the server, a photo costs 0.2 to 0.4 ms of this machine and a tab
 {untested}
 * Ray on more than one machine. More than one GPU; several machines for `training.processes`. [One GPU was](gpu.md),
   and reached 15 to 70 % of bare steps.
-* The kills again since two threads label a part: parts are kept as they were.
 * A store other than a local server (moto) that speaks S3: its latency, its limits of requests, roles as keys; more than
   100,000 objects; an object of more than 24 MB.
 """
