@@ -23,8 +23,8 @@ Section `resources` is declared by no stage: an edit there reruns nothing, and o
 
 ## Measured
 
-Two cores, beside light work (load {load}, these stages' own included). Processor seconds are those of all threads: two predict, [where
-a core is free](models.md#a-core-that-is-free), but one in `predict`. Parts have 50,000 rows; about 1,000 rows are held
+Two cores, beside light work (load {load}, these stages' own included), in three runs of a day; the machine computed up to
+1.5 times as slowly in one of them. Processor seconds are those of all threads: two predict, [where a core is free](models.md#a-core-that-is-free), but one in `predict`. Parts have 50,000 rows; about 1,000 rows are held
 out. `retrain` is one epoch, so that it is loading, and the record of what was taught.
 """
 KINDS = {

@@ -124,11 +124,11 @@ def in_batches(function: Callable[[Tensor], Tensor], raw: Tensor, device: torch.
         return function(whole.contiguous())[: len(rows)]  # how rows lie in memory changes bits, too
 
     threads, own = side_by_side(), torch.get_num_threads()
-    if threads == 1 or len(raw) <= most:
-        return torch.cat([outputs_of(rows) for rows in raw.split(most)])
+    alone = threads == 1 or len(raw) <= most
     torch.set_num_threads(1)  # the matrix library's, too, which all threads share
     try:
-        return torch.cat(list(_threads(threads, os.getpid()).map(outputs_of, raw.split(most))))
+        each = (map if alone else _threads(threads, os.getpid()).map)(outputs_of, raw.split(most))
+        return torch.cat(list(each))
     finally:
         torch.set_num_threads(own)
 

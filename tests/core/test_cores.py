@@ -53,6 +53,22 @@ def test_two_threads_predict_where_a_core_is_free() -> None:
     assert threads_of_predictions(60) == 2
 
 
+def test_a_batch_is_computed_by_one_thread_whatever_their_number() -> None:
+    seen = set()
+
+    def outputs(rows: Tensor) -> Tensor:
+        seen.add(torch.get_num_threads())
+        return rows
+
+    torch.set_num_threads(2)
+    try:
+        for rows in (1, 8 * CPU_ROWS):
+            in_batches(outputs, torch.zeros(rows, 1), torch.device("cpu"))
+        assert seen == {1} and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+
+
 def test_families_are_fitted_side_by_side_where_a_core_is_free() -> None:
     with one_thread() as fits:
         both = threading.Barrier(2)
