@@ -16,6 +16,7 @@ from selfsame.audit.uses import uses_of
 from selfsame.core.digests import sha256_file
 from selfsame.core.errors import SelfsameError
 from selfsame.core.layout import CHAMPION, SCORED, TO_SCORE
+from selfsame.observe.notes import take_notes
 from selfsame.observe.record import Recorder
 from selfsame.scoring import parts
 from selfsame.scoring.columns import Wish
@@ -99,6 +100,7 @@ def test_a_scoring_says_what_predict_says(project: Path, penguins_trained: Train
 
 
 def test_a_record_names_inputs_model_and_outputs_by_digest(project: Path) -> None:
+    take_notes()  # of the stages that trained the model in this process
     path = put("a.csv", 40, 1)
     made = score()
     assert made is not None
